@@ -1,0 +1,64 @@
+"""Kubernetes resource quantities: `500m`, `1.5Gi`, `2`, `1e3`.
+
+Source: apimachinery pkg/api/resource/quantity.go (the forms people write; arithmetic is exact).
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from math import ceil
+
+_SUFFIX = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "P": Decimal(10**15),
+    "E": Decimal(10**18),
+    "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40),
+    "Pi": Decimal(2**50),
+    "Ei": Decimal(2**60),
+}
+_FORM = re.compile(
+    r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?))$"
+)
+
+
+class BadQuantity(ValueError):
+    """The text is not a quantity as Kubernetes writes them."""
+
+    def __init__(self, text: object) -> None:
+        self.text = text
+        super().__init__(
+            f"{text!r} is not a quantity: write a number with an optional suffix, as in 500m, 2, 1.5Gi"
+        )
+
+
+def parse_quantity(text: str | int | float) -> Decimal:
+    """The exact value of a quantity. Raises `BadQuantity`."""
+    match = _FORM.match(str(text).strip())
+    if match is None:
+        raise BadQuantity(text)
+    number, exponent, suffix = match.groups()
+    try:
+        if exponent:
+            return Decimal(number + exponent)
+        return Decimal(number) * _SUFFIX[suffix or ""]
+    except InvalidOperation as why:
+        raise BadQuantity(text) from why
+
+
+def cpu_milli(text: str | int | float) -> int:
+    """CPU in thousandths of a core, rounded up."""
+    return ceil(parse_quantity(text) * 1000)
+
+
+def as_bytes(text: str | int | float) -> int:
+    """Memory or storage in bytes, rounded up."""
+    return ceil(parse_quantity(text))

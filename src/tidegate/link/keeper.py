@@ -1,0 +1,75 @@
+"""What the keeper is asked and what it tells. Standard library only: the keeper imports this.
+
+One JSON object a line over a Unix stream socket (`<run>/keeper.sock`); the keeper listens and serves
+several connections (control plane, CLI). A request carries `op` and `id`; its answer carries the
+same `id` and either `ok: true` with the fields named below, or `error` (one sentence) and `errno`
+(a number or null). Events carry `event` and no `id`; they go to every connection that has asked
+`subscribe`.
+
+    subscribe {}                       -> {processes: [Process...]}   then events
+    spawn     {spec: SpawnSpec}        -> {process: Process}
+    signal    {name, signal}           -> {}      to the process group of a process
+    kill_tree {name}                   -> {killed: [pid...]}  SIGKILL to group, descendants and marked strays
+    forget    {name}                   -> {}      drops an ended process from the table
+    status    {}                       -> {keeper: {pid}, gateway: {pid}, control_plane: {pid}, version}
+    restart   {part: "gateway"|"control_plane"} -> {pid}   SIGTERM, then a new one
+    shutdown  {}                       -> {}      stops control plane, pods, gateway, then itself
+
+    event exited {process: Process}    `code` or `signal` set; both null: Unknown (was not our child)
+    event part   {part, pid, restarts} a new gateway or control plane was started
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MARK = "TIDEGATE_POD"  # in the environment of every process of a pod; its value is SpawnSpec.name
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnSpec:
+    """A process to start as leader of a session of its own.
+
+    `name` is unique for all time (`<pod uid>/<container>/<attempt>`); asking twice for the same
+    name answers with the process already made. `log` is a file that gets its output as JSON lines
+    (`{"log": "...\\n", "stream": "stdout", "time": RFC 3339}`), rotated at `log_bytes` keeping one
+    old file `<log>.1`. `limits` maps resource names without RLIMIT_ (`NOFILE`, `AS`, ...) to soft=hard values.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    log: str
+    log_bytes: int = 10 * 2**20
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of the keeper's table. `start` is field 22 of /proc/PID/stat: with `boot_id` it
+    tells this process from a later one with the same pid."""
+
+    name: str
+    pid: int
+    start: int
+    boot_id: str
+    code: int | None = None  # exit code; None while running, or when a signal ended it, or unknown
+    signal: int | None = None
+    ended: bool = False
+
+
+def to_wire(value: SpawnSpec | Process) -> dict[str, Any]:
+    """The value as a JSON object."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def spawn_from_wire(raw: dict[str, Any]) -> SpawnSpec:
+    """Raises TypeError or KeyError for fields that are missing or unknown."""
+    return SpawnSpec(**{**raw, "argv": tuple(raw["argv"])})
+
+
+def process_from_wire(raw: dict[str, Any]) -> Process:
+    """Raises TypeError for fields that are missing or unknown."""
+    return Process(**raw)
