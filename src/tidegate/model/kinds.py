@@ -1,0 +1,181 @@
+"""The table of kinds: the one place that ties a struct to its names on the wire.
+
+To add a kind: write its struct, add its line here, give it columns (`model.columns`) and
+admission (`model.admission`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from tidegate.model import apps, core, serving
+from tidegate.model.meta import Object
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind as the API serves it."""
+
+    type: type[Object]
+    group: str  # empty for core
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    namespaced: bool = True
+    has_status: bool = True  # a status subresource: the main endpoint drops status changes
+    has_spec: bool = True  # counts generations
+    has_scale: bool = False
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """As error messages name it: `deployments.apps`, `pods`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def qualified(self) -> str:
+        """As Invalid messages name it: `Deployment.apps`, `Pod`."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+_SERVING = "serving.knative.dev"
+_KNATIVE = ("all", "knative", "serving")
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        core.Namespace, "", "v1", "Namespace", "namespaces", "namespace", ("ns",), namespaced=False
+    ),
+    Kind(core.Node, "", "v1", "Node", "nodes", "node", ("no",), namespaced=False),
+    Kind(core.Pod, "", "v1", "Pod", "pods", "pod", ("po",), ("all",)),
+    Kind(core.Service, "", "v1", "Service", "services", "service", ("svc",), ("all",)),
+    Kind(
+        core.ConfigMap,
+        "",
+        "v1",
+        "ConfigMap",
+        "configmaps",
+        "configmap",
+        ("cm",),
+        has_status=False,
+        has_spec=False,
+    ),
+    Kind(core.Secret, "", "v1", "Secret", "secrets", "secret", has_status=False, has_spec=False),
+    Kind(
+        core.Event, "", "v1", "Event", "events", "event", ("ev",), has_status=False, has_spec=False
+    ),
+    Kind(
+        apps.Deployment,
+        "apps",
+        "v1",
+        "Deployment",
+        "deployments",
+        "deployment",
+        ("deploy",),
+        ("all",),
+        has_scale=True,
+    ),
+    Kind(
+        apps.ReplicaSet,
+        "apps",
+        "v1",
+        "ReplicaSet",
+        "replicasets",
+        "replicaset",
+        ("rs",),
+        ("all",),
+        has_scale=True,
+    ),
+    Kind(
+        serving.Service,
+        _SERVING,
+        "v1",
+        "Service",
+        "services",
+        "service",
+        ("kservice", "ksvc"),
+        _KNATIVE,
+    ),
+    Kind(
+        serving.Configuration,
+        _SERVING,
+        "v1",
+        "Configuration",
+        "configurations",
+        "configuration",
+        ("config", "cfg"),
+        _KNATIVE,
+    ),
+    Kind(serving.Revision, _SERVING, "v1", "Revision", "revisions", "revision", ("rev",), _KNATIVE),
+    Kind(serving.Route, _SERVING, "v1", "Route", "routes", "route", ("rt",), _KNATIVE),
+    Kind(
+        serving.PodAutoscaler,
+        "autoscaling.internal.knative.dev",
+        "v1alpha1",
+        "PodAutoscaler",
+        "podautoscalers",
+        "podautoscaler",
+        ("kpa", "pa"),
+        ("knative-internal", "autoscaling"),
+    ),
+)
+
+BY_TYPE: Mapping[type[Object], Kind] = {kind.type: kind for kind in KINDS}
+BY_GVK: Mapping[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in KINDS}
+BY_PATH: Mapping[tuple[str, str, str], Kind] = {
+    (kind.group, kind.version, kind.plural): kind for kind in KINDS
+}
+
+
+def kind_of(value: Object | type[Object]) -> Kind:
+    """The table's line for an object or its type."""
+    return BY_TYPE[value if isinstance(value, type) else type(value)]
+
+
+_encoder = msgspec.json.Encoder()
+
+
+@lru_cache(maxsize=128)
+def _prefix(type_: type[Object]) -> bytes:
+    kind = BY_TYPE[type_]
+    return _encoder.encode({"apiVersion": kind.api_version, "kind": kind.kind})[:-1]
+
+
+def encode(value: Object) -> bytes:
+    """The object as JSON, apiVersion and kind first."""
+    body = _encoder.encode(value)
+    return _prefix(type(value)) + (b"}" if body == b"{}" else b"," + body[1:])
+
+
+@lru_cache(maxsize=128)
+def _decoder(type_: type[Object]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_)
+
+
+def decode_stored(body: bytes, type_: type[ObjectT]) -> ObjectT:
+    """An object that we stored ourselves (JSON without apiVersion and kind)."""
+    value: ObjectT = _decoder(type_).decode(body)
+    return value
+
+
+def encode_stored(value: Object) -> bytes:
+    """As `decode_stored` reads it."""
+    return _encoder.encode(value)
+
+
+def render(value: Object) -> dict[str, Any]:
+    """The object as plain JSON values, apiVersion and kind first."""
+    kind = BY_TYPE[type(value)]
+    return {"apiVersion": kind.api_version, "kind": kind.kind, **msgspec.to_builtins(value)}
