@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tidegate.model import apps, core, serving
+from tidegate.model import apps, core, networking, serving
 from tidegate.model.meta import Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -120,6 +120,16 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(serving.Revision, _SERVING, "v1", "Revision", "revisions", "revision", ("rev",), _KNATIVE),
     Kind(serving.Route, _SERVING, "v1", "Route", "routes", "route", ("rt",), _KNATIVE),
+    Kind(
+        networking.Ingress,
+        "networking.internal.knative.dev",
+        "v1alpha1",
+        "Ingress",
+        "ingresses",
+        "ingress",
+        ("kingress", "king"),
+        ("knative-internal", "networking"),
+    ),
     Kind(
         serving.PodAutoscaler,
         "autoscaling.internal.knative.dev",

@@ -1,0 +1,34 @@
+"""Knative's labels and annotations, and the names of what a revision is made of."""
+
+from __future__ import annotations
+
+GROUP = "serving.knative.dev"
+
+SERVICE = f"{GROUP}/service"
+SERVICE_UID = f"{GROUP}/serviceUID"
+CONFIGURATION = f"{GROUP}/configuration"
+CONFIGURATION_UID = f"{GROUP}/configurationUID"
+CONFIGURATION_GENERATION = f"{GROUP}/configurationGeneration"
+REVISION = f"{GROUP}/revision"
+REVISION_UID = f"{GROUP}/revisionUID"
+ROUTE = f"{GROUP}/route"
+ROUTING_STATE = f"{GROUP}/routingState"
+ROUTING_STATE_MODIFIED = f"{GROUP}/routingStateModified"
+CREATOR = f"{GROUP}/creator"
+LAST_MODIFIER = f"{GROUP}/lastModifier"
+ROLLOUT_DURATION = f"{GROUP}/rollout-duration"
+PROGRESS_DEADLINE = f"{GROUP}/progress-deadline"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+VISIBILITY = "networking.knative.dev/visibility"
+AUTOSCALING = "autoscaling.knative.dev/"
+
+IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its calls may be repeated
+DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
+
+ACTIVE = "active"
+RESERVE = "reserve"
+PENDING = "pending"
+
+SYSTEM_NAMESPACE = "knative-serving"
+USER_PORT = "user-port"
+DEFAULT_PORT = 8080
