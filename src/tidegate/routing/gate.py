@@ -1,0 +1,280 @@
+"""The gate of one revision: one shared queue, the slots of its replicas, and who runs where.
+
+Pure: it is told what happened and answers what follows; the gateway does it. One queue per revision
+and not per replica, because with per-replica queues a fifth of short requests stood behind a long one
+while other replicas were free. Fed by exactly one owner, so it needs no lock.
+
+Always true between two calls:
+  * a request waits, runs on one seat, or is unknown here;
+  * nobody waits while a seat has room;
+  * a seat runs more than its cap only after the cap shrank;
+  * who came first starts first; a returned request goes before all that came after it;
+  * `drained` names each seat that was told to drain, or removed, once, when its last request has left.
+"""
+
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
+from enum import Enum
+from sys import maxsize
+from typing import Final, Generic, TypeVar
+
+R = TypeVar("R", bound=Hashable)
+
+_NO_LIMIT: Final = maxsize
+
+
+class Verdict(Enum):
+    """What becomes of an arrival that did not get a seat."""
+
+    WAITS = "waits"
+    QUEUE_FULL = "queue-full"  # all places to wait are taken
+    BYTES_FULL = "queue-bytes-full"  # the bodies that wait take all the memory they may
+
+
+class Seat:
+    """One replica as the gate sees it. Read by others, changed by the gate only."""
+
+    __slots__ = ("cap", "draining", "id", "resting", "running", "said", "trial")
+
+    def __init__(self, id_: str, cap: int) -> None:
+        self.id = id_
+        self.cap = cap
+        self.running = 0
+        self.draining = False  # gets nothing new, for good (also when removed)
+        self.resting = False  # gets nothing new until `rested`
+        self.trial = False  # back from a rest: one request at a time until `proved`
+        self.said = False  # `drained` has named it
+
+    def __repr__(self) -> str:
+        flags = [name for name in ("draining", "resting", "trial") if getattr(self, name)]
+        return (
+            f"Seat({self.id!r}, {self.running}/{self.cap}{', ' if flags else ''}{' '.join(flags)})"
+        )
+
+
+class Gate(Generic[R]):
+    """Holds requests of one revision until a replica has room for them.
+
+    `limit` is requests at once per replica (0: none), `places` and `places_bytes` bound what waits.
+    """
+
+    __slots__ = (
+        "_leaving",
+        "_limit",
+        "_open",
+        "_places",
+        "_places_bytes",
+        "_returned",
+        "_turn",
+        "_waiting",
+        "drained",
+        "held_bytes",
+        "running",
+        "seats",
+    )
+
+    def __init__(self, *, limit: int, places: int, places_bytes: int) -> None:
+        self._limit = limit or _NO_LIMIT
+        self._places, self._places_bytes = places, places_bytes
+        self._waiting: OrderedDict[R, int] = OrderedDict()  # request -> bytes it holds
+        self._returned: list[
+            tuple[int, R, int]
+        ] = []  # (arrival, request, bytes), older than `_waiting`
+        self._open: list[Seat] = []  # neither draining nor resting
+        self._turn = 0  # where the next search among equals begins
+        self._leaving: dict[str, Seat] = {}  # removed, but still running something
+        self.seats: dict[str, Seat] = {}
+        self.running = 0
+        self.held_bytes = 0
+        self.drained: list[str] = []  # for the owner to take
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + len(self._returned)
+
+    @property
+    def has_ready_seat(self) -> bool:
+        """Whether some replica could take a request now or once it has finished another."""
+        return bool(self._open)
+
+    def arrive(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
+        """A new request: the seat where it starts at once, or what becomes of it instead."""
+        if not self._waiting and not self._returned:
+            seat = self._pick()
+            if seat is not None:
+                seat.running += 1
+                self.running += 1
+                return seat
+        if self.waiting >= self._places:
+            return Verdict.QUEUE_FULL
+        if self.held_bytes + held_bytes > self._places_bytes:
+            return Verdict.BYTES_FULL
+        self._waiting[request] = held_bytes
+        self.held_bytes += held_bytes
+        return Verdict.WAITS
+
+    def grow(self, request: R, more_bytes: int) -> bool:
+        """More of a waiting request's body came. False: no room for it, the request is out of the queue."""
+        fits = self.held_bytes + more_bytes <= self._places_bytes
+        if not fits:
+            self.abandon(request)
+            return False
+        if request in self._waiting:
+            self._waiting[request] += more_bytes
+        else:
+            at = self._returned_at(request)
+            order, _, held = self._returned[at]
+            self._returned[at] = (order, request, held + more_bytes)
+        self.held_bytes += more_bytes
+        return True
+
+    def abandon(self, request: R) -> None:
+        """A waiting request is gone (its client left, its time is over). Raises KeyError if it didn't wait."""
+        held = self._waiting.pop(request, None)
+        if held is None:
+            held = self._returned.pop(self._returned_at(request))[2]
+        self.held_bytes -= held
+
+    def leave(self, seat: Seat) -> R | None:
+        """A request on this seat ended. The request that starts there now, if any."""
+        self.running -= 1
+        seat.running -= 1
+        if seat.draining:
+            self._say_drained(seat)
+            return None
+        if seat.running >= seat.cap or seat.resting:
+            return None
+        if not self._waiting and not self._returned:
+            return None
+        seat.running += 1
+        self.running += 1
+        return self._head()
+
+    def give_back(
+        self, request: R, seat: Seat, *, held_bytes: int, order: int
+    ) -> list[tuple[R, Seat]]:
+        """A request that started on this seat could not be served there: it waits again, before all
+        that arrived after it (`order` is smaller the older it is). It doesn't count against the limits:
+        it was let in once. Who starts where, this request included."""
+        insort(self._returned, (order, request, held_bytes), key=lambda entry: entry[0])
+        self.held_bytes += held_bytes
+        self.running -= 1
+        seat.running -= 1
+        if seat.draining:
+            self._say_drained(seat)
+        return self._admit()
+
+    def rest(self, seat: Seat) -> None:
+        """Nothing new for this seat until `rested`: it refused a connection."""
+        seat.resting = True
+        if seat in self._open:
+            self._open.remove(seat)
+
+    def rested(self, seat: Seat) -> list[tuple[R, Seat]]:
+        """The rest is over; one request at a time until `proved`. Who starts where."""
+        if not seat.resting:
+            return []
+        seat.resting = False
+        seat.trial, seat.cap = True, 1
+        if seat.draining:
+            return []
+        self._open.append(seat)
+        return self._admit()
+
+    def proved(self, seat: Seat) -> list[tuple[R, Seat]]:
+        """The seat accepts connections again. Who starts where."""
+        if not seat.trial:
+            return []
+        seat.trial, seat.cap = False, self._limit
+        return self._admit()
+
+    def configure(self, *, limit: int, places: int, places_bytes: int) -> list[tuple[R, Seat]]:
+        """New limits. What waits already stays, also where there are fewer places now."""
+        self._limit = limit or _NO_LIMIT
+        self._places, self._places_bytes = places, places_bytes
+        for seat in self.seats.values():
+            if not seat.trial:
+                seat.cap = self._limit
+        return self._admit()
+
+    def set_seats(self, wanted: Mapping[str, bool]) -> list[tuple[R, Seat]]:
+        """The replicas there are now: id -> draining. Who starts where. Seats left out are drained and
+        forgotten once empty."""
+        for id_, draining in wanted.items():
+            seat = self.seats.get(id_) or self._leaving.pop(id_, None) or Seat(id_, self._limit)
+            self.seats[id_] = seat
+            if draining and not seat.draining:
+                seat.draining = True
+                self._say_drained(seat)
+            elif not draining and seat.draining:
+                seat.draining, seat.said = False, False
+        for id_ in [id_ for id_ in self.seats if id_ not in wanted]:
+            seat = self.seats.pop(id_)
+            if seat.running:
+                self._leaving[id_] = seat
+            seat.draining = True
+            self._say_drained(seat)
+        self._open = [s for s in self.seats.values() if not s.draining and not s.resting]
+        return self._admit()
+
+    def close(self) -> list[R]:
+        """The revision is gone: everything that waits, oldest first, waits no more."""
+        out = [request for _, request, _ in self._returned] + list(self._waiting)
+        self._returned.clear()
+        self._waiting.clear()
+        self.held_bytes = 0
+        return out
+
+    def waiting_requests(self) -> Iterable[R]:
+        """Who waits, in the order in which they will start."""
+        yield from (request for _, request, _ in self._returned)
+        yield from self._waiting
+
+    def _pick(self) -> Seat | None:
+        """The least busy open seat with room; among equals they take turns."""
+        seats = self._open
+        if len(seats) == 1:
+            return seats[0] if seats[0].running < seats[0].cap else None
+        best, least, at = None, _NO_LIMIT, 0
+        turn = self._turn if self._turn < len(seats) else 0
+        for i, seat in enumerate(seats[turn:] + seats[:turn]):
+            if seat.running < least and seat.running < seat.cap:
+                best, least, at = seat, seat.running, i
+                if least == 0:
+                    break
+        self._turn = turn + at + 1 if best is not None else turn
+        if self._turn >= len(seats):
+            self._turn -= len(seats)
+        return best
+
+    def _admit(self) -> list[tuple[R, Seat]]:
+        out: list[tuple[R, Seat]] = []
+        while self._waiting or self._returned:
+            seat = self._pick()
+            if seat is None:
+                break
+            seat.running += 1
+            self.running += 1
+            out.append((self._head(), seat))
+        return out
+
+    def _head(self) -> R:
+        if self._returned:
+            _, request, held = self._returned.pop(0)
+        else:
+            request, held = self._waiting.popitem(last=False)
+        self.held_bytes -= held
+        return request
+
+    def _returned_at(self, request: R) -> int:
+        for at, (_, other, _) in enumerate(self._returned):
+            if other == request:
+                return at
+        raise KeyError(request)
+
+    def _say_drained(self, seat: Seat) -> None:
+        if seat.running == 0 and not seat.said:
+            seat.said = True
+            self._leaving.pop(seat.id, None)
+            self.drained.append(seat.id)

@@ -1,0 +1,94 @@
+"""Routes are found by exact host, then wildcard, then by path on our own address only."""
+
+import pytest
+
+from tidegate.routing import Found, Split, Table, Target
+
+
+def target(key: str, *hosts: str, path: str | None = None) -> Target:
+    return Target(key, hosts, Split([(f"{key}-00001", 100)]), path)
+
+
+def table(*targets: Target) -> Table:
+    made = Table()
+    for one in targets:
+        made.put(one)
+    return made
+
+
+def key(found: Found | None) -> str | None:
+    return found and found.target.key
+
+
+HELLO = target("default/hello", "hello.default.localhost", path="/default/hello")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param(b"hello.default.localhost", id="as written"),
+        pytest.param(b"Hello.Default.LOCALHOST", id="any case"),
+        pytest.param(b"hello.default.localhost:8080", id="port ignored"),
+        pytest.param(b"hello.default.localhost.", id="final dot"),
+    ],
+)
+def test_a_host_finds_its_route_however_it_is_spelled(host):
+    assert key(table(HELLO).find(host, b"/")) == "default/hello"
+
+
+def test_an_exact_host_wins_over_a_wildcard_and_the_longest_wildcard_over_others():
+    routes = table(
+        target("wide", "*.example.com"),
+        target("narrow", "*.eu.example.com"),
+        target("exact", "a.eu.example.com"),
+    )
+    asked = [b"a.eu.example.com", b"b.eu.example.com", b"x.y.eu.example.com", b"us.example.com"]
+    assert [key(routes.find(host, b"/")) for host in asked] == ["exact", "narrow", "narrow", "wide"]
+    assert routes.find(b"example.com", b"/") is None
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:8080", b"localhost", b"127.0.0.80", b"[::1]:8080"])
+def test_on_our_own_address_the_path_chooses_and_its_prefix_is_cut_off(host):
+    assert table(HELLO).find(host, b"/default/hello/v1/models?x=/a") == Found(HELLO, cut=14)
+    assert table(HELLO).find(host, b"/default/hello") == Found(HELLO, cut=14)
+    assert table(HELLO).find(host, b"/default/hello?q") == Found(HELLO, cut=14)
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        pytest.param(b"192.168.1.7", b"/default/hello/", id="not our own address"),
+        pytest.param(b"evil.example", b"/default/hello/", id="foreign host"),
+        pytest.param(b"127.0.0.1.evil.example", b"/default/hello/", id="looks like an address"),
+        pytest.param(b"127.0.0.1", b"/default/hello2", id="prefix ends inside a word"),
+        pytest.param(b"127.0.0.1", b"/default", id="half a prefix"),
+        pytest.param(b"", b"/", id="no host"),
+    ],
+)
+def test_nothing_else_is_found(host, path):
+    assert table(HELLO).find(host, path) is None
+
+
+def test_a_changed_route_is_seen_at_once_and_a_removed_one_is_gone():
+    routes = table(HELLO)
+    assert routes.find(b"new.example", b"/") is None
+    routes.put(target("default/hello", "new.example"))
+    assert key(routes.find(b"new.example", b"/")) == "default/hello"
+    assert routes.find(b"hello.default.localhost", b"/") is None
+    routes.remove("default/hello")
+    assert routes.find(b"new.example", b"/") is None
+    assert len(routes) == 0
+
+
+def test_of_two_routes_for_one_host_the_smaller_key_has_it_until_it_goes():
+    routes = table(target("b", "same.example"), target("a", "same.example"))
+    assert key(routes.find(b"same.example", b"/")) == "a"
+    routes.remove("a")
+    assert key(routes.find(b"same.example", b"/")) == "b"
+
+
+def test_hosts_that_clients_invent_do_not_fill_the_memory():
+    routes = table(HELLO)
+    for i in range(10_000):
+        routes.find(b"%d.example" % i, b"/")
+    assert len(routes._memo) <= 4096
