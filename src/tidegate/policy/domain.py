@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 DEFAULT_DOMAIN = "localhost"
 CLUSTER_DOMAIN = "svc.cluster.local"

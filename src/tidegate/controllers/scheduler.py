@@ -1,0 +1,156 @@
+"""The scheduler: gives each new pod to the node that has room, and says why when none has.
+
+Requests are summed per node and never oversubscribed. One machine has one node today; capacity
+pools come later and only add nodes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from tidegate.client.api import Api
+from tidegate.client.events import NORMAL, WARNING, EventRecorder
+from tidegate.kit.clock import Clock
+from tidegate.kit.quantity import parse_quantity
+from tidegate.model.conditions import find, merged
+from tidegate.model.core import Container, Node, Pod, PodSpec, PodStatus
+from tidegate.model.meta import Condition, Key
+from tidegate.reconcile import Done, Next, Watch, watch_mapped
+from tidegate.reconcile.apply import write_status
+
+Amounts = dict[str, Decimal]
+
+#: The one key: a node's room is shared by all pods, so they are placed one after the other.
+ALL = Key("", "waiting-pods")
+
+
+class SchedulerController:
+    """The one writer of `spec.nodeName`."""
+
+    name = "scheduler"
+
+    def __init__(self, api: Api, clock: Clock) -> None:
+        self._api, self._clock = api, clock
+        self._events = EventRecorder(api, clock, "default-scheduler")
+        self.watches: Sequence[Watch] = (
+            watch_mapped(Pod, self._of_pod),
+            watch_mapped(Node, lambda _: (ALL,)),
+        )
+
+    def _of_pod(self, pod: Pod) -> Iterable[Key]:
+        freed = _ended(pod) or pod.metadata.deletion_timestamp
+        return (ALL,) if not pod.spec.node_name or freed else ()
+
+    async def reconcile(self, key: Key) -> Next:
+        waiting = [
+            pod
+            for pod in self._api.list(Pod)
+            if not pod.spec.node_name and not pod.metadata.deletion_timestamp and not _ended(pod)
+        ]
+        if not waiting:
+            return Done()
+        nodes = self._api.list(Node)
+        on_node: dict[str, list[Pod]] = {node.metadata.name: [] for node in nodes}
+        for other in self._api.list(Pod):
+            if other.spec.node_name in on_node and not _ended(other):
+                on_node[other.spec.node_name].append(other)
+        for pod in sorted(waiting, key=lambda p: int(p.metadata.resource_version or 0)):
+            choice, why = choose_node(pod, nodes, on_node)
+            if choice is None:
+                await self._say_why(pod, why)
+                continue
+            bound = msgspec.structs.replace(pod.spec, node_name=choice)
+            await self._api.update(msgspec.structs.replace(pod, spec=bound))
+            on_node[choice].append(pod)
+            message = f"Successfully assigned {pod.key} to {choice}"
+            await self._events.emit(pod, NORMAL, "Scheduled", message)
+        return Done()
+
+    async def _say_why(self, pod: Pod, why: str) -> None:
+        status = pod.status or PodStatus(phase="Pending")
+        known = find(status.conditions, "PodScheduled")
+        if known is not None and known.message == why:
+            return
+        unscheduled = Condition(
+            type="PodScheduled", status="False", reason="Unschedulable", message=why
+        )
+        others = tuple(c for c in status.conditions if c.type != "PodScheduled")
+        conditions = merged(status.conditions, (*others, unscheduled), now_s=self._clock.now())
+        fresh = msgspec.structs.replace(status, phase="Pending", conditions=conditions)
+        await write_status(self._api, pod, fresh)
+        await self._events.emit(pod, WARNING, "FailedScheduling", why)
+
+
+def _ended(pod: Pod) -> bool:
+    return bool(pod.status and pod.status.phase in ("Succeeded", "Failed"))
+
+
+def choose_node(
+    pod: Pod, nodes: Sequence[Node], on_node: Mapping[str, Sequence[Pod]]
+) -> tuple[str | None, str]:
+    """The node with the most room left for this pod, or None and the reason in Kubernetes' words."""
+    wanted = requests_of(pod.spec)
+    fitting: list[tuple[Decimal, str]] = []
+    reasons: Counter[str] = Counter()
+    for node in nodes:
+        name = node.metadata.name
+        problem = _not_selectable(pod, node)
+        if problem is not None:
+            reasons[problem] += 1
+            continue
+        free = free_on(node, on_node[name])
+        short = [r for r, amount in wanted.items() if amount > free.get(r, Decimal(0))]
+        if short:
+            reasons.update(f"Insufficient {resource}" for resource in short)
+        else:
+            fitting.append((free.get("cpu", Decimal(0)), name))
+    if fitting:
+        return max(fitting)[1], ""
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return None, f"0/{len(nodes)} nodes are available: {told or 'no node is registered'}."
+
+
+def _not_selectable(pod: Pod, node: Node) -> str | None:
+    if node.spec is not None and node.spec.unschedulable:
+        return "node(s) were unschedulable"
+    ready = find(node.status.conditions, "Ready") if node.status else None
+    if ready is None or ready.status != "True":
+        return "node(s) were not ready"
+    selector = pod.spec.node_selector
+    if any(node.metadata.labels.get(k) != v for k, v in selector.items()):
+        return "node(s) didn't match Pod's node affinity/selector"
+    return None
+
+
+def free_on(node: Node, pods: Iterable[Pod]) -> Amounts:
+    """What the node can still give: allocatable less the requests of its pods."""
+    allocatable = node.status.allocatable if node.status else {}
+    free = {name: parse_quantity(value) for name, value in allocatable.items()}
+    for pod in pods:
+        for name, amount in requests_of(pod.spec).items():
+            free[name] = free.get(name, Decimal(0)) - amount
+    return free
+
+
+def requests_of(spec: PodSpec) -> Amounts:
+    """What a pod asks for: the sum of its containers, or its largest init container if that is more,
+    and one place. Extended resources count by their limits."""
+    total: Amounts = {"pods": Decimal(1)}
+    for container in spec.containers:
+        for name, amount in _container_requests(container).items():
+            total[name] = total.get(name, Decimal(0)) + amount
+    for container in spec.init_containers:
+        for name, amount in _container_requests(container).items():
+            total[name] = max(total.get(name, Decimal(0)), amount)
+    return total
+
+
+def _container_requests(container: Container) -> Amounts:
+    if container.resources is None:
+        return {}
+    asked = {**container.resources.limits, **container.resources.requests}
+    return {name: parse_quantity(value) for name, value in asked.items()}
