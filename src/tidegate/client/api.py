@@ -9,28 +9,14 @@ the in-process implementation, in production and in tests alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from tidegate.model.changes import Change, ChangeType
 from tidegate.model.meta import Object
 
+__all__ = ["Api", "Change", "ChangeType", "Reader", "Unsubscribe"]
+
 T = TypeVar("T", bound=Object)
-
-
-class ChangeType(StrEnum):
-    ADDED = "ADDED"
-    MODIFIED = "MODIFIED"
-    DELETED = "DELETED"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One committed write. For DELETED, `object` is the last state with the deletion's version."""
-
-    type: ChangeType
-    object: Object
-    old: Object | None  # None for ADDED
 
 
 Unsubscribe = Callable[[], None]

@@ -1,0 +1,21 @@
+"""Objects, resourceVersions, the watch log and their persistence."""
+
+from tidegate.store.database import Database
+from tidegate.store.errors import Corrupt, InUse, NewerSchema, StoreError, Unreadable
+from tidegate.store.journal import InlineJournal, ThreadedJournal
+from tidegate.store.store import Store, StoreState
+from tidegate.store.watchlog import Logged
+
+__all__ = [
+    "Corrupt",
+    "Database",
+    "InUse",
+    "InlineJournal",
+    "Logged",
+    "NewerSchema",
+    "Store",
+    "StoreError",
+    "StoreState",
+    "ThreadedJournal",
+    "Unreadable",
+]
