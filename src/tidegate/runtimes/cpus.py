@@ -1,0 +1,49 @@
+"""How many CPUs this process may use, and keeping math libraries to that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from math import ceil
+from pathlib import Path
+
+_POOL_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def usable_cpus(cgroups: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc/self")) -> int:
+    """CPUs by affinity and by the cgroup (v2) quota of this process and its parents, at least 1.
+
+    `os.cpu_count` counts the machine: a pod limited to one CPU on 64 would start 64 threads.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    for limit in _quotas(cgroups, proc):
+        cpus = min(cpus, limit)
+    return max(1, cpus)
+
+
+def _quotas(cgroups: Path, proc: Path) -> list[int]:
+    try:
+        lines = (proc / "cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    folder, found = cgroups / own.lstrip("/"), []
+    while True:
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max":
+                found.append(max(1, ceil(int(quota) / int(period))))
+        except (OSError, ValueError):
+            pass  # the root has no cpu.max, and cgroup v1 has no such file
+        if folder == cgroups or cgroups not in folder.parents:
+            return found
+        folder = folder.parent
+
+
+def limit_math_threads(environ: MutableMapping[str, str], threads: int) -> None:
+    """Set the thread counts of OpenMP, OpenBLAS and MKL where the document didn't.
+
+    To be called before numpy is imported: the libraries read these once, when they load.
+    """
+    for name in _POOL_VARIABLES:
+        environ.setdefault(name, str(threads))

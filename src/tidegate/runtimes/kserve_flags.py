@@ -1,0 +1,126 @@
+"""The flags of KServe's Python model servers, read into a plan.
+
+KServe ignores flags it doesn't know; here each one is honoured, already so, or refused by name.
+Source: kserve python/kserve/kserve/model_server.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tidegate.runtimes.errors import BadFlag
+
+_TRANSFORMER = "a transformer's flag: this server is a predictor, leave it out"
+_NO_GRPC = "gRPC is not served here: leave it out, or say --enable_grpc=false"
+_LOGS = "logs go to stdout and stderr as lines: leave it out"
+
+HONOURED = (
+    "model_name",
+    "model_dir",
+    "http_port",
+    "max_asyncio_workers",
+    "nthread",
+    "max_buffer_size",
+)
+ALREADY_SO: Mapping[str, tuple[str, str]] = {
+    "enable_grpc": ("false", _NO_GRPC),
+    "workers": ("1", "one process is one replica here: scale the service instead"),
+    "enable_docs_url": ("false", "there is no page of docs: leave it out"),
+    "enable_latency_logging": ("false", "requests are not logged: leave it out"),
+    "configure_logging": ("true", _LOGS),
+}
+"""Flags with the one value that holds here, and why no other does."""
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "grpc_port",
+            "max_threads",
+            "grpc_max_send_message_length",
+            "grpc_max_receive_message_length",
+        ),
+        _NO_GRPC,
+    ),
+    **dict.fromkeys(("log_config_file", "access_log_format"), _LOGS),
+    **dict.fromkeys(
+        (
+            "predictor_host",
+            "predictor_protocol",
+            "predictor_use_ssl",
+            "predictor_request_timeout_seconds",
+            "predictor_request_retries",
+            "enable_predictor_health_check",
+            "protocol",
+        ),
+        _TRANSFORMER,
+    ),
+}
+_FALSE = ("n", "no", "f", "false", "off", "0")
+_TRUE = ("y", "yes", "t", "true", "on", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class KServePlan:
+    """What to serve and where."""
+
+    model_name: str
+    model_dir: str
+    port: int
+    parallel: int  # predictions at once
+    threads: int  # of the math libraries, for one prediction
+    max_body_bytes: int | None  # None: no limit, as in KServe today
+
+
+def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: int) -> KServePlan:
+    """The plan. PORT is the port when `--http_port` is not given. Raises `BadFlag`."""
+    seen = _split(argv)
+    for name, value in seen.items():
+        if name in ALREADY_SO:
+            only, why = ALREADY_SO[name]
+            if _same(value, only):
+                continue
+            raise BadFlag(f"--{name}={value}", why)
+        if name in REFUSED:
+            raise BadFlag(f"--{name}", REFUSED[name])
+        if name not in HONOURED:
+            raise BadFlag(f"--{name}", f"not a flag of this server: it takes {', '.join(HONOURED)}")
+    if "model_dir" not in seen:
+        raise BadFlag("--model_dir", "missing: give the folder (or file) of the model")
+    limit = seen.get("max_buffer_size")
+    return KServePlan(
+        model_name=seen.get("model_name", "model"),
+        model_dir=seen["model_dir"].removeprefix("file://"),
+        port=_number(seen, "http_port", environ.get("PORT") or "8080"),
+        parallel=_number(seen, "max_asyncio_workers", str(cpus)),
+        threads=_number(seen, "nthread", "1"),
+        max_body_bytes=_number(seen, "max_buffer_size", "") if limit is not None else None,
+    )
+
+
+def _split(argv: Sequence[str]) -> dict[str, str]:
+    """`--name=value` and `--name value`; the last of a name wins, as in argparse."""
+    seen: dict[str, str] = {}
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise BadFlag(word, "expected a flag such as --model_dir=/mnt/models")
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            if not rest:
+                raise BadFlag(word, "needs a value after it")
+            value = rest.pop(0)
+        seen[name] = value
+    return seen
+
+
+def _same(value: str, only: str) -> bool:
+    low = value.lower()
+    return low == only or (low in _FALSE and only in _FALSE) or (low in _TRUE and only in _TRUE)
+
+
+def _number(seen: Mapping[str, str], name: str, default: str) -> int:
+    text = seen.get(name, default)
+    if not text.isdigit() or int(text) < 1:
+        raise BadFlag(f"--{name}", f"{text!r} is not a number of 1 or more")
+    return int(text)

@@ -1,0 +1,101 @@
+"""Sockets and uvicorn: bind early, listen late, drain before leaving.
+
+The port is bound before the model loads, so that a taken port fails at once, but nothing listens
+until the model answers: a TCP or HTTP probe that succeeds means a model that predicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from tidegate.kit.clock import Clock
+from tidegate.runtimes.drain import Drain, wait_to_close
+
+CLOSE_AFTER_S = 5.0
+"""How long a draining server still takes new connections: kube-proxy and gateways hear of an
+endpoint's removal within a second or two; the node gives 30 s before SIGKILL."""
+KEEP_ALIVE_S = 620
+"""Longer than the idle time of gateways and load balancers (600 s at most of those in use), so
+that it is never this side that closes a connection as a request is put on it."""
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, except that a first SIGTERM or SIGINT starts the drain and a second one leaves."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, on_listening: Callable[[], None]):
+        super().__init__(config)
+        self._drain, self._on_listening = drain, on_listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._on_listening()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal handler. Unlike uvicorn's it keeps no signal to raise again: we exit 0."""
+        if self._drain.draining or self._loop is None:
+            os._exit(128 + sig)
+        self._loop.call_soon_threadsafe(self._drain.begin)
+
+
+def serve(
+    app: Callable[..., Any],
+    listener: socket.socket,
+    *,
+    drain: Drain,
+    clock: Clock,
+    on_listening: Callable[[], None],
+) -> None:
+    """Serve until drained. `on_listening` is called when connections are accepted."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )
+    server = DrainingServer(config, drain, on_listening)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            closing = tasks.create_task(_close_when_drained(server, drain, clock))
+            await server.serve(sockets=[listener])
+            closing.cancel()
+
+    uvloop.run(run())
+
+
+async def _close_when_drained(server: uvicorn.Server, drain: Drain, clock: Clock) -> None:
+    await wait_to_close(drain, clock, at_most_s=CLOSE_AFTER_S)
+    server.should_exit = True
+
+
+def leave_at_once_on_signals() -> None:
+    """Until there is something in flight, a signal to stop just ends the process.
+
+    `os._exit`, because a library that is half loaded on another thread must not be torn down.
+    """
+
+    def leave(_sig: int, _frame: FrameType | None) -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, leave)
