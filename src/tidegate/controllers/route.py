@@ -8,7 +8,7 @@ Source: knative/serving pkg/reconciler/route (reference sheet 11.4, 13.1, 13.2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -36,6 +36,7 @@ from tidegate.model.serving import (
     RouteStatus,
     TrafficTarget,
 )
+from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.domain import domain_for, local_hosts, public_host
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
@@ -54,7 +55,7 @@ class RouteController:
 
     name = "route"
 
-    def __init__(self, api: Api, clock: Clock, config: Callable[[str], Mapping[str, str]]) -> None:
+    def __init__(self, api: Api, clock: Clock, config: ClusterConfig) -> None:
         self._api, self._clock, self._config = api, clock, config
         self.watches: Sequence[Watch] = (
             watch_self(Route),
@@ -84,7 +85,7 @@ class RouteController:
             configuration=lambda name: self._api.get(Configuration, key.namespace, name),
             revision=lambda name: self._api.get(Revision, key.namespace, name),
         )
-        domain = domain_for(route.metadata.labels, self._config("config-domain"))
+        domain = domain_for(route.metadata.labels, self._config.domain())
         local = route.metadata.labels.get(names.VISIBILITY) == "cluster-local"
         ingress = self._api.get(Ingress, *key)
         if seen.problem is None:

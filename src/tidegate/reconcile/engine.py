@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from tidegate.client.api import Api, Change, Unsubscribe
 from tidegate.kit.clock import Clock
 from tidegate.model.errors import ApiError, Conflict
-from tidegate.model.meta import Object
+from tidegate.model.meta import Key, Object
 from tidegate.reconcile.controller import Again, Controller
 from tidegate.reconcile.queue import WorkQueue
 
@@ -43,6 +43,12 @@ class Engine:
             for stop in undo:
                 stop()
 
+    def look_at(self, controller: str, key: Key) -> None:
+        """Have a controller look at a key for a reason that isn't an object's change."""
+        for loop in self._loops:
+            if loop.controller.name == controller:
+                loop.add(key)
+
     @property
     def settled(self) -> bool:
         """No key is waiting or being looked at."""
@@ -71,6 +77,10 @@ class _Loop:
         self._add(type(change.object), change.object)
         if change.old is not None:
             self._add(type(change.old), change.old)
+
+    def add(self, key: Key) -> None:
+        self.queue.add(key)
+        self._wake.set()
 
     def _add(self, type_: type[Object], obj: Object) -> None:
         for watch in self.controller.watches:

@@ -1,0 +1,229 @@
+"""The live autoscaler: the one writer of a revision's replica count.
+
+Samples and wakes come in from the gateway, evaluations run every two seconds (and at once when a
+request finds nothing), and a step turns the outcome into a scale write and the PodAutoscaler's
+status. All deciding is in `scaling`; this file only reads, feeds and writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from tidegate.autoscale.scaler import RevisionScaler
+from tidegate.client.api import Api
+from tidegate.kit.clock import Clock
+from tidegate.link.gateway import Ack, FromGateway, Hello, Sample, Wake
+from tidegate.model import serving_names as names
+from tidegate.model.apps import Deployment
+from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.core import Pod
+from tidegate.model.meta import Condition, Key
+from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus
+from tidegate.policy import kpa_spec
+from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
+from tidegate.reconcile.apply import write_status
+from tidegate.scaling import Condition as Fact
+from tidegate.scaling import KpaSpec, KpaStatus, Reachability, Truth
+
+log = logging.getLogger(__name__)
+
+TICK_S = 2.0
+PROBE_AGAIN_S = 1.0  # an activator that didn't answer is asked again after this
+
+Poke = Callable[[Key], None]
+
+
+class Autoscaler:
+    """A controller of PodAutoscalers with a rhythm of its own. `poke` has one looked at."""
+
+    name = "autoscaler"
+
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        config: ClusterConfig,
+        *,
+        boot: str,
+        poke: Poke,
+        gateway_answers: Callable[[], bool],
+    ) -> None:
+        self._api, self._clock, self._config = api, clock, config
+        self._boot, self._poke, self._gateway_answers = boot, poke, gateway_answers
+        self._scalers: dict[Key, RevisionScaler] = {}
+        self._listening = False  # the gateway's kept samples have been taken in
+        self.watches: Sequence[Watch] = (
+            watch_self(PodAutoscaler),
+            watch_mapped(Pod, _of_pod),
+        )
+
+    # --- what the gateway tells
+
+    def on_message(self, message: FromGateway) -> None:
+        """A listener of `GatewayLink`."""
+        match message:
+            case Sample():
+                self._on_sample(message)
+            case Wake():
+                self._on_wake(message)
+            case Ack() if not self._listening:
+                # Kept samples are sent before the first acknowledgement.
+                self._listening = True
+            case Hello():
+                self._listening = False
+            case _:
+                pass
+
+    @property
+    def samples_since_s(self) -> float:
+        """From where a reconnecting gateway should repeat its samples."""
+        return min((s.last_sample_s for s in self._scalers.values()), default=0.0)
+
+    def _on_sample(self, sample: Sample) -> None:
+        key = _key(sample.revision)
+        scaler = self._scaler(key)
+        if scaler is None or (sample.at_s <= scaler.last_sample_s - 1 and sample.replay):
+            return
+        if scaler.sample(sample):
+            self._evaluate(key, scaler)
+
+    def _on_wake(self, wake: Wake) -> None:
+        key = _key(wake.revision)
+        scaler = self._scaler(key)
+        if scaler is not None and scaler.wake(wake.at_s):
+            self._evaluate(key, scaler)
+
+    # --- the rhythm
+
+    async def run(self) -> None:
+        """Evaluate every revision every two seconds until cancelled."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            if not self._listening:
+                continue  # missing samples are not zero: without the gateway nothing is known
+            for key, scaler in list(self._scalers.items()):
+                self._evaluate(key, scaler)
+
+    def _evaluate(self, key: Key, scaler: RevisionScaler) -> None:
+        if scaler.evaluate(self._clock.monotonic(), ready=self._ready(key)):
+            self._poke(key)
+
+    # --- steps
+
+    async def reconcile(self, key: Key) -> Next:
+        autoscaler = self._api.get(PodAutoscaler, *key)
+        if autoscaler is None or autoscaler.metadata.deletion_timestamp:
+            self._scalers.pop(key, None)
+            return Done()
+        scaler = self._scaler(key)
+        assert scaler is not None
+        now_s = self._clock.monotonic()
+        scaler.edit(self._spec(autoscaler), now_s)
+        target = self._api.get(
+            Deployment, key.namespace, autoscaler.spec.scale_target_ref.name or ""
+        )
+        if target is None:
+            return Done()  # the revision controller makes it; its change brings us back
+        result, status = scaler.step(
+            now_s,
+            ready=self._ready(key),
+            replicas=target.spec.replicas,
+            gateway_answers=self._gateway_answers(),
+        )
+        if result.scaled_to is not None:
+            spec = msgspec.structs.replace(target.spec, replicas=result.scaled_to)
+            await self._api.update(msgspec.structs.replace(target, spec=spec))
+            log.info(
+                "%s: %s -> %s: %s", key, target.spec.replicas, result.scaled_to, scaler.last_words
+            )
+        await write_status(self._api, autoscaler, self._status(autoscaler, scaler, status))
+        waits = [result.requeue_after_s] if result.requeue_after_s is not None else []
+        if result.probe_again:
+            waits.append(PROBE_AGAIN_S)
+        return Again(max(0.0, min(waits))) if waits else Done()
+
+    def _scaler(self, key: Key) -> RevisionScaler | None:
+        """The revision's scaler, made at first sight of its PodAutoscaler."""
+        known = self._scalers.get(key)
+        if known is not None:
+            return known
+        autoscaler = self._api.get(PodAutoscaler, *key)
+        if autoscaler is None:
+            return None
+        scaler = RevisionScaler(
+            key.name,
+            self._spec(autoscaler),
+            self._clock.monotonic(),
+            ready=self._ready(key),
+        )
+        saved = autoscaler.status.scaler if autoscaler.status else None
+        if saved is not None:
+            scaler.restore(saved, self._boot)
+        self._scalers[key] = scaler
+        return scaler
+
+    def _spec(self, autoscaler: PodAutoscaler) -> KpaSpec:
+        return kpa_spec(
+            autoscaler.metadata.annotations,
+            self._config.autoscaler(),
+            self._config.deployment(),
+            container_concurrency=autoscaler.spec.container_concurrency or 0,
+            reachability=Reachability(autoscaler.spec.reachability or ""),
+        )
+
+    def _ready(self, key: Key) -> int:
+        pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
+        return sum(
+            pod.metadata.deletion_timestamp is None
+            and pod.status is not None
+            and is_true(pod.status.conditions, "Ready")
+            for pod in pods
+        )
+
+    def _status(
+        self, autoscaler: PodAutoscaler, scaler: RevisionScaler, status: KpaStatus
+    ) -> PodAutoscalerStatus:
+        facts = status.conditions
+        conditions = (
+            self._condition("Active", facts.active),
+            self._condition("Ready", facts.ready),
+            self._condition("SKSReady", facts.sks_ready),
+            self._condition("ScaleTargetInitialized", facts.scale_target_initialized),
+        )
+        return PodAutoscalerStatus(
+            observed_generation=autoscaler.metadata.generation,
+            conditions=conditions,
+            service_name=status.service_name or None,
+            desired_scale=-1 if status.desired_scale is None else status.desired_scale,
+            actual_scale=status.actual_scale,
+            decision=scaler.last_words or None,
+            scaler=scaler.saved(self._boot),
+        )
+
+    def _condition(self, type_: str, fact: Fact) -> Condition:
+        wall_s = self._clock.now() - (self._clock.monotonic() - fact.since_s)
+        return Condition(
+            type=type_,
+            status=fact.status.value,
+            reason=fact.reason or None,
+            message=fact.message or None,
+            severity="Info"
+            if type_ == "ScaleTargetInitialized" and fact.status is not Truth.TRUE
+            else None,
+            last_transition_time=timestamp(wall_s),
+        )
+
+
+def _key(text: str) -> Key:
+    namespace, _, name = text.partition("/")
+    return Key(namespace, name)
+
+
+def _of_pod(pod: Pod) -> Iterable[Key]:
+    name = pod.metadata.labels.get(names.REVISION)
+    if name:
+        yield Key(pod.metadata.namespace or "", name)

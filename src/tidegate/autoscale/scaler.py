@@ -1,0 +1,167 @@
+"""One revision's autoscaler, live: samples in, decisions and steps out. No I/O of its own.
+
+Feeds the pure functions of `scaling` and keeps what they ask to be remembered. The gateway is
+always in the path here and plays Knative's activator and queue-proxies at once: its samples count
+everything that waits or runs, and `mode` is carried only because the rules ask for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from tidegate.link.gateway import Sample
+from tidegate.scaling import (
+    Decision,
+    KpaSpec,
+    KpaState,
+    KpaStatus,
+    Metric,
+    MetricWindows,
+    Mode,
+    Network,
+    Observation,
+    StepInput,
+    StepResult,
+    begin,
+    decide,
+    matters,
+    sentence,
+    step,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a restarted control plane must know besides the samples. `boot` names the boot that the
+    monotonic times belong to; on another boot it is worthless."""
+
+    boot: str
+    state: KpaState
+    status: KpaStatus
+    mode: Mode
+    proxy_since_s: float
+
+
+class RevisionScaler:
+    """Owned by `Autoscaler`. All times are monotonic seconds."""
+
+    def __init__(self, name: str, spec: KpaSpec, now_s: float, *, ready: int) -> None:
+        self._name = name
+        self.spec = spec
+        self._windows = MetricWindows(spec)
+        self._state = begin(spec, now_s, ready=ready)
+        self._status = KpaStatus.new(now_s)
+        self._mode = Mode.PROXY
+        self._proxy_since_s = now_s
+        self._woken = False  # a wake was counted that the next sample holds again
+        self.last_words = ""
+
+    # --- memory
+
+    def saved(self, boot: str) -> str:
+        """The state as text for the object's status."""
+        value = Saved(boot, self._state, self._status, self._mode, self._proxy_since_s)
+        return msgspec.json.encode(value).decode()
+
+    def restore(self, text: str, boot: str) -> bool:
+        """Go on where an earlier control plane was. False: it was another boot, or unreadable."""
+        try:
+            value = msgspec.json.decode(text, type=Saved)
+        except msgspec.DecodeError:
+            return False
+        if value.boot != boot:
+            return False
+        self._state, self._status = value.state, value.status
+        self._mode, self._proxy_since_s = value.mode, value.proxy_since_s
+        return True
+
+    def edit(self, spec: KpaSpec, now_s: float) -> None:
+        """Annotations, config maps or reachability changed."""
+        if spec != self.spec:
+            self.spec = spec
+            self._windows.resize(now_s, spec)
+
+    # --- what was seen
+
+    def sample(self, sample: Sample) -> bool:
+        """Count one second. Returns whether the revision should be evaluated at once: there is
+        demand and the last decision was zero."""
+        concurrency, requests = sample.concurrency, float(sample.requests)
+        if self._woken and not sample.replay:
+            # The wake was counted as one request in flight; this second holds that one again.
+            concurrency, requests = max(0.0, concurrency - 1.0), max(0.0, requests - 1.0)
+        self._woken = False
+        value = requests if self.spec.metric is Metric.RPS else concurrency
+        # A sample is stamped with the end of its second.
+        self._windows.record(sample.at_s, value)
+        return sample.concurrency > 0 and self._state.replicas == 0 and not sample.replay
+
+    def wake(self, at_s: float) -> bool:
+        """A request found no replica: it counts as one in flight. Returns whether to evaluate now
+        (the gateway repeats itself every second; only the first one is news)."""
+        if self._woken or (self._state.replicas or 0) > 0:
+            return False
+        self._woken = True
+        self._windows.record(at_s, 1.0)
+        return True
+
+    @property
+    def last_sample_s(self) -> float:
+        """The newest second seen; 0 for none."""
+        return float(self._windows.last_s or 0)
+
+    # --- deciding
+
+    def evaluate(self, now_s: float, *, ready: int) -> bool:
+        """One evaluation. Returns whether a step is due."""
+        averages = self._windows.averages(now_s, self.spec)
+        stable, panic = averages if averages is not None else (None, None)
+        seen = Observation(now_s=now_s, stable=stable, panic=panic, ready=ready)
+        was = self._state
+        decision, self._state = decide(self.spec, was, seen)
+        self._remember(seen, decision)
+        return matters(was, self._state)
+
+    def _remember(self, seen: Observation, decision: Decision) -> None:
+        if decision.replicas is not None:
+            self.last_words = sentence(self.spec, seen, decision)
+
+    def step(
+        self, now_s: float, *, ready: int, replicas: int | None, gateway_answers: bool
+    ) -> tuple[StepResult, KpaStatus]:
+        """From the last decision to replicas and status. `gateway_answers`: requests for this
+        revision reach a gateway that would hold them."""
+        in_path = self._mode is Mode.PROXY or ready == 0
+        network = Network(
+            mode=self._mode,
+            ready=ready > 0,
+            private_service=f"{self._name}-private",
+            public_service=self._name,
+            proxy_for_s=now_s - self._proxy_since_s if in_path else 0.0,
+            message="No healthy backends",
+        )
+        result, self._status = step(
+            self.spec,
+            self._status,
+            StepInput(
+                now_s=now_s,
+                network=network,
+                decided=self._state.replicas,
+                excess_burst=self._state.excess_burst,
+                ready_pods=ready,
+                replicas=replicas,
+                activator_answers=gateway_answers,
+            ),
+        )
+        was_in_path = in_path
+        self._mode = result.mode
+        if (self._mode is Mode.PROXY or ready == 0) and not was_in_path:
+            self._proxy_since_s = now_s
+        return result, self._status
+
+    @property
+    def wants(self) -> int | None:
+        """The last decision, before bounds; None before the first."""
+        return self._state.replicas

@@ -1,0 +1,126 @@
+"""Revisions and their pods as entries of the gateway's table, and the draining of pods that go.
+
+A pod that is ready is an endpoint. A pod that is going stays one, marked draining, until the
+gateway says that its last request has left; then it gets the condition `tidegate.dev/Drained`,
+which is what the node agent waits for before SIGTERM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from tidegate.client.api import Api
+from tidegate.ingress.table import GatewayTable
+from tidegate.kit.clock import Clock
+from tidegate.link.gateway import Endpoint
+from tidegate.link.gateway import Revision as RevisionEntry
+from tidegate.model import serving_names as names
+from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.core import LocalPort, Pod, PodStatus
+from tidegate.model.meta import Condition, Key
+from tidegate.model.serving import Revision
+from tidegate.policy import kpa_spec
+from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
+
+MAX_SAMPLES_S = 3600
+
+
+class EndpointsController:
+    """Keeps one table entry per revision; the one writer of the condition Drained."""
+
+    name = "endpoints"
+
+    def __init__(self, api: Api, clock: Clock, table: GatewayTable, config: ClusterConfig) -> None:
+        self._api, self._clock, self._table, self._config = api, clock, table, config
+        self._drained: set[str] = set()  # pod uids, until their condition is written
+        self.watches: Sequence[Watch] = (watch_self(Revision), watch_mapped(Pod, _of_pod))
+
+    def drained(self, pod_uid: str) -> None:
+        """The gateway has sent its last request to that pod. The caller has the revision looked at."""
+        self._drained.add(pod_uid)
+
+    async def reconcile(self, key: Key) -> Next:
+        revision = self._api.get(Revision, *key)
+        pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
+        for pod in pods:
+            if self._has_drained(pod):
+                await self._say_drained(pod)
+        pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
+        if revision is None:
+            self._table.set_revision(str(key), None)
+            return Done()
+        self._table.set_revision(str(key), self._entry(revision, pods))
+        return Done()
+
+    def _has_drained(self, pod: Pod) -> bool:
+        """Going, not said yet, and the gateway is through with it (or never knew it)."""
+        if pod.metadata.deletion_timestamp is None or _says_drained(pod):
+            return False
+        uid = pod.metadata.uid or ""
+        return uid in self._drained or serving_port(pod) is None
+
+    async def _say_drained(self, pod: Pod) -> None:
+        status = pod.status or PodStatus(phase="Pending")
+        condition = Condition(
+            type=names.DRAINED,
+            status="True",
+            last_transition_time=timestamp(self._clock.now()),
+        )
+        kept = tuple(c for c in status.conditions if c.type != names.DRAINED)
+        fresh = msgspec.structs.replace(status, conditions=(*kept, condition))
+        await self._api.update_status(msgspec.structs.replace(pod, status=fresh))
+        self._drained.discard(pod.metadata.uid or "")
+
+    def _entry(self, revision: Revision, pods: Sequence[Pod]) -> RevisionEntry:
+        spec = revision.spec
+        annotations = revision.metadata.annotations
+        scaling = kpa_spec(annotations, self._config.autoscaler(), self._config.deployment())
+        timeout_s = float(spec.timeout_seconds or 300)
+        return RevisionEntry(
+            key=str(revision.key),
+            endpoints=tuple(e for pod in pods if (e := endpoint(pod)) is not None),
+            container_concurrency=spec.container_concurrency or 0,
+            timeout_s=timeout_s,
+            response_start_timeout_s=_seconds(spec.response_start_timeout_seconds),
+            idle_timeout_s=_seconds(spec.idle_timeout_seconds),
+            keep_samples_s=min(MAX_SAMPLES_S, scaling.stable_window_s),
+            idempotent=annotations.get(names.IDEMPOTENT) == "true",
+        )
+
+
+def _of_pod(pod: Pod) -> Iterable[Key]:
+    name = pod.metadata.labels.get(names.REVISION)
+    if name:
+        yield Key(pod.metadata.namespace or "", name)
+
+
+def _seconds(value: int | None) -> float | None:
+    return float(value) if value else None
+
+
+def _says_drained(pod: Pod) -> bool:
+    return pod.status is not None and is_true(pod.status.conditions, names.DRAINED)
+
+
+def serving_port(pod: Pod) -> LocalPort | None:
+    """The local port that stands for the pod's serving port; None before the agent has given one."""
+    ports = pod.status.tidegate.ports if pod.status and pod.status.tidegate else ()
+    return next((p for p in ports if p.name == names.USER_PORT), ports[0] if ports else None)
+
+
+def endpoint(pod: Pod) -> Endpoint | None:
+    """The pod as the gateway knows it; None if no request may go there (any more)."""
+    port = serving_port(pod)
+    if port is None or pod.status is None:
+        return None
+    going = pod.metadata.deletion_timestamp is not None
+    if going and _says_drained(pod):
+        return None
+    if not going and not is_true(pod.status.conditions, "Ready"):
+        return None
+    return Endpoint(
+        id=pod.metadata.uid or "", host="127.0.0.1", port=port.local_port, draining=going
+    )
