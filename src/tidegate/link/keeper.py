@@ -11,19 +11,31 @@ same `id` and either `ok: true` with the fields named below, or `error` (one sen
     signal    {name, signal}           -> {}      to the process group of a process
     kill_tree {name}                   -> {killed: [pid...]}  SIGKILL to group, descendants and marked strays
     forget    {name}                   -> {}      drops an ended process from the table
-    status    {}                       -> {keeper: {pid}, gateway: {pid}, control_plane: {pid}, version}
+    status    {}                       -> {keeper: {pid}, gateway: {pid}, control_plane: {pid}, version,
+                                           listening: {name: [host, port]}, processes: count, stopping}
+                                          pid null: not running just now
     restart   {part: "gateway"|"control_plane"} -> {pid}   SIGTERM, then a new one
-    shutdown  {}                       -> {}      stops control plane, pods, gateway, then itself
+    shutdown  {}                       -> {}      stops control plane, pods, gateway; answers when all is gone
+
+A part that would not let go, a name never heard of, a process that has ended: an `error` that says so.
+`spawn` answers when exec has happened; what exec refuses is an `error` with its errno.
 
     event exited {process: Process}    `code` or `signal` set; both null: Unknown (was not our child)
+                                       sent when nothing of the pod is left and its log is complete
     event part   {part, pid, restarts} a new gateway or control plane was started
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+TYPE_CHECKING = False  # the keeper does without `typing`, half a megabyte
+if TYPE_CHECKING:
+    from typing import Any
+
+HOME = "TIDEGATE_HOME"  # environment of keeper, gateway and control plane: the home's folder
+FDS = "TIDEGATE_FDS"  # environment of parts: JSON, name of a listening socket -> its descriptor
+READY_FD = "TIDEGATE_READY_FD"  # environment of a keeper: where it says `ok <pid>` or `error <why>`
 MARK = "TIDEGATE_POD"  # in the environment of every process of a pod; its value is SpawnSpec.name
 
 
