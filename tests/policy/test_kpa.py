@@ -43,7 +43,7 @@ def test_the_target_comes_from_annotation_hard_limit_and_default(
     annotations: dict[str, str], concurrency: int, target: float, total: float
 ) -> None:
     made = spec(annotations, concurrency=concurrency)
-    assert (made.target, made.total) == (pytest.approx(target), pytest.approx(total))
+    assert (made.target, made.total) == pytest.approx((target, total))
 
 
 def test_a_config_percentage_is_about_concurrency_only() -> None:
