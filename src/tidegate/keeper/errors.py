@@ -99,6 +99,12 @@ class StillThere(Refusal):
         )
 
 
+class SystemRefused(Refusal):
+    def __init__(self, sentence: str, number: int | None) -> None:
+        self.errno = number
+        super().__init__(sentence)
+
+
 class BadRequest(Refusal):
     def __init__(self, why: str) -> None:
         super().__init__(f"{why}: link/keeper.py lists what may be asked")

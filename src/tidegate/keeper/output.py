@@ -3,7 +3,8 @@
 Each stream is a named FIFO under `<pods>/.output/<name>/`, which the pod has open for reading and
 writing itself: when the keeper dies, the pod is neither told nor killed, it waits once the pipe is
 full, and the next keeper opens the same FIFOs and goes on. Lost with a killed keeper: the start of a
-line whose end had not come (at most 16 KiB per stream).
+line whose end had not come (at most 16 KiB per stream); and of a pod that ends before the next keeper
+is there, what it wrote in between (a FIFO that nobody has open keeps nothing).
 """
 
 import os

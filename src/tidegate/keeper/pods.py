@@ -193,7 +193,7 @@ class Pods:
         except OSError as why:
             around.loop.report(f"the output of {process.name} is lost: {why}")
             output = None
-        # Without a pidfd its leader is gone: children of it may not be, and its last words may wait.
+        # Without a pidfd its leader is gone: what it left behind is to be swept.
         self._start(self._put(process, proc.open_pidfd(process.pid, process.start), output))
 
     def _put(self, process: Process, pidfd: int | None, output: Output | None) -> _Pod:

@@ -7,6 +7,7 @@ pid goes through a pidfd whose start time was compared after it was opened.
 import os
 import select
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tidegate.link.keeper import MARK
@@ -105,16 +106,14 @@ def has_ended(pidfd: int) -> bool:
 
 
 def kill_one(pid: int, start: int) -> None:
-    """SIGKILL, if it still is that process and we may."""
-    pidfd = open_pidfd(pid, start)
-    if pidfd is None:
-        return
-    try:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    finally:
-        os.close(pidfd)
+    """SIGKILL, if it still is that process and we may. Who is not killed is seen in the next round."""
+    with suppress(OSError):  # gone, not ours to kill, or no descriptors left just now
+        pidfd = open_pidfd(pid, start)
+        if pidfd is not None:
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
 
 
 def _read(path: str) -> bytes:

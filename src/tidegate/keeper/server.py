@@ -5,10 +5,11 @@ so does a client that doesn't read (its answers are kept up to a bound). None of
 """
 
 import socket
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from tidegate.keeper.errors import BadRequest, KeeperError
+from tidegate.keeper.errors import BadRequest, KeeperError, SystemRefused
 from tidegate.keeper.loop import READ, WRITE, Loop
 from tidegate.link.frames import Lines, LineTooLong, NotAnObject, decode_line, encode_line
 
@@ -144,3 +145,8 @@ class Server:
             answer(BadRequest(str(why)))
         except KeeperError as why:
             answer(why)
+        except OSError as why:
+            answer(SystemRefused(str(why), why.errno))
+        except Exception as why:  # noqa: BLE001 - who asked must hear of it, whatever it was
+            self._loop.report(f"a mistake of ours, please report it:\n{traceback.format_exc()}")
+            answer(BadRequest(f"the keeper failed at this ({why!r}), its log has more"))

@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from tidegate.keeper import proc
 from tidegate.keeper.loop import Loop
@@ -125,7 +126,10 @@ class Sweeper:
             if left and self._loop.monotonic() < sweep.until_s:
                 self._sweeps.append(sweep)
             else:
-                sweep.then(list(sweep.killed), sorted(left))
+                done = partial(sweep.then, list(sweep.killed), sorted(left))
+                self._loop.after(
+                    0.0, done
+                )  # each guarded by the loop: none may cost another its end
         if self._sweeps:
             self._schedule(self._pause_s)
             self._pause_s = min(_MOST_PAUSE_S, self._pause_s * 2)
