@@ -11,16 +11,16 @@ def test_a_request_shorter_than_a_second_counts_for_as_long_as_it_took():
     meter = Meter(100.0)
     meter.arrived(100.25)
     meter.left(100.75)
-    [second] = meter.take(101.0, 60)
+    [second] = meter.take(101.0)
     assert (second.at_s, second.concurrency, second.requests) == (101.0, 0.5, 1)
 
 
 def test_a_long_request_is_shared_out_over_its_seconds():
     meter = Meter(100.0)
     meter.arrived(100.5)
-    meter.take(101.1, 60)
+    meter.take(101.1)
     meter.left(102.25)
-    seconds = meter.take(103.0, 60)
+    seconds = meter.take(103.0)
     assert [(s.at_s, s.concurrency, s.requests) for s in seconds] == [
         (102.0, 1.0, 0),
         (103.0, 0.25, 0),
@@ -30,36 +30,29 @@ def test_a_long_request_is_shared_out_over_its_seconds():
 def test_errors_are_counted_in_the_second_in_which_they_were_answered():
     meter = Meter(100.0)
     meter.arrived(100.5)
-    meter.take(101.0, 60)
+    meter.take(101.0)
     meter.left(101.5, failed=True)
-    assert [s.errors for s in meter.take(102.0, 60)] == [1]
+    assert [s.errors for s in meter.take(102.0)] == [1]
 
 
 def test_an_idle_second_is_seen_as_zero():
     meter = Meter(100.0)
-    assert [(s.at_s, s.concurrency) for s in meter.take(101.0, 60)] == [(101.0, 0.0)]
+    assert [(s.at_s, s.concurrency) for s in meter.take(101.0)] == [(101.0, 0.0)]
 
 
 def test_seconds_in_which_we_were_frozen_are_missing_and_not_zero():
     meter = Meter(100.0)
     meter.arrived(100.5)
-    meter.take(101.0, 60)
-    assert [s.at_s for s in meter.take(105.5, 60)] == [105.0]  # 102 to 104 were not observed
-    assert [(s.at_s, s.concurrency) for s in meter.take(106.0, 60)] == [(106.0, 1.0)]
-
-
-def test_seconds_are_kept_for_as_long_as_the_window_and_no_longer():
-    meter = Meter(100.0)
-    for now in range(101, 131):
-        meter.take(float(now), 10)
-    assert [s.at_s for s in meter.kept] == [float(now) for now in range(121, 131)]
+    meter.take(101.0)
+    assert [s.at_s for s in meter.take(105.5)] == [105.0]  # 102 to 104 were not observed
+    assert [(s.at_s, s.concurrency) for s in meter.take(106.0)] == [(106.0, 1.0)]
 
 
 def test_what_happens_before_the_beginning_changes_the_level_only():
     meter = Meter(101.0)
     meter.arrived(100.5)
-    [second] = meter.take(102.0, 60)
-    assert (second.at_s, second.concurrency) == (102.0, 1.0)
+    [second] = meter.take(102.0)
+    assert (second.at_s, second.concurrency, second.requests) == (102.0, 1.0, 0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), max_size=20))
@@ -76,7 +69,7 @@ def test_the_sum_over_all_seconds_is_the_time_spent_by_all_requests(spans):
         elif change < 0:
             meter.left(now)
         else:
-            seconds += meter.take(now, 60)
+            seconds += meter.take(now)
     assert sum(s.concurrency for s in seconds) == pytest.approx(sum(abs(a - b) for a, b in spans))
     assert sum(s.requests for s in seconds) == len(spans)
     assert [s.at_s for s in seconds] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]

@@ -5,7 +5,6 @@ arrival and each end adds `level x seconds since the last change`, so a request 
 still counts. A second whose end we noticed too late was not observed: it has no sample at all.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from math import floor
 from typing import Final
@@ -35,14 +34,12 @@ class Meter:
         "_end_s",
         "_errors",
         "_requests",
-        "kept",
         "level",
     )
 
     def __init__(self, begin_s: float) -> None:
         """`begin_s` is a whole second; what happens before it changes the level and is not counted."""
         self.level = 0
-        self.kept: deque[Second] = deque(maxlen=3600)
         self._end_s = floor(begin_s) + 1.0
         self._changed_s = self._end_s - 1.0
         self._area, self._requests, self._errors = 0.0, 0, 0
@@ -52,39 +49,35 @@ class Meter:
         """A request came to the gate."""
         if now_s >= self._end_s:
             self._close(now_s)
-        if now_s > self._changed_s:
-            self._area += self.level * (now_s - self._changed_s)
+        since_s = now_s - self._changed_s
+        if since_s >= 0:  # else: before our beginning
+            self._area += self.level * since_s
             self._changed_s = now_s
+            self._requests += 1
         self.level += 1
-        self._requests += 1
 
     def left(self, now_s: float, *, failed: bool = False) -> None:
         """A request ended: answered, refused, or its client left. `failed`: with a 5xx."""
         if now_s >= self._end_s:
             self._close(now_s)
-        if now_s > self._changed_s:
-            self._area += self.level * (now_s - self._changed_s)
+        since_s = now_s - self._changed_s
+        if since_s >= 0:
+            self._area += self.level * since_s
             self._changed_s = now_s
+            if failed:
+                self._errors += 1
         self.level -= 1
-        if failed:
-            self._errors += 1
 
-    def take(self, now_s: float, keep_s: int) -> list[Second]:
-        """The seconds that ended since last asked, oldest first; they are kept for `keep_s` as well."""
+    def failed(self) -> None:
+        """A running request is being answered with a 5xx."""
+        self._errors += 1
+
+    def take(self, now_s: float) -> list[Second]:
+        """The seconds that ended since last asked, oldest first."""
         if now_s >= self._end_s:
             self._close(now_s)
         closed, self._closed = self._closed, []
-        self.kept.extend(closed)
-        while self.kept and self.kept[0].at_s <= now_s - keep_s:
-            self.kept.popleft()
         return closed
-
-    def skip_to(self, now_s: float) -> None:
-        """Nothing happened and nobody asked until now: begin at this second, with nothing to report."""
-        self._end_s = floor(now_s) + 1.0
-        self._changed_s = self._end_s - 1.0
-        self._area, self._requests, self._errors = 0.0, 0, 0
-        self._closed = []
 
     def _close(self, now_s: float) -> None:
         while now_s >= self._end_s:

@@ -49,6 +49,10 @@ class Table:
     def __iter__(self) -> Iterator[Target]:
         return iter(self._targets.values())
 
+    def get(self, key: str) -> Target | None:
+        """The route of this key; None: there is none."""
+        return self._targets.get(key)
+
     def put(self, target: Target) -> None:
         """Add a route, or replace the one of the same key."""
         self.remove(target.key)

@@ -1,0 +1,172 @@
+"""The answers that the gateway itself gives: always why, always who said it, and the way out."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+PART: Final = "gateway"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer made here. `retry_after_s`: when it is worth trying again; None says nothing about it."""
+
+    status: int
+    reason: str  # one word for machines, in the body and in the `tidegate-error` header
+    message: str  # one sentence for people, with the way out
+    retry_after_s: int | None = None
+
+    def wire(self, *, close: bool, head_only: bool = False) -> bytes:
+        """The answer's bytes. `close`: the connection ends with it; `head_only`: it answers HEAD."""
+        body = msgspec.json.encode(
+            {
+                "error": {
+                    "code": self.status,
+                    "part": PART,
+                    "reason": self.reason,
+                    "message": self.message,
+                }
+            }
+        )
+        phrase = HTTPStatus(self.status).phrase
+        lines = [
+            f"HTTP/1.1 {self.status} {phrase}",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            f"tidegate-error: {PART}; {self.reason}",
+        ]
+        if self.retry_after_s is not None:
+            lines.append(f"retry-after: {self.retry_after_s}")
+        if close:
+            lines.append("connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else body)
+
+
+def unknown_host(host: str, path: str) -> Refusal:
+    """404: no route has this host, and the path means nothing here either."""
+    return Refusal(
+        404,
+        "no-route",
+        f"no route has the host {host!r} (path {path!r}): send a Host header that is the host of a"
+        " service's URL (`kubectl get ksvc -A` shows them), or, on this machine, ask for"
+        " /<namespace>/<name>/...",
+    )
+
+
+def no_table(waited_s: float) -> Refusal:
+    """503: no control plane has ever said what there is to serve."""
+    return Refusal(
+        503,
+        "no-table",
+        f"no control plane has said yet what to serve (waited {waited_s:g} s): see `tidegate status`",
+        retry_after_s=5,
+    )
+
+
+def no_revision(route: str, revision: str) -> Refusal:
+    """503: the route is known and what it points at is not."""
+    return Refusal(
+        503,
+        "no-revision",
+        f"route {route} sends to revision {revision}, which is not here: it was removed, or is not yet made",
+        retry_after_s=1,
+    )
+
+
+def revision_gone(revision: str) -> Refusal:
+    """503: the revision was removed while the request waited for it."""
+    return Refusal(
+        503,
+        "revision-gone",
+        f"revision {revision} was removed while the request waited: send it again for the current one",
+        retry_after_s=1,
+    )
+
+
+def queue_full(revision: str, places: int) -> Refusal:
+    """503: too many wait."""
+    return Refusal(
+        503,
+        "queue-full",
+        f"{places} requests wait for revision {revision} already: come back later, or let it have more replicas",
+        retry_after_s=1,
+    )
+
+
+def queue_bytes_full(revision: str, places_bytes: int) -> Refusal:
+    """503: the bodies of those who wait take all the memory they may."""
+    return Refusal(
+        503,
+        "queue-bytes-full",
+        f"the bodies of requests that wait for revision {revision} take all of {places_bytes} bytes:"
+        " come back later, or let it have more replicas",
+        retry_after_s=1,
+    )
+
+
+def too_late(revision: str, after_s: float, *, waited: bool) -> Refusal:
+    """504: the whole exchange took longer than the revision allows."""
+    where = "still waiting for a replica" if waited else "while a replica worked on it"
+    return Refusal(
+        504, "timeout", f"request to revision {revision} timed out after {after_s:g} s, {where}"
+    )
+
+
+def slow_start(revision: str, after_s: float) -> Refusal:
+    """504: not a byte of the answer within the revision's responseStartTimeoutSeconds."""
+    return Refusal(
+        504,
+        "response-start-timeout",
+        f"revision {revision} sent no byte of an answer within {after_s:g} s",
+    )
+
+
+def idle(revision: str, after_s: float) -> Refusal:
+    """504: nothing was written for the revision's idleTimeoutSeconds."""
+    return Refusal(504, "idle-timeout", f"nothing came from revision {revision} for {after_s:g} s")
+
+
+def replica_closed(revision: str, endpoint: str) -> Refusal:
+    """502: the replica closed the connection and it isn't known whether it did the work."""
+    return Refusal(
+        502,
+        "replica-closed",
+        f"replica {endpoint} of revision {revision} closed the connection without an answer; the request"
+        " was not sent again because it may have been worked on (annotate the service"
+        ' tidegate.dev/idempotent: "true" if repeating is safe)',
+    )
+
+
+def bad_answer(revision: str, endpoint: str, why: str) -> Refusal:
+    """502: the replica's answer isn't HTTP/1."""
+    return Refusal(
+        502, "bad-answer", f"replica {endpoint} of revision {revision} answered wrongly: {why}"
+    )
+
+
+UPGRADE: Final = Refusal(
+    501,
+    "upgrade",
+    "upgraded connections (WebSocket, h2c) are not offered here yet: send plain HTTP/1.1",
+)
+HEAD_TOO_LARGE: Final = Refusal(
+    431,
+    "head-too-large",
+    "the request line and headers take more than 64 KiB: send fewer or shorter headers",
+)
+BAD_CHUNK: Final = Refusal(
+    400, "bad-chunk", "the request's body is not chunked as Transfer-Encoding says"
+)
+SHUTTING_DOWN: Final = Refusal(
+    503, "shutting-down", "this gateway is ending: send the request again", retry_after_s=1
+)
+
+
+def head_too_slow(after_s: float) -> Refusal:
+    """408: the request's head did not come in time."""
+    return Refusal(
+        408, "head-timeout", f"the request's headers were not complete within {after_s:g} s"
+    )

@@ -1,0 +1,218 @@
+"""Everything the gateway knows: the table, the lanes, who is connected, and the beat of each second.
+
+Runs in one event loop and is touched by nothing else. The link (`control.py`) tells it what to serve;
+clients bring it requests; it tells whoever is `listener` about demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from math import ceil, floor
+from typing import Any, Final, Protocol
+
+from tidegate.gateway import answers
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.exchange import Exchange
+from tidegate.gateway.lane import Lane
+from tidegate.gateway.settings import Settings
+from tidegate.gateway.upstream import Pool, UpstreamConnection
+from tidegate.kit.clock import Clock
+from tidegate.link.gateway import Drained, FromGateway, Revision, Route, Sample, Snapshot
+from tidegate.routing import BadWeights, Split, Table, Target
+
+log = logging.getLogger(__name__)
+
+_LOBBY_PLACES: Final = 10_000
+_NOWHERE: Final = ""  # the revision of a route that sends nowhere; none has this key
+_BEHIND_S: Final = 0.05  # how long after a whole second its samples are taken
+
+
+class Dial(Protocol):
+    """Opens a connection to a replica. Raises OSError."""
+
+    async def __call__(
+        self, factory: Callable[[], UpstreamConnection], host: str, port: int
+    ) -> UpstreamConnection: ...
+
+
+class Hub:
+    """The state of one gateway process."""
+
+    def __init__(
+        self, *, clock: Clock, settings: Settings, tasks: asyncio.TaskGroup, dial: Dial
+    ) -> None:
+        self.settings = settings
+        self.monotonic = clock.monotonic
+        self.begin_s = float(ceil(clock.monotonic()))  # what was before is not ours to report
+        self.coarse_s = (
+            clock.monotonic()
+        )  # now, give or take the check interval; costs nothing to read
+        self.clients: set[ClientConnection] = set()
+        self.active: set[Lane] = set()
+        self.leaving = False
+        self.has_table = False
+        self.listener: Callable[[FromGateway], None] = lambda message: None
+        self._clock = clock
+        self._tasks = tasks
+        self._dial = dial
+        self._loop = asyncio.get_running_loop()
+        self._table = Table()
+        self._lanes: dict[str, Lane] = {}
+        self._lobby: dict[Exchange, asyncio.TimerHandle] = {}
+
+    # --- requests
+
+    def submit(self, exchange: Exchange) -> None:
+        """Send a request on its way, or refuse it."""
+        head = exchange.head
+        found = self._table.find(head.host, head.target)
+        if found is None:
+            if self.has_table:
+                path = head.target.partition(b"?")[0][:200].decode("latin-1")
+                exchange.refuse(answers.unknown_host(head.host[:200].decode("latin-1"), path))
+            else:
+                self._enter_lobby(exchange)
+            return
+        if found.cut:
+            rest = head.target[found.cut :]
+            exchange.target = rest if rest[:1] == b"/" else b"/" + rest
+        key = found.target.split.choose()
+        lane = self._lanes.get(key)
+        if lane is None:
+            exchange.refuse(answers.no_revision(found.target.key, key))
+        else:
+            lane.submit(exchange)
+
+    def leave_lobby(self, exchange: Exchange) -> None:
+        """A request that waited for the first table is gone."""
+        timer = self._lobby.pop(exchange, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _enter_lobby(self, exchange: Exchange) -> None:
+        wait_s = self.settings.first_table_s
+        if len(self._lobby) >= _LOBBY_PLACES:
+            exchange.refuse(answers.no_table(0))
+            return
+        exchange.arrived_s = self.monotonic()
+        self._lobby[exchange] = self.later(wait_s, exchange.refuse, answers.no_table(wait_s))
+
+    def _open_lobby(self) -> None:
+        lobby, self._lobby = self._lobby, {}
+        for exchange, timer in lobby.items():
+            timer.cancel()
+            self.submit(exchange)
+
+    # --- what the control plane says
+
+    def apply_snapshot(self, snapshot: Snapshot) -> None:
+        """The whole table: what we have and it lacks goes."""
+        named = {revision.key for revision in snapshot.revisions}
+        for key in [key for key in self._lanes if key not in named]:
+            self.apply_revision(key, None)
+        for revision in snapshot.revisions:
+            self.apply_revision(revision.key, revision)
+        routed = {route.key for route in snapshot.routes}
+        for key in [target.key for target in self._table if target.key not in routed]:
+            self._table.remove(key)
+        for route in snapshot.routes:
+            self.apply_route(route.key, route)
+        self.has_table = True
+        self._open_lobby()
+
+    def apply_revision(self, key: str, revision: Revision | None) -> None:
+        """One revision as it is now; None: it is gone."""
+        lane = self._lanes.get(key)
+        if revision is None:
+            if lane is not None:
+                del self._lanes[key]
+                lane.retire()
+        elif lane is None:
+            self._lanes[key] = Lane(self, revision)
+        elif lane.revision != revision:
+            lane.update(revision)
+
+    def apply_route(self, key: str, route: Route | None) -> None:
+        """One route as it is now; None: it is gone."""
+        was = self._table.get(key)
+        if route is None:
+            self._table.remove(key)
+            return
+        try:
+            split = Split((share.revision, share.percent) for share in route.splits)
+        except BadWeights as why:
+            log.warning("route %s sends nowhere: %s", key, why)
+            split = Split([(_NOWHERE, 1)])
+        if was is not None and was.split.weights == split.weights:
+            split = was.split  # same shares: go on counting where we were
+        self._table.put(Target(key, route.hosts, split, route.path_prefix))
+
+    def kept_samples(self, since_s: float) -> Iterable[Sample]:
+        """Samples later than this that are still kept, oldest first for each revision."""
+        for lane in self.active:
+            yield from (sample for sample in lane.kept if sample.at_s > since_s)
+
+    def drained_endpoints(self) -> Iterable[Drained]:
+        """Draining replicas with nothing left to do, for a control plane that may not have heard."""
+        for key, lane in self._lanes.items():
+            for endpoint in lane.drained_endpoints():
+                yield Drained(revision=key, endpoint=endpoint)
+
+    # --- used by lanes and clients
+
+    def tell(self, message: FromGateway) -> None:
+        """For the control plane, if one listens."""
+        self.listener(message)
+
+    def later(
+        self, after_s: float, call: Callable[..., None], *args: object
+    ) -> asyncio.TimerHandle:
+        """Call once after so many seconds."""
+        return self._loop.call_later(after_s, call, *args)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task that the gateway waits for."""
+        self._tasks.create_task(work)
+
+    async def dial(self, pool: Pool) -> UpstreamConnection | None:
+        """A new connection to a replica; None: it takes none."""
+        try:
+            async with asyncio.timeout(self.settings.connect_s):
+                return await self._dial(lambda: UpstreamConnection(pool), pool.host, pool.port)
+        except (OSError, TimeoutError) as why:
+            log.info(
+                "replica %s at %s:%s takes no connection: %s", pool.id, pool.host, pool.port, why
+            )
+            return None
+
+    # --- rhythm
+
+    async def beat(self) -> None:
+        """Each second: samples, wakes, idle connections. Until cancelled."""
+        while True:
+            now = self.monotonic()
+            await self._clock.sleep(floor(now) + 1 + _BEHIND_S - now)
+            now = self.monotonic()
+            for lane in list(self.active):
+                for sample in lane.tick(now):
+                    self.tell(sample)
+
+    async def watch_clients(self) -> None:
+        """Let go of clients that are silent for too long. Until cancelled."""
+        settings = self.settings
+        every_s = min(1.0, settings.head_timeout_s / 4, settings.linger_s / 4)
+        while True:
+            await self._clock.sleep(every_s)
+            now = self.coarse_s = self.monotonic()
+            for client in list(self.clients):
+                client.check(now)
+
+    def leave(self) -> None:
+        """The gateway ends: idle clients go now, the others after their answer."""
+        self.leaving = True
+        for exchange in list(self._lobby):
+            exchange.refuse(answers.SHUTTING_DOWN)
+        for client in list(self.clients):
+            client.leave_if_idle()

@@ -1,0 +1,362 @@
+"""One revision at the gateway: its gate, its replicas' connections, its demand, its time limits.
+
+The gate decides (`routing.Gate`); the lane does what follows. Timeouts need no timer per request: the
+requests of a revision share their limits, so one timer, armed for the oldest, watches them all.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle
+from collections import deque
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from tidegate.gateway import answers
+from tidegate.gateway.exchange import Exchange
+from tidegate.gateway.upstream import Pool
+from tidegate.link.gateway import Drained, Revision, Sample, Wake
+from tidegate.routing import Gate, Meter, Seat, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidegate.gateway.hub import Hub
+
+_LEAST_WATCH_S: Final = (
+    0.02  # between two looks for late requests, when many are late one after the other
+)
+_NOT_AT_GATE: Final = -1  # an exchange's order once the gate has given it up
+_WAKE_EVERY_S: Final = 1.0
+
+
+class _Limit(Enum):
+    """The time limit that a request broke."""
+
+    WHOLE = auto()
+    START = auto()
+    IDLE = auto()
+
+
+class Lane:
+    """All that the gateway knows and does about one revision."""
+
+    __slots__ = (
+        "_alive",
+        "_gate",
+        "_hub",
+        "_last_s",
+        "_meter",
+        "_order",
+        "_pools",
+        "_watch",
+        "_woke_s",
+        "active",
+        "extra_head",
+        "gone",
+        "kept",
+        "monotonic",
+        "revision",
+    )
+
+    def __init__(self, hub: Hub, revision: Revision) -> None:
+        self._hub = hub
+        self.monotonic = hub.monotonic
+        self.revision = revision
+        self.extra_head = b"\r\n"
+        self.gone = False  # removed: finishes what runs
+        self.active = False  # sampled each second
+        self.kept: deque[Sample] = deque()
+        self._gate: Gate[Exchange] = Gate(limit=0, places=0, places_bytes=0)
+        self._pools: dict[str, Pool] = {}
+        self._meter = Meter(hub.begin_s)
+        self._alive: dict[Exchange, None] = {}  # in order of arrival
+        self._watch: TimerHandle | None = None
+        self._order = 0  # of the last arrival
+        self._woke_s = 0.0  # when `Wake` was last said
+        self._last_s = 0.0  # when there was last a request or a replica
+        self.update(revision)
+
+    @property
+    def waiting(self) -> int:
+        return self._gate.waiting
+
+    @property
+    def running(self) -> int:
+        return self._gate.running
+
+    # --- what the control plane says
+
+    def update(self, revision: Revision) -> None:
+        """The revision as it is now."""
+        self.revision = revision
+        extra = "".join(f"{name}: {value}\r\n" for name, value in revision.headers)
+        self.extra_head = extra.encode("latin-1") + b"\r\n"
+        for endpoint in revision.endpoints:
+            pool = self._pools.get(endpoint.id)
+            if pool is None or (pool.host, pool.port) != (endpoint.host, endpoint.port):
+                if pool is not None:
+                    pool.close()
+                pool = Pool(endpoint.id, endpoint.host, endpoint.port, self.monotonic)
+                self._pools[endpoint.id] = pool
+            if endpoint.draining and not pool.closed:
+                pool.close()
+            elif not endpoint.draining:
+                pool.closed = False
+        starts = self._gate.configure(
+            limit=revision.container_concurrency,
+            places=revision.queue_requests,
+            places_bytes=revision.queue_bytes,
+        )
+        starts += self._gate.set_seats({e.id: e.draining for e in revision.endpoints})
+        listed = self._gate.seats
+        for id_ in [id_ for id_ in self._pools if id_ not in listed]:
+            self._pools.pop(id_).close()
+        if listed and not self.active:
+            self._activate()
+        if self._watch is not None:  # the limits may have changed
+            self._watch.cancel()
+            self._watch = self._hub.later(0.0, self._look)
+        self._start_all(starts)
+        self._say_drained()
+
+    def retire(self) -> None:
+        """The revision is gone: who waits is refused, who runs finishes."""
+        self.gone = True
+        self._refuse_waiting()
+        self._gate.set_seats({})
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+        self._say_drained()
+
+    def drained_endpoints(self) -> list[str]:
+        """Replicas that are draining and have nothing left to do."""
+        return [seat.id for seat in self._gate.seats.values() if seat.said]
+
+    # --- requests
+
+    def submit(self, exchange: Exchange) -> None:
+        """A new request for this revision."""
+        now = self.monotonic()
+        if not self.active:
+            self._activate()
+        self._meter.arrived(now)
+        exchange.lane = self
+        self._order = exchange.order = self._order + 1
+        if not exchange.arrived_s:
+            exchange.arrived_s = now
+        if self.revision.idle_timeout_s is not None:
+            exchange.wrote_s = now
+        self._alive[exchange] = None
+        if self._watch is None:
+            self._arm()
+        answer = self._gate.arrive(exchange, exchange.held_bytes)
+        if isinstance(answer, Seat):
+            self._start(exchange, answer)
+        elif answer is Verdict.WAITS:
+            self._ask_for_replicas(now)
+        else:
+            self._refuse_full(exchange, answer)
+
+    def grown(self, exchange: Exchange, more_bytes: int) -> None:
+        """More of a waiting request's body is held now."""
+        if not self._gate.grow(exchange, more_bytes):
+            self._refuse_full(exchange, Verdict.BYTES_FULL)
+
+    def release(self, exchange: Exchange, *, failed: bool) -> None:
+        """A request has ended: free what it took and start who is next."""
+        self._alive.pop(exchange, None)
+        self._meter.left(self.monotonic(), failed=failed)
+        seat, exchange.seat = exchange.seat, None
+        if seat is None:
+            if exchange.order != _NOT_AT_GATE:
+                self._gate.abandon(exchange)
+            return
+        following = self._gate.leave(seat)
+        if following is not None:
+            self._start(following, seat)
+        if seat.trial and exchange.answered:
+            self._start_all(self._gate.proved(seat))
+        if self._gate.drained:
+            self._say_drained()
+
+    def failed_answer(self) -> None:
+        """A replica answered with a 5xx."""
+        self._meter.failed()
+
+    # --- replicas
+
+    def connect(self, exchange: Exchange, seat: Seat) -> None:
+        """Open a connection for a request that has this seat."""
+        pool = self._pools.get(seat.id)
+        if pool is None:  # removed in the meantime
+            self._give_back(exchange, seat)
+        else:
+            self._hub.spawn(self._connect(exchange, seat, pool))
+
+    def could_not_serve(self, exchange: Exchange, seat: Seat) -> None:
+        """The replica refused or dropped a request that may go elsewhere: let it rest, and the request
+        wait first in line."""
+        pool = self._pools.get(seat.id)
+        if pool is not None and not seat.resting:
+            settings = self._hub.settings
+            pool.rest_s = min(max(settings.rest_s, pool.rest_s * 2), settings.rest_max_s)
+            self._gate.rest(seat)
+            self._hub.later(pool.rest_s, self._rested, seat)
+        self._give_back(exchange, seat)
+
+    # --- once a second
+
+    def tick(self, now_s: float) -> list[Sample]:
+        """The samples of the seconds that ended; each is kept for as long as the revision's window."""
+        gate, revision = self._gate, self.revision
+        samples = [
+            Sample(
+                revision=revision.key,
+                at_s=second.at_s,
+                concurrency=second.concurrency,
+                requests=second.requests,
+                waiting=gate.waiting,
+                running=gate.running,
+                errors=second.errors,
+            )
+            for second in self._meter.take(now_s)
+        ]
+        keep_s = min(revision.keep_samples_s, 3600)
+        self.kept.extend(samples)
+        while self.kept and self.kept[0].at_s <= now_s - keep_s:
+            self.kept.popleft()
+        for pool in self._pools.values():
+            pool.close_idle(now_s - self._hub.settings.upstream_idle_s)
+        self._ask_for_replicas(now_s)
+        if self._alive or gate.seats or gate.running:
+            self._last_s = now_s
+        elif self.gone or now_s - self._last_s > keep_s:
+            self._deactivate()
+        return samples
+
+    # --- inside
+
+    def _start(self, exchange: Exchange, seat: Seat) -> None:
+        exchange.seat = seat
+        pool = self._pools.get(seat.id)
+        conn = pool.take(repeatable=exchange.idempotent) if pool is not None else None
+        if conn is not None:
+            exchange.send_on(conn)
+        else:
+            self.connect(exchange, seat)
+
+    def _start_all(self, starts: Iterable[tuple[Exchange, Seat]]) -> None:
+        for exchange, seat in starts:
+            self._start(exchange, seat)
+
+    def _give_back(self, exchange: Exchange, seat: Seat) -> None:
+        exchange.seat = None
+        starts = self._gate.give_back(
+            exchange, seat, held_bytes=exchange.held_bytes, order=exchange.order
+        )
+        self._start_all(starts)
+        if self.gone:
+            self._refuse_waiting()
+        self._ask_for_replicas(self.monotonic())
+        self._say_drained()
+
+    async def _connect(self, exchange: Exchange, seat: Seat, pool: Pool) -> None:
+        conn = await self._hub.dial(pool)
+        wanted = not exchange.ended and exchange.seat is seat and exchange.conn is None
+        if conn is None:
+            if wanted:
+                self.could_not_serve(exchange, seat)
+            return
+        pool.rest_s = 0.0
+        if wanted:
+            exchange.send_on(conn)
+        else:  # its client left, or its time was over
+            pool.put(conn)
+        if seat.trial:
+            self._start_all(self._gate.proved(seat))
+
+    def _rested(self, seat: Seat) -> None:
+        self._start_all(self._gate.rested(seat))
+
+    def _refuse_waiting(self) -> None:
+        for exchange in self._gate.close():
+            exchange.order = _NOT_AT_GATE
+            exchange.refuse(answers.revision_gone(self.revision.key))
+
+    def _refuse_full(self, exchange: Exchange, why: Verdict) -> None:
+        revision = self.revision
+        exchange.order = _NOT_AT_GATE
+        if why is Verdict.QUEUE_FULL:
+            exchange.refuse(answers.queue_full(revision.key, revision.queue_requests))
+        else:
+            exchange.refuse(answers.queue_bytes_full(revision.key, revision.queue_bytes))
+
+    def _ask_for_replicas(self, now_s: float) -> None:
+        """`Wake` when the first request finds no replica, and again each second while one waits."""
+        gate = self._gate
+        if not gate.waiting or gate.has_ready_seat:
+            return
+        if gate.waiting == 1 or now_s - self._woke_s >= _WAKE_EVERY_S * 0.9:
+            self._woke_s = now_s
+            self._hub.tell(Wake(revision=self.revision.key, at_s=now_s, waiting=gate.waiting))
+
+    def _say_drained(self) -> None:
+        drained = self._gate.drained
+        while drained:
+            self._hub.tell(Drained(revision=self.revision.key, endpoint=drained.pop(0)))
+
+    def _activate(self) -> None:
+        now = self.monotonic()
+        self.active, self._last_s = True, now
+        self._meter = Meter(max(now, self._hub.begin_s))
+        self._hub.active.add(self)
+
+    def _deactivate(self) -> None:
+        self.active = False
+        self.kept.clear()
+        self._hub.active.discard(self)
+
+    # --- time limits
+
+    def _arm(self) -> None:
+        """Look when the only request there is could be late, by the shortest of the limits."""
+        revision = self.revision
+        limits = (revision.timeout_s, revision.response_start_timeout_s, revision.idle_timeout_s)
+        self._watch = self._hub.later(min(limit for limit in limits if limit), self._look)
+
+    def _look(self) -> None:
+        """End the requests that are late, and arm the timer for the one that is late next."""
+        self._watch = None
+        now, next_s = self.monotonic(), float("inf")
+        only_whole = not (self.revision.response_start_timeout_s or self.revision.idle_timeout_s)
+        for exchange in list(self._alive):
+            due, limit = self._due(exchange)
+            if due > now:
+                next_s = min(next_s, due)
+                if only_whole:
+                    break  # the others came later
+            elif not exchange.ended:
+                exchange.refuse(self._late(exchange, limit))
+        if self._alive and self._watch is None:
+            self._watch = self._hub.later(max(next_s - now, _LEAST_WATCH_S), self._look)
+
+    def _due(self, exchange: Exchange) -> tuple[float, _Limit]:
+        """When the request is late, and by which limit. Source: Knative's queue-proxy (timeout handler);
+        all start when the request arrives here."""
+        revision = self.revision
+        due, limit = exchange.arrived_s + revision.timeout_s, _Limit.WHOLE
+        start_s, idle_s = revision.response_start_timeout_s, revision.idle_timeout_s
+        if start_s and not exchange.started and exchange.arrived_s + start_s < due:
+            due, limit = exchange.arrived_s + start_s, _Limit.START
+        if idle_s and exchange.wrote_s and exchange.wrote_s + idle_s < due:
+            due, limit = exchange.wrote_s + idle_s, _Limit.IDLE
+        return due, limit
+
+    def _late(self, exchange: Exchange, limit: _Limit) -> answers.Refusal:
+        revision = self.revision
+        if limit is _Limit.START:
+            return answers.slow_start(revision.key, revision.response_start_timeout_s or 0)
+        if limit is _Limit.IDLE:
+            return answers.idle(revision.key, revision.idle_timeout_s or 0)
+        return answers.too_late(revision.key, revision.timeout_s, waited=exchange.seat is None)

@@ -1,0 +1,77 @@
+"""The gateway's process: what it opens, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.control import Control
+from tidegate.gateway.hub import Hub
+from tidegate.gateway.journal import Journal
+from tidegate.gateway.settings import Settings
+from tidegate.gateway.sockets import SocketGiver, bind_unix
+from tidegate.gateway.upstream import UpstreamConnection
+from tidegate.kit.clock import Clock
+from tidegate.kit.home import Home
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 4096
+
+
+async def serve(
+    home: Home, sockets: Mapping[str, socket.socket], *, clock: Clock, settings: Settings
+) -> None:
+    """Serve on `sockets["gateway"]` until SIGTERM or SIGINT, then finish what there is and return."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        hub = Hub(clock=clock, settings=settings, tasks=tasks, dial=dial)
+        control = Control(hub, Journal(home.gateway_table))
+        control.restore()
+        link = await loop.create_unix_server(
+            control.connection, sock=bind_unix(home.gateway_socket)
+        )
+        giver = SocketGiver(sockets)
+        giver.serve(home.sockets_socket)
+        server = await loop.create_server(
+            lambda: ClientConnection(hub), sock=sockets["gateway"].dup(), backlog=_BACKLOG
+        )
+        rhythm = [tasks.create_task(hub.beat()), tasks.create_task(hub.watch_clients())]
+        log.info("gateway listens on %s", sockets["gateway"].getsockname())
+        await stop.wait()
+
+        log.info("gateway ends: %d clients are connected", len(hub.clients))
+        server.close()
+        link.close()
+        giver.close()
+        control.close()
+        hub.leave()
+        await _until_empty(hub, clock, settings.drain_s)
+        for task in rhythm:
+            task.cancel()
+
+
+async def dial(
+    factory: Callable[[], UpstreamConnection], host: str, port: int
+) -> UpstreamConnection:
+    """Connect to a replica over TCP."""
+    _, conn = await asyncio.get_running_loop().create_connection(factory, host, port)
+    return conn
+
+
+async def _until_empty(hub: Hub, clock: Clock, within_s: float) -> None:
+    """Wait until every client has its answer, or the time is over."""
+    end_s = clock.monotonic() + within_s
+    while hub.clients and clock.monotonic() < end_s:
+        await clock.sleep(0.02)
+    if hub.clients:
+        log.warning("%d clients still had no answer after %g s", len(hub.clients), within_s)
+        for client in list(hub.clients):
+            client.break_off()

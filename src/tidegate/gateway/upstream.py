@@ -1,0 +1,296 @@
+"""Connections to one replica, kept open between requests, and reading its answers.
+
+A kept connection may be closed by the replica at any moment, also just as we write. Repeating a request
+that may have been worked on is not ours to decide, so for those the risk is made small first: a
+connection idle for longer than `_TRUST_S` is not used for them (servers close idle ones after 2 s or
+more; a connect here costs 0.1 ms), and before use the kernel is asked whether an end has come already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from select import POLLIN, POLLRDHUP, poll
+from typing import TYPE_CHECKING, Final, cast
+
+from tidegate.gateway import answers
+from tidegate.gateway.chunks import BadChunk, Chunks
+from tidegate.gateway.heads import (
+    CHUNKED,
+    MAX_HEAD_BYTES,
+    UNTIL_CLOSE,
+    AnswerHead,
+    BadHead,
+    parse_answer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidegate.gateway.exchange import Exchange
+
+_TRUST_S: Final = 1.0
+_JUST_NOW_S: Final = (
+    0.001  # used a moment ago in this very turn of the loop: an end would have been seen
+)
+
+
+class Pool:
+    """Idle connections to one replica, the last used on top. Owned by the replica's lane."""
+
+    __slots__ = ("_idle", "_monotonic", "closed", "host", "id", "port", "rest_s")
+
+    def __init__(self, id_: str, host: str, port: int, monotonic: Callable[[], float]) -> None:
+        self.id, self.host, self.port = id_, host, port
+        self.closed = False  # the replica takes nothing new: used connections are not kept
+        self.rest_s = 0.0  # how long it rested last; 0: it accepts connections
+        self._idle: list[UpstreamConnection] = []
+        self._monotonic = monotonic
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def take(self, *, repeatable: bool) -> UpstreamConnection | None:
+        """A connection that may be used for a request, or None: open a new one."""
+        while self._idle:
+            conn = self._idle.pop()
+            if repeatable:
+                return conn
+            idle_s = self._monotonic() - conn.idle_since_s
+            if idle_s <= _JUST_NOW_S or (idle_s <= _TRUST_S and not conn.has_news()):
+                return conn
+            conn.close()
+        return None
+
+    def put(self, conn: UpstreamConnection) -> None:
+        """Keep a connection that is free and sound."""
+        if self.closed:
+            conn.close()
+            return
+        conn.idle_since_s = self._monotonic()
+        self._idle.append(conn)
+
+    def forget(self, conn: UpstreamConnection) -> None:
+        """An idle connection ended."""
+        if conn in self._idle:
+            self._idle.remove(conn)
+
+    def close_idle(self, before_s: float) -> None:
+        """Close those that nobody used since."""
+        old = 0
+        while old < len(self._idle) and self._idle[old].idle_since_s < before_s:
+            old += 1
+        if old:
+            gone, self._idle = self._idle[:old], self._idle[old:]
+            for conn in gone:
+                conn.close()
+
+    def close(self) -> None:
+        """Close all that are idle, and each other one when it becomes so."""
+        self.closed = True
+        for conn in self._idle:
+            conn.close()
+        self._idle.clear()
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to a replica: at most one exchange at a time."""
+
+    __slots__ = (
+        "_chunks",
+        "_in",
+        "_keep",
+        "_known_answer",
+        "_known_head",
+        "_left",
+        "_paused",
+        "_poll",
+        "_pool",
+        "_transport",
+        "exchange",
+        "idle_since_s",
+        "served",
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._poll: poll | None = None
+        self.exchange: Exchange | None = None
+        self.idle_since_s = 0.0
+        self.served = 0  # answers read so far
+        self._in: bytes | None = b""  # bytes of an unfinished head; None: the head is through
+        self._left = 0  # of the body, or CHUNKED or UNTIL_CLOSE
+        self._chunks: Chunks | None = None
+        self._keep = False
+        self._paused = False
+        # Answers of one replica often have the very same head (within one second of its Date): read it once.
+        self._known_head = b""
+        self._known_answer: AnswerHead | None = None
+
+    # --- used by the pool and the exchange
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Send a request; from now on what comes is its answer."""
+        self.exchange = exchange
+        self._in = b""
+        assert self._transport is not None
+        self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """More of the request's body."""
+        assert self._transport is not None
+        self._transport.write(data)
+
+    def pause(self) -> None:
+        """The client is slow: read no more of the answer for now."""
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client took what there was."""
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Nobody wants the answer: drop the connection, so that the replica can notice."""
+        self.exchange = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def has_news(self) -> bool:
+        """Whether the kernel has something to read: on an idle connection that can only be its end."""
+        if self._transport is None or self._transport.is_closing():
+            return True
+        if self._poll is None:
+            sock = self._transport.get_extra_info("socket")
+            if sock is None:
+                return False
+            self._poll = poll()
+            self._poll.register(sock.fileno(), POLLIN | POLLRDHUP)
+        return bool(self._poll.poll(0))
+
+    # --- called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # nobody asked: not to be trusted with another request
+            self._pool.forget(self)
+            self.close()
+            return
+        exchange.answered = True
+        try:
+            if self._in is None:
+                self._body(exchange, data)
+            else:
+                self._head(exchange, data)
+        except (BadHead, BadChunk) as why:
+            self.abandon()
+            exchange.conn = None
+            assert exchange.lane is not None
+            exchange.refuse(answers.bad_answer(exchange.lane.revision.key, self._pool.id, str(why)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self.exchange = self.exchange, None
+        self._transport = self._poll = None
+        if exchange is None:
+            self._pool.forget(self)
+        elif self._in is None and self._left == UNTIL_CLOSE and exc is None:
+            exchange.answer_done()
+        else:
+            exchange.lost(self)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.hold_reading()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.go_on_reading()
+
+    # --- reading an answer
+
+    def _head(self, exchange: Exchange, data: bytes) -> None:
+        if self._in:
+            data = self._in + data
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > MAX_HEAD_BYTES:
+                if len(data) > MAX_HEAD_BYTES:
+                    raise BadHead(502, "bad-answer", "its headers take more than 64 KiB")
+                self._in = data
+                return
+            head, data = data[:end], data[end + 4 :]
+            if head == self._known_head and self._known_answer is not None:
+                answer = self._known_answer
+            else:
+                answer = self._known_answer = parse_answer(head)
+                self._known_head = head
+            if answer.status >= 200:
+                break
+            # Interim answers end here: we answered `Expect` ourselves, and hints are only hints.
+            if answer.status == 101:
+                raise BadHead(502, "bad-answer", "it changes the protocol and nobody asked")
+        self._in = None
+        self._keep = answer.keep_alive and answer.length != UNTIL_CLOSE
+        bodiless = exchange.head.method == b"HEAD" or answer.status == 204 or answer.status == 304
+        if bodiless:
+            self._keep = answer.keep_alive and not data
+            exchange.answer_head(answer, bodiless=True, body=b"")
+            self._finish(exchange)
+            return
+        length = answer.length
+        if length >= 0:
+            if len(data) >= length:
+                if len(data) > length:
+                    data, self._keep = data[:length], False
+                exchange.answer_head(answer, bodiless=False, body=data)
+                self._finish(exchange)
+                return
+            self._left = length - len(data)
+            exchange.answer_head(answer, bodiless=False, body=data)
+            return
+        self._left = length
+        self._chunks = Chunks() if length == CHUNKED else None
+        exchange.answer_head(answer, bodiless=False, body=b"")
+        if data:
+            self._body(exchange, data)
+
+    def _body(self, exchange: Exchange, data: bytes) -> None:
+        if self._chunks is not None:
+            pieces, rest = self._chunks.feed(data)
+            for piece in pieces:
+                exchange.answer_body(piece)
+            if self._chunks.done:
+                self._chunks = None
+                self._keep = self._keep and not rest
+                self._finish(exchange)
+        elif self._left == UNTIL_CLOSE:
+            exchange.answer_body(data)
+        else:
+            if len(data) > self._left:
+                data, self._keep = data[: self._left], False
+            self._left -= len(data)
+            exchange.answer_body(data)
+            if not self._left:
+                self._finish(exchange)
+
+    def _finish(self, exchange: Exchange) -> None:
+        """The answer is through. Free the connection first, so that who starts next can have it."""
+        self.exchange = None
+        self.served += 1
+        if self._keep and exchange.body_done and self._transport is not None:
+            if self._paused:
+                self.resume()
+            self._pool.put(self)
+        else:
+            self.close()
+        exchange.answer_done()
