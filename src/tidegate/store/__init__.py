@@ -3,7 +3,7 @@
 from tidegate.store.database import Database
 from tidegate.store.errors import Corrupt, InUse, NewerSchema, StoreError, Unreadable
 from tidegate.store.journal import InlineJournal, ThreadedJournal
-from tidegate.store.store import Store, StoreState
+from tidegate.store.store import Store, StoreState, too_large
 from tidegate.store.watchlog import Logged
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "StoreState",
     "ThreadedJournal",
     "Unreadable",
+    "too_large",
 ]

@@ -144,18 +144,7 @@ class Store:
     def since(self, version: int) -> Iterator[Logged]:
         """Changes after `version`. Raises Expired (too old) and Timeout (not there yet)."""
         if version > self._version:
-            raise Timeout(
-                f"Too large resource version: {version}, current: {self._version}",
-                details={
-                    "causes": [
-                        {
-                            "reason": "ResourceVersionTooLarge",
-                            "message": "Too large resource version",
-                        }
-                    ],
-                    "retryAfterSeconds": 1,
-                },
-            )
+            raise too_large(version, self._version)
         return self._log.since(version)
 
     # --- writes
@@ -287,6 +276,13 @@ class Store:
                 raise Unreadable(database.name, what, str(why)) from why
             self._shelves[types[resource]].put(obj)
             self._index.put(obj, None)
+
+
+def too_large(asked: int, current: int) -> Timeout:
+    """The error for a version that does not exist yet."""
+    text = f"Too large resource version: {asked}, current: {current}"
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return Timeout(text, details={"causes": [cause], "retryAfterSeconds": 1})
 
 
 def _forget(

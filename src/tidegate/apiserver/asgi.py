@@ -1,0 +1,172 @@
+"""Between ASGI and the API: reads requests, checks who asks, writes answers.
+
+The outermost place of a request: what no handler expected ends here as a 500 and a log line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol
+
+from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
+from tidegate.apiserver.routes import PUBLIC
+from tidegate.model.errors import ApiError, Forbidden, TooLarge, Unauthorized
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+#: As an API server limits a request body.
+LARGEST_BODY = 3 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Answers(Protocol):
+    async def handle(self, ask: Ask) -> Reply | Stream:
+        """Answer one request. Raises ApiError."""
+        ...
+
+
+class Left(Exception):
+    """The client went away before its request was complete."""
+
+
+class ApiApp:
+    """The ASGI application. `token` is what a client must bring; `user` who it then is.
+
+    `close` ends the streams, so that a server with watchers can stop.
+    """
+
+    def __init__(self, api: Answers, *, token: str, user: str = "admin") -> None:
+        self._api, self._token, self._user = api, token.encode(), user
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        self._closing.set()
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # no WebSockets yet; lifespan is off
+            await send({"type": "websocket.close"})
+            return
+        try:
+            answer = await self._answer(scope, receive)
+        except Left:
+            return
+        except ApiError as why:
+            answer = as_status(why)
+        except Exception:  # noqa: BLE001 - the edge of a request; reported
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            answer = as_status(ApiError("an unexpected error: the engine's log has the details"))
+        if isinstance(answer, Stream):
+            await self._stream(answer, receive, send)
+        else:
+            await _whole(answer, send, head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Reply | Stream:
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        path = scope["path"].rstrip("/") or "/"
+        _check_loopback(scope.get("client"))
+        if path not in PUBLIC:
+            self._check_token(headers.get("authorization", ""))
+        ask = Ask(
+            method=scope["method"],
+            path=path,
+            query=parse_query(scope["query_string"].decode("latin-1")),
+            headers=headers,
+            body=await _body(headers, receive),
+            user=self._user,
+        )
+        return await self._api.handle(ask)
+
+    def _check_token(self, header: str) -> None:
+        scheme, _, token = header.partition(" ")
+        known = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
+        if scheme.lower() != "bearer" or not known:
+            raise Unauthorized("Unauthorized")
+
+    async def _stream(self, stream: Stream, receive: Receive, send: Send) -> None:
+        async def leave() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        try:
+            await send(_start(200, stream.media, {}))
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(_chunks(stream, send))
+                ends = [
+                    sending,
+                    group.create_task(leave()),
+                    group.create_task(self._closing.wait()),
+                ]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in ends:
+                    task.cancel()
+        except* OSError:
+            pass  # the client left in the middle of a chunk
+        except* Exception:  # noqa: BLE001 - the edge of a stream; reported
+            _log.exception("a stream failed")
+        finally:
+            stream.release()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _chunks(stream: Stream, send: Send) -> None:
+    async for chunk in stream.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _whole(reply: Reply, send: Send, *, head: bool) -> None:
+    start = _start(reply.code, reply.media, reply.headers)
+    start["headers"].append((b"content-length", str(len(reply.body)).encode()))
+    start["headers"] += [(b"warning", _warning(text)) for text in reply.warnings]
+    await send(start)
+    await send({"type": "http.response.body", "body": b"" if head else reply.body})
+
+
+def _start(code: int, media: str, headers: Mapping[str, str]) -> Message:
+    fields = {"content-type": media, "cache-control": "no-cache, private", **headers}
+    return {
+        "type": "http.response.start",
+        "status": code,
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in fields.items()],
+    }
+
+
+def _warning(text: str) -> bytes:
+    """RFC 7234, as kubectl reads it: code, agent, quoted text."""
+    plain = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{plain}"'.encode("latin-1", "replace")
+
+
+async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    """Raises TooLarge as soon as that is known, and Left."""
+    said = headers.get("content-length", "")
+    if said.isdigit() and int(said) > LARGEST_BODY:
+        raise _too_large()
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Left
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise _too_large()
+        parts.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"Request entity too large: limit is {LARGEST_BODY}")
+
+
+def _check_loopback(client: Any) -> None:
+    """The listener is on loopback already; this says so again should it ever not be."""
+    if client and not ipaddress.ip_address(client[0]).is_loopback:
+        raise Forbidden("this API answers on loopback only")

@@ -1,0 +1,67 @@
+"""`/openapi/v3`: as much as kubectl looks at before it sends a document.
+
+It asks whether the patch operation of a kind knows `fieldValidation` (else it wants schemas to
+validate with) and `dryRun`. Left out: schemas, and so `kubectl explain`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from typing import Any
+
+from tidegate.model.errors import UnknownPath
+from tidegate.model.kinds import KINDS, Kind
+
+_PARAMETERS = [{"name": name, "in": "query"} for name in ("dryRun", "fieldValidation")]
+
+
+def index() -> dict[str, Any]:
+    """One address per group and version; the hash lets clients keep what they have."""
+    paths = {}
+    for place in _places():
+        digest = hashlib.sha256(document(place)).hexdigest()[:16].upper()
+        paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}?hash={digest}"}
+    return {"paths": paths}
+
+
+@lru_cache(maxsize=64)
+def document(place: str) -> bytes:
+    """The document of `api/v1` or `apis/G/V`. Raises UnknownPath."""
+    kinds = _places().get(place)
+    if not kinds:
+        raise UnknownPath("the server could not find the requested resource", details={})
+    return json.dumps(
+        {
+            "openapi": "3.0.0",
+            "info": {"title": "Tidegate", "version": "v1.32.0+tidegate"},
+            "paths": {_path(place, kind): {"patch": _patch(kind)} for kind in kinds},
+            "components": {"schemas": {}},
+        }
+    ).encode()
+
+
+def _places() -> dict[str, list[Kind]]:
+    out: dict[str, list[Kind]] = {}
+    for kind in KINDS:
+        place = f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
+        out.setdefault(place, []).append(kind)
+    return out
+
+
+def _path(place: str, kind: Kind) -> str:
+    middle = "/namespaces/{namespace}" if kind.namespaced else ""
+    return f"/{place}{middle}/{kind.plural}/{{name}}"
+
+
+def _patch(kind: Kind) -> dict[str, Any]:
+    return {
+        "parameters": _PARAMETERS,
+        "x-kubernetes-group-version-kind": {
+            "group": kind.group,
+            "version": kind.version,
+            "kind": kind.kind,
+        },
+        "responses": {},
+    }

@@ -1,0 +1,87 @@
+"""`pods/NAME/log`: checks what is asked, and passes on what the node agent's logs hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from tidegate.apiserver.exchange import Ask, Stream
+from tidegate.apiserver.targets import Target
+from tidegate.model.core import Pod
+from tidegate.model.errors import BadRequest, NotFound
+from tidegate.store import Store
+
+
+class LogSource(Protocol):
+    """Where container logs are read; `app` hands in the node agent's."""
+
+    async def read(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since_s: float | None,
+        previous: bool,
+        timestamps: bool,
+    ) -> AsyncIterator[bytes]:
+        """The log from `since_s` seconds ago (None: the start), the last `tail` lines of it (None:
+        all); with `follow` until the container ends. Raises ApiError when there is none."""
+        ...
+
+
+class PodLogs:
+    def __init__(self, store: Store, source: LogSource | None) -> None:
+        self._store, self._source = store, source
+
+    async def read(self, ask: Ask, target: Target) -> Stream:
+        """Raises NotFound, BadRequest."""
+        namespace, name = target.namespace or "", target.name or ""
+        pod = self._store.get(Pod, namespace, name)
+        if pod is None:
+            raise NotFound("pods", name)
+        container = _container(pod, ask.query.get("container"))
+        if self._source is None:
+            raise BadRequest("this API server runs without a node, so there are no logs")
+        since_s = ask.number("sinceSeconds")
+        chunks = await self._source.read(
+            namespace,
+            name,
+            container,
+            follow=ask.flag("follow"),
+            tail=ask.number("tailLines"),
+            since_s=None if since_s is None else float(since_s),
+            previous=ask.flag("previous"),
+            timestamps=ask.flag("timestamps"),
+        )
+        limit = ask.number("limitBytes")
+        return Stream(
+            chunks if limit is None else _first(chunks, limit), lambda: None, media="text/plain"
+        )
+
+
+def _container(pod: Pod, asked: str | None) -> str:
+    names = [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)]
+    if asked:
+        if asked not in names:
+            raise BadRequest(f"container {asked} is not valid for pod {pod.metadata.name}")
+        return asked
+    if len(names) == 1:
+        return names[0]
+    main = [c.name for c in pod.spec.containers]
+    if len(main) == 1:
+        return main[0]
+    choices = " ".join(main)
+    raise BadRequest(
+        f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{choices}]"
+    )
+
+
+async def _first(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk[:limit]
+        limit -= len(chunk)
+        if limit <= 0:
+            return

@@ -1,0 +1,171 @@
+"""Objects as a client wants to read them: plain JSON, metadata only, or a Table.
+
+Source: kubernetes-api conventions; k8s.io/apimachinery pkg/apis/meta/v1 (Table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tidegate.model.errors import ApiError, BadRequest
+from tidegate.model.kinds import BY_TYPE, Kind, encode, encode_stored
+from tidegate.model.meta import Object
+
+
+class NotAcceptable(ApiError):
+    """None of the forms that the client would take is one we have."""
+
+    code, reason = 406, "NotAcceptable"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`table` and `partial` hold the meta.k8s.io version asked for; at most one is set.
+    `include` says how much of each object goes into a Table: Metadata, Object or None."""
+
+    table: str | None = None
+    partial: str | None = None
+    include: str = "Metadata"
+
+
+PLAIN = Form()
+
+
+def form_of(accept: str, include: str | None) -> Form:
+    """The first form in an Accept header that we have. Raises NotAcceptable, BadRequest."""
+    if include not in (None, "", "Metadata", "Object", "None"):
+        raise BadRequest(f'includeObject is "{include}": it must be one of Metadata, Object, None')
+    if not accept.strip():
+        return PLAIN
+    for choice in accept.split(","):
+        media, *parameters = (part.strip() for part in choice.split(";"))
+        if media not in ("application/json", "application/*", "*/*"):
+            continue
+        said = dict(p.partition("=")[::2] for p in parameters)
+        form = said.get("as")
+        if form is None:
+            return PLAIN
+        if said.get("g") == "meta.k8s.io" and said.get("v") in ("v1", "v1beta1"):
+            if form == "Table":
+                return Form(table=said["v"], include=include or "Metadata")
+            if form in ("PartialObjectMetadata", "PartialObjectMetadataList"):
+                return Form(partial=said["v"])
+    raise NotAcceptable("only the following media types are accepted: application/json")
+
+
+def one(obj: Object, form: Form, *, now_s: float) -> bytes:
+    if form.table:
+        return _dump(table([obj], BY_TYPE[type(obj)], form, now_s=now_s, version=None))
+    if form.partial:
+        return _dump(_partial(obj, form.partial))
+    return encode(obj)
+
+
+def many(objects: Iterable[Object], kind: Kind, form: Form, *, now_s: float, version: str) -> bytes:
+    """A list. Items of built-in kinds don't repeat their kind; those of others do."""
+    if form.table:
+        return _dump(table(objects, kind, form, now_s=now_s, version=version))
+    if form.partial:
+        return _dump(
+            {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": f"meta.k8s.io/{form.partial}",
+                "metadata": {"resourceVersion": version},
+                "items": [_partial(o, form.partial) for o in objects],
+            }
+        )
+    head = _dump(
+        {
+            "kind": f"{kind.kind}List",
+            "apiVersion": kind.api_version,
+            "metadata": {"resourceVersion": version},
+        }
+    )
+    one_item = encode_stored if is_built_in(kind) else encode
+    return head[:-1] + b',"items":[' + b",".join(one_item(o) for o in objects) + b"]}"
+
+
+def is_built_in(kind: Kind) -> bool:
+    """Whether a cluster has this kind without anybody installing it."""
+    return "." not in kind.group or kind.group.endswith(".k8s.io")
+
+
+def table(
+    objects: Iterable[Object],
+    kind: Kind,
+    form: Form,
+    *,
+    now_s: float,
+    version: str | None,
+    definitions: bool = True,
+) -> dict[str, Any]:
+    """`definitions` False: rows only (the later events of a watch)."""
+    columns = columns_of(kind)
+    rows = [
+        {"cells": [c.cell(o, now_s) for c in columns], "object": _row_object(o, form)}
+        for o in objects
+    ]
+    described = [
+        {
+            "name": c.name,
+            "type": c.type,
+            "format": "name" if c.name == "Name" else "",
+            "description": "",
+            "priority": c.priority,
+        }
+        for c in columns
+    ]
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.table}",
+        "metadata": {"resourceVersion": version} if version else {},
+        "columnDefinitions": described if definitions else None,
+        "rows": rows,
+    }
+
+
+def table_bookmark(kind: Kind, form: Form, bookmark: dict[str, Any]) -> dict[str, Any]:
+    """A row without cells, whose object has the version."""
+    out = table([], kind, form, now_s=0.0, version=None, definitions=False)
+    return out | {"rows": [{"cells": [], "object": bookmark}]}
+
+
+def _row_object(obj: Object, form: Form) -> Any:
+    if form.include == "None":
+        return None
+    return (
+        msgspec.Raw(encode(obj)) if form.include == "Object" else _partial(obj, form.table or "v1")
+    )
+
+
+def _partial(obj: Object, version: str) -> dict[str, Any]:
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": obj.metadata,
+    }
+
+
+def columns_of(kind: Kind) -> Any:  # until model.columns is there
+    import importlib
+
+    try:
+        return importlib.import_module("tidegate.model.columns").columns_of(kind)
+    except ImportError:
+        return (_Column("Name", "string", 0, lambda o, _: o.metadata.name),)
+
+
+@dataclass
+class _Column:
+    name: str
+    type: str
+    priority: int
+    cell: Any
+
+
+def _dump(value: Any) -> bytes:
+    return msgspec.json.encode(value)

@@ -1,0 +1,337 @@
+"""The verbs on objects: what each request to a kind's path does.
+
+Handlers look at the latest state and submit their write without an `await` in between, so a patch
+needs no retry: nobody can come in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from tidegate.apiserver import bodies, render
+from tidegate.apiserver.bodies import Body, Strictness
+from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
+from tidegate.apiserver.lifecycle import Deletion
+from tidegate.apiserver.patches import json_patch, merge_patch
+from tidegate.apiserver.scale import scale_of, scaled
+from tidegate.apiserver.selectors import Selection, parse_fields, parse_labels
+from tidegate.apiserver.strategic import strategic_merge
+from tidegate.apiserver.targets import Target
+from tidegate.apiserver.watches import DEFAULT_TIMEOUT_S, Watch, WatchOptions
+from tidegate.apiserver.writes import Caller, Writes, Written
+from tidegate.kit.clock import Clock
+from tidegate.model.core import Pod
+from tidegate.model.errors import ApiError, BadRequest, NotFound, UnsupportedMedia
+from tidegate.model.kinds import Kind
+from tidegate.model.kinds import render as to_plain
+from tidegate.model.meta import Object, touched
+from tidegate.store import too_large
+
+_MERGE = "application/merge-patch+json"
+_JSON = "application/json-patch+json"
+_STRATEGIC = "application/strategic-merge-patch+json"
+_APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
+PATCHES: Mapping[str, Callable[[Any, Any], Any]] = {
+    _MERGE: merge_patch,
+    _JSON: json_patch,
+    _STRATEGIC: strategic_merge,
+}
+
+
+class WatchRefused(ApiError):
+    """A streaming list that was not asked for as it must be. Clients fall back to list and watch."""
+
+    code, reason = 422, "Invalid"
+
+
+class Resources:
+    """Handlers. Each takes the request and its target and raises ApiError."""
+
+    def __init__(self, writes: Writes, clock: Clock) -> None:
+        self._writes, self._clock = writes, clock
+        self._store = writes.store
+
+    # --- reads
+
+    async def read(self, ask: Ask, target: Target) -> Reply:
+        return self._reply(ask, self._committed(target))
+
+    async def read_scale(self, ask: Ask, target: Target) -> Reply:
+        return as_json(scale_of(self._committed(target)))
+
+    async def list(self, ask: Ask, target: Target) -> Reply:
+        form = render.form_of(ask.accept, ask.query.get("includeObject"))
+        asked_version = ask.number("resourceVersion")
+        if asked_version is not None and asked_version > self._store.version:
+            raise too_large(asked_version, self._store.version)
+        selection = selection_of(ask, target)
+        objects = self._store.list(selection.type, selection.namespace)
+        body = render.many(
+            [o for o in objects if selection.holds(o)],
+            target.kind,
+            form,
+            now_s=self._clock.now(),
+            version=str(self._store.version),
+        )
+        return Reply(body)
+
+    async def watch(self, ask: Ask, target: Target) -> Stream:
+        form = render.form_of(ask.accept, ask.query.get("includeObject"))
+        watch = Watch(
+            self._store,
+            self._clock,
+            target.kind,
+            selection_of(ask, target),
+            form,
+            _watch_options(ask, self._store.version),
+        )
+        return Stream(watch.lines(), watch.release)
+
+    # --- writes
+
+    async def create(self, ask: Ask, target: Target) -> Reply:
+        body = bodies.decode(ask.body, ask.content_type)
+        obj, notes = self._object(ask, target, body)
+        written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask))
+        return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
+
+    async def update(self, ask: Ask, target: Target) -> Reply:
+        self._existing(target)
+        body = bodies.decode(ask.body, ask.content_type)
+        obj, notes = self._object(ask, target, body)
+        return await self._write(ask, target, obj, notes)
+
+    async def patch(self, ask: Ask, target: Target) -> Reply:
+        change = _patch_kind(ask, target.kind)
+        patch = bodies.from_json(ask.body)
+        current = to_plain(self._existing(target))
+        patched = change(current, patch.raw)
+        if not isinstance(patched, dict):
+            raise BadRequest("the patch leaves no object")
+        _check_identity(patched, current)
+        if patched["metadata"].get("resourceVersion") == current["metadata"]["resourceVersion"]:
+            patched = {**patched, "metadata": {**patched["metadata"]}}
+            del patched["metadata"]["resourceVersion"]
+        obj, notes = self._object(ask, target, Body(patched, patch.duplicates))
+        return await self._write(ask, target, obj, notes)
+
+    async def update_scale(self, ask: Ask, target: Target) -> Reply:
+        current = self._existing(target)
+        body = bodies.decode(ask.body, ask.content_type)
+        return await self._write_scale(ask, scaled(current, body.raw))
+
+    async def patch_scale(self, ask: Ask, target: Target) -> Reply:
+        current = self._existing(target)
+        change = _patch_kind(ask, target.kind)
+        patched = change(scale_of(current), bodies.from_json(ask.body).raw)
+        return await self._write_scale(ask, scaled(current, patched))
+
+    async def delete(self, ask: Ask, target: Target) -> Reply:
+        assert target.name is not None
+        asked, dry_run = _deletion(ask)
+        written = await self._writes.delete(
+            target.kind.type,
+            target.namespace or "",
+            target.name,
+            _caller(ask),
+            asked=asked,
+            dry_run=dry_run,
+        )
+        if not written.gone or isinstance(written.object, Pod):
+            return self._reply(ask, written.object)
+        kind = target.kind
+        details = {"name": target.name, "group": kind.group, "kind": kind.plural}
+        return as_json(
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Success",
+                "details": {k: v for k, v in details.items() if v}
+                | {"uid": written.object.metadata.uid},
+            }
+        )
+
+    async def delete_many(self, ask: Ask, target: Target) -> Reply:
+        asked, dry_run = _deletion(ask)
+        selection = selection_of(ask, target)
+        caller, gone = _caller(ask), []
+        for obj in self._store.list(selection.type, selection.namespace):
+            if selection.holds(obj):
+                try:
+                    written = await self._writes.delete(
+                        type(obj), *obj.key, caller, asked=asked, dry_run=dry_run
+                    )
+                except NotFound:
+                    continue  # somebody else was quicker
+                gone.append(written.object)
+        return Reply(
+            render.many(
+                gone,
+                target.kind,
+                render.PLAIN,
+                now_s=self._clock.now(),
+                version=str(self._store.version),
+            )
+        )
+
+    # --- steps
+
+    def _committed(self, target: Target) -> Object:
+        """For answers."""
+        assert target.name is not None
+        found = self._store.get(target.kind.type, target.namespace or "", target.name)
+        if found is None:
+            raise NotFound(target.kind.resource, target.name)
+        return found
+
+    def _existing(self, target: Target) -> Object:
+        """The latest state, which a write builds upon."""
+        assert target.name is not None
+        found = self._store.latest(target.kind.type, target.namespace or "", target.name)
+        if found is None:
+            raise NotFound(target.kind.resource, target.name)
+        return found
+
+    def _object(self, ask: Ask, target: Target, body: Body) -> tuple[Object, tuple[str, ...]]:
+        """The object of a body, made to fit the path. Raises BadRequest."""
+        mode: Strictness = bodies.strictness(ask.query.get("fieldValidation"))
+        obj, notes = bodies.to_object(body, target.kind, mode)
+        meta = obj.metadata
+        if target.name is not None and meta.name not in ("", target.name):
+            raise BadRequest(
+                f"the name of the object ({meta.name}) does not match the name on the URL "
+                f"({target.name})"
+            )
+        strange = meta.namespace not in (None, "", target.namespace)
+        if strange and (target.kind.namespaced or meta.namespace != "default"):
+            raise BadRequest(
+                "the namespace of the provided object does not match the namespace "
+                "sent on the request"
+            )
+        fitted = touched(meta, name=target.name or meta.name, namespace=target.namespace)
+        return msgspec.structs.replace(obj, metadata=fitted), notes
+
+    async def _write(self, ask: Ask, target: Target, obj: Object, notes: tuple[str, ...]) -> Reply:
+        written = await self._writes.update(
+            obj,
+            _caller(ask),
+            status=target.subresource == "status",
+            dry_run=_dry_run(ask),
+        )
+        return self._reply(ask, written.object, (*notes, *written.warnings))
+
+    async def _write_scale(self, ask: Ask, obj: Object) -> Reply:
+        written: Written[Object] = await self._writes.update(
+            obj, _caller(ask), dry_run=_dry_run(ask)
+        )
+        return as_json(scale_of(written.object), warnings=written.warnings)
+
+    def _reply(
+        self, ask: Ask, obj: Object, warnings: tuple[str, ...] = (), *, code: int = 200
+    ) -> Reply:
+        form = render.form_of(ask.accept, ask.query.get("includeObject"))
+        return Reply(
+            render.one(obj, form, now_s=self._clock.now()),
+            code,
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
+
+
+def selection_of(ask: Ask, target: Target) -> Selection:
+    """What a list, watch or deletecollection is about. Raises BadRequest."""
+    return Selection(
+        target.kind.type,
+        target.namespace,
+        parse_labels(ask.query.get("labelSelector", "")),
+        parse_fields(ask.query.get("fieldSelector", ""), target.kind.type),
+    )
+
+
+def _watch_options(ask: Ask, current: int) -> WatchOptions:
+    """Raises BadRequest, WatchRefused, Timeout."""
+    bookmarks = ask.flag("allowWatchBookmarks")
+    timeout_s = float(ask.number("timeoutSeconds") or DEFAULT_TIMEOUT_S)
+    version = ask.number("resourceVersion")
+    if "sendInitialEvents" in ask.query:
+        if ask.query.get("resourceVersionMatch") != "NotOlderThan":
+            raise WatchRefused(
+                "sendInitialEvents needs resourceVersionMatch=NotOlderThan beside it"
+            )
+        if version is not None and version > current:
+            raise too_large(version, current)
+        if ask.flag("sendInitialEvents"):
+            return WatchOptions(None, bookmarks, bookmarks, timeout_s)
+        return WatchOptions(version or current, bookmarks, False, timeout_s)
+    return WatchOptions(version or None, bookmarks, False, timeout_s)
+
+
+def _caller(ask: Ask) -> Caller:
+    return Caller(ask.user, durable=True)
+
+
+def _dry_run(ask: Ask) -> bool:
+    value = ask.query.get("dryRun")
+    if value in (None, ""):
+        return False
+    if value != "All":
+        raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
+    return True
+
+
+def _patch_kind(ask: Ask, kind: Kind) -> Callable[[Any, Any], Any]:
+    found = PATCHES.get(ask.content_type)
+    built_in = render.is_built_in(kind)
+    if found is not None and (built_in or ask.content_type != _STRATEGIC):
+        return found
+    accepted = ", ".join(t for t in PATCHES if built_in or t != _STRATEGIC)
+    if ask.content_type in _APPLY:
+        raise UnsupportedMedia(
+            "server-side apply is not served yet: leave out --server-side "
+            f"(accepted patches are {accepted})"
+        )
+    raise UnsupportedMedia(
+        "the body of the request was in an unknown format - accepted media types include: "
+        + accepted
+    )
+
+
+def _check_identity(patched: dict[str, Any], current: dict[str, Any]) -> None:
+    for field in ("apiVersion", "kind"):
+        if patched.get(field) != current[field]:
+            raise BadRequest(f"{field} can't be changed by a patch ({current[field]})")
+    meta, has = patched.get("metadata"), current["metadata"]
+    if not isinstance(meta, dict):
+        raise BadRequest("metadata can't be removed by a patch")
+    if meta.get("name") != has["name"]:
+        raise BadRequest(
+            f"the name of the object ({meta.get('name')}) does not match the name on the URL "
+            f"({has['name']})"
+        )
+
+
+def _deletion(ask: Ask) -> tuple[Deletion, bool]:
+    """From the query, and from a DeleteOptions body where there is one (it wins)."""
+    said: Any = {}
+    if ask.body.strip():
+        said = bodies.decode(ask.body, ask.content_type).raw or {}
+        if not isinstance(said, dict) or said.get("kind", "DeleteOptions") != "DeleteOptions":
+            raise BadRequest("the body of a DELETE must be a DeleteOptions object")
+    conditions = said.get("preconditions") or {}
+    grace = said.get("gracePeriodSeconds", ask.number("gracePeriodSeconds"))
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise BadRequest(f"gracePeriodSeconds is {json.dumps(grace)}: it must be a whole number")
+    propagation = said.get("propagationPolicy") or ask.query.get("propagationPolicy") or None
+    if propagation is None and said.get("orphanDependents") is True:
+        propagation = "Orphan"
+    asked = Deletion(
+        uid=conditions.get("uid"),
+        version=conditions.get("resourceVersion"),
+        grace_s=grace,
+        propagation=propagation,
+    )
+    return asked, _dry_run(ask) or "All" in (said.get("dryRun") or ())

@@ -1,0 +1,120 @@
+"""Which handler answers which path and method."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from tidegate.apiserver import discovery, openapi
+from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
+from tidegate.apiserver.podlogs import LogSource, PodLogs
+from tidegate.apiserver.resources import Resources
+from tidegate.apiserver.targets import NO_RESOURCE, Target, target_of
+from tidegate.apiserver.writes import Writes
+from tidegate.kit.clock import Clock
+from tidegate.model.errors import MethodNotAllowed, UnknownPath
+
+Handler = Callable[[Ask, Target], Awaitable[Reply | Stream]]
+
+_HEALTH = ("/healthz", "/livez", "/readyz")
+#: What anybody may ask without a token, as on a cluster.
+PUBLIC = (*_HEALTH, "/version")
+
+
+class Api:
+    """The whole HTTP API as a function from `Ask` to an answer. Raises ApiError."""
+
+    def __init__(self, writes: Writes, clock: Clock, *, logs: LogSource | None = None) -> None:
+        resources = Resources(writes, clock)
+        self._watch: Handler = resources.watch
+        self._collection: Mapping[str, Handler] = {
+            "GET": resources.list,
+            "POST": resources.create,
+            "DELETE": resources.delete_many,
+        }
+        self._object: Mapping[str, Handler] = {
+            "GET": resources.read,
+            "PUT": resources.update,
+            "PATCH": resources.patch,
+            "DELETE": resources.delete,
+        }
+        self._scale: Mapping[str, Handler] = {
+            "GET": resources.read_scale,
+            "PUT": resources.update_scale,
+            "PATCH": resources.patch_scale,
+        }
+        self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs).read}
+
+    async def handle(self, ask: Ask) -> Reply | Stream:
+        """Answer one request."""
+        plain = _about(ask)
+        if plain is not None:
+            if ask.method not in ("GET", "HEAD"):
+                raise _not_allowed()
+            return plain
+        target = target_of(ask.path)
+        return await self._handler(ask, target)(ask, target)
+
+    def _handler(self, ask: Ask, target: Target) -> Handler:
+        method = "GET" if ask.method == "HEAD" else ask.method
+        table = self._table(target)
+        if table is self._collection:
+            if method == "GET" and (target.watch or ask.flag("watch")):
+                return self._watch
+            if method == "POST" and target.kind.namespaced and target.namespace is None:
+                raise _not_allowed()
+        if method not in table:
+            raise _not_allowed()
+        return table[method]
+
+    def _table(self, target: Target) -> Mapping[str, Handler]:
+        kind = target.kind
+        if target.name is None:
+            return self._collection
+        match target.subresource:
+            case None:
+                return self._object
+            case "status" if kind.has_status:
+                return {m: h for m, h in self._object.items() if m != "DELETE"}
+            case "scale" if kind.has_scale:
+                return self._scale
+            case "log" if kind.resource == "pods":
+                return self._log
+            case _:
+                raise UnknownPath(NO_RESOURCE, details={})
+
+
+def _about(ask: Ask) -> Reply | None:
+    """Answers that are not about objects, None for the others. Raises UnknownPath."""
+    path = ask.path
+    if path in _HEALTH:
+        return Reply(b"ok", media="text/plain")
+    steps = path.strip("/").split("/")
+    wants_aggregated = discovery.AGGREGATED in ask.accept.replace(" ", "")
+    match steps:
+        case ["version"]:
+            return as_json(discovery.version())
+        case ["api" | "apis" as root] if wants_aggregated:
+            reply = as_json(discovery.aggregated(core=root == "api"))
+            return Reply(reply.body, media=discovery.AGGREGATED)
+        case ["api"]:
+            return as_json(discovery.api_versions())
+        case ["apis"]:
+            return as_json(discovery.group_list())
+        case ["apis", group]:
+            return as_json(discovery.group(group))
+        case ["api", version]:
+            return as_json(discovery.resource_list("", version))
+        case ["apis", group, version]:
+            return as_json(discovery.resource_list(group, version))
+        case ["openapi", "v3"]:
+            return as_json(openapi.index())
+        case ["openapi", "v3", *place]:
+            return Reply(openapi.document("/".join(place)))
+        case _:
+            return None
+
+
+def _not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed(
+        "the server does not allow this method on the requested resource", details={}
+    )

@@ -1,0 +1,86 @@
+"""Runs the API on a listening socket: HTTPS, in a task of the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from tidegate.apiserver.asgi import ApiApp
+from tidegate.apiserver.pki import Pki
+from tidegate.kit.clock import Clock
+
+#: How long a stop waits for answers that are on their way.
+_DRAIN_S = 3
+_LOOK_AT_CERTIFICATE_EVERY_S = 12 * 3600.0
+
+
+class NotLoopback(ValueError):
+    """The socket would let other machines in."""
+
+
+async def serve(app: ApiApp, listener: socket.socket, pki: Pki, clock: Clock) -> None:
+    """Serve until cancelled. `listener` is bound to loopback and listening; it stays open
+    afterwards, because whoever handed it in may start another server on it.
+
+    Raises NotLoopback.
+    """
+    host = listener.getsockname()[0]
+    if not ipaddress.ip_address(host).is_loopback:
+        raise NotLoopback(f"the API may only listen on loopback, this socket is on {host}")
+    server = _server(app, pki)
+    assert server.config.ssl is not None
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(sockets=[listener.dup()]))
+        renewing = group.create_task(_renew(pki, server.config.ssl, clock))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            renewing.cancel()
+            app.close()
+            server.should_exit = True
+            await asyncio.wait([serving], timeout=_DRAIN_S + 2)
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's business, not the server's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: ApiApp, pki: Pki) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_DRAIN_S,
+        backlog=512,
+        ssl_certfile=str(pki.certificate),
+        ssl_keyfile=str(pki.key),
+    )
+    config.load()
+    assert config.ssl is not None
+    config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return _Server(config)
+
+
+async def _renew(pki: Pki, context: ssl.SSLContext, clock: Clock) -> None:
+    """New connections get the new certificate; those that are open keep theirs."""
+    while True:
+        await clock.sleep(_LOOK_AT_CERTIFICATE_EVERY_S)
+        if pki.renew(clock.now()):
+            context.load_cert_chain(pki.certificate, pki.key)
