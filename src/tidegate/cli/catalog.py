@@ -1,0 +1,80 @@
+"""The table of commands: name, where it lives, what it is for.
+
+`tidegate --help` prints this table and imports nothing else, so that it answers at once; a command's
+module is loaded when that command is used. To add a command: write `<name>.py` with one function
+of its name and add a line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. `target` is `module:function` inside `tidegate.cli`."""
+
+    name: str
+    target: str
+    summary: str
+
+
+GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    (
+        "Engine",
+        (
+            Command("up", "up:up", "Start the engine (again: repair what is missing)."),
+            Command("down", "down:down", "Stop the engine and everything it runs."),
+            Command("status", "status:status", "Show the engine's processes and addresses."),
+            Command("kubeconfig", "kubeconfig:kubeconfig", "Print the path of the kubeconfig."),
+        ),
+    ),
+    (
+        "Documents and objects",
+        (
+            Command("apply", "apply:apply", "Create or change objects from YAML documents."),
+            Command("get", "get:get", "List objects of a kind, or show some."),
+            Command("describe", "describe:describe", "Show one object, its conditions and events."),
+            Command("delete", "delete:delete", "Delete objects by name or by their documents."),
+            Command("logs", "logs:logs", "Print what a pod, revision or service wrote."),
+            Command("wait", "wait:wait", "Wait until an object is ready, deleted or has a value."),
+        ),
+    ),
+    (
+        "Models",
+        (
+            Command("run", "run:run", "Serve a model file or a command."),
+            Command("url", "url:url", "Print where a service answers."),
+            Command("load", "load:load", "Put load on a URL or a service."),
+        ),
+    ),
+    (
+        "Shell",
+        (
+            Command(
+                "completion", "completion:completion", "Print the completion script of a shell."
+            ),
+        ),
+    ),
+)
+
+COMMANDS: dict[str, Command] = {c.name: c for _, group in GROUPS for c in group}
+
+
+def overview(version: str) -> str:
+    """The text of `tidegate --help`."""
+    width = max(len(name) for name in COMMANDS)
+    lines = [
+        f"tidegate {version}: serve models on this machine from Kubernetes and Knative documents.",
+        "",
+        "Usage: tidegate COMMAND [OPTIONS]",
+    ]
+    for title, group in GROUPS:
+        lines += ["", f"{title}:"]
+        lines += [f"  {command.name:<{width}}  {command.summary}" for command in group]
+    lines += [
+        "",
+        "`tidegate COMMAND --help` has the options and an example. TIDEGATE_HOME, or --data-dir,",
+        "names the engine's folder; TIDEGATE_DEBUG=1 shows the traceback of an error.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,136 @@
+"""What the commands know about an engine: who runs, where it answers, whether it answers yet."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any
+
+from tidegate.cli.errors import CliError
+from tidegate.kit.home import Home
+from tidegate.link.keeper_call import KeeperCall, NoEngine
+from tidegate.link.unix import connect_unix
+
+HOST = "127.0.0.1"
+PORT = 8080  # the port a container listens on unless told otherwise: what people try first
+API_PORT = 6443  # kube-apiserver's
+_LOOK_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine. Pids are None while a part is being restarted."""
+
+    keeper_pid: int
+    gateway_pid: int | None
+    control_plane_pid: int | None
+    gateway_host: str
+    gateway_port: int
+    api_host: str
+    api_port: int
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.gateway_host}:{self.gateway_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"https://{self.api_host}:{self.api_port}"
+
+
+def engine_of(home: Home) -> Engine:
+    """The engine of a home. Raises `NoEngine` or another `KeeperCallFailed`."""
+    said = KeeperCall(home).ask("status")
+    gateway, api = said["listening"]["gateway"], said["listening"]["api"]
+    return Engine(
+        keeper_pid=said["keeper"]["pid"],
+        gateway_pid=said["gateway"]["pid"],
+        control_plane_pid=said["control_plane"]["pid"],
+        gateway_host=gateway[0],
+        gateway_port=gateway[1],
+        api_host=api[0],
+        api_port=api[1],
+    )
+
+
+def engine_or_none(home: Home) -> Engine | None:
+    """As `engine_of`; None when no keeper answers."""
+    try:
+        return engine_of(home)
+    except NoEngine:
+        return None
+
+
+def gateway_lives(home: Home) -> bool:
+    """Whether a gateway of this home is there (perhaps without a keeper)."""
+    try:
+        connect_unix(home.sockets_socket, timeout_s=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until_serving(home: Home, *, timeout_s: float) -> Engine:
+    """The engine, once gateway and API both answer.
+
+    Raises `CliError` naming what does not answer and its log.
+    """
+    deadline = monotonic() + timeout_s
+    missing = "keeper"
+    while True:
+        engine = engine_or_none(home)
+        if engine is not None:
+            missing = _silent_part(home, engine)
+            if not missing:
+                return engine
+        if monotonic() >= deadline:
+            log = home.logs / f"{missing}.log"
+            raise CliError(
+                f"the {missing} of {home.root} did not answer within {timeout_s:g} s: look at {log}"
+            )
+        sleep(_LOOK_AGAIN_S)
+
+
+def _silent_part(home: Home, engine: Engine) -> str:
+    """The part that does not answer yet; empty when both do."""
+    if not _gateway_answers(engine):
+        return "gateway"
+    from tidegate.cli.cluster import Cluster
+
+    return "" if home.kubeconfig.exists() and Cluster(home).ready() else "control-plane"
+
+
+def _gateway_answers(engine: Engine) -> bool:
+    """Any HTTP answer will do: before the first documents it is a 404."""
+    connection = http.client.HTTPConnection(engine.gateway_host, engine.gateway_port, timeout=2.0)
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/", headers={"Host": "tidegate.invalid"})
+        connection.getresponse().read()
+        return True
+    return False
+
+
+def wait_until_gone(pid: int, *, timeout_s: float) -> bool:
+    """Whether a process ended in time (at once when there is none)."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([watched], [], [], timeout_s)[0])
+    finally:
+        os.close(watched)
+
+
+def write_settings(home: Home, *, port: int, api_port: int) -> None:
+    """What the next keeper of this home reads (`Home.settings`); written whole or not at all."""
+    home.make()
+    wanted: dict[str, Any] = {"host": HOST, "port": port, "api_host": HOST, "api_port": api_port}
+    fresh = home.settings.with_suffix(".new")
+    fresh.write_text(json.dumps(wanted) + "\n")
+    fresh.replace(home.settings)

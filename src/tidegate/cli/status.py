@@ -1,0 +1,55 @@
+"""`tidegate status`: which processes an engine has and where it answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from tidegate.cli.engine import Engine, engine_of
+from tidegate.cli.options import DataDir, home_of
+from tidegate.cli.tables import show_table
+from tidegate.kit.home import Home
+
+
+def status(
+    *,
+    output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
+    data_dir: DataDir = None,
+) -> int:
+    """Show the engine's processes and addresses. Exits with 1 when none runs.
+
+    Example: tidegate status -o json
+    """
+    home = home_of(data_dir)
+    engine = engine_of(home)
+    if output == "json":
+        print(json.dumps(as_json(engine, home)))
+        return 0
+    show_table(
+        ["PART", "PID", "ADDRESS"],
+        [
+            ["keeper", str(engine.keeper_pid), ""],
+            ["control plane", _pid(engine.control_plane_pid), engine.api_url],
+            ["gateway", _pid(engine.gateway_pid), engine.gateway_url],
+        ],
+    )
+    print(f"\nkubeconfig  {home.kubeconfig}\ndata        {home.root}")
+    return 0
+
+
+def as_json(engine: Engine, home: Home) -> dict[str, Any]:
+    """What scripts read; a pid is null while its part is being restarted."""
+    return {
+        "keeper": {"pid": engine.keeper_pid},
+        "control_plane": {"pid": engine.control_plane_pid},
+        "gateway": {"pid": engine.gateway_pid, "url": engine.gateway_url},
+        "api": {"url": engine.api_url},
+        "kubeconfig": str(home.kubeconfig),
+        "data_dir": str(home.root),
+    }
+
+
+def _pid(pid: int | None) -> str:
+    return "restarting" if pid is None else str(pid)

@@ -1,0 +1,111 @@
+"""`tidegate up`: start the engine here or in the background, or repair the one that runs.
+
+In the foreground this process becomes the keeper (same pid, so that a supervisor watches the right
+one); a child announces the addresses and applies the documents once the engine answers.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tidegate.cli.engine import (
+    API_PORT,
+    PORT,
+    Engine,
+    engine_or_none,
+    gateway_lives,
+    wait_until_serving,
+    write_settings,
+)
+from tidegate.cli.errors import Several, Usage
+from tidegate.cli.options import DataDir, Files, home_of
+from tidegate.kit.home import Home
+
+_START_S = 60.0  # generous: a cold disk and a busy machine; a healthy start takes a second
+
+
+def up(
+    *,
+    filename: Files = None,
+    detach: Annotated[bool, Parameter(name=["--detach", "-d"], negative="")] = False,
+    port: int | None = None,
+    api_port: int | None = None,
+    data_dir: DataDir = None,
+) -> int:
+    """Start the engine and, with -f, apply documents. On a running engine: repair what is missing.
+
+    Stays in the foreground until Ctrl-C; with --detach it returns once the engine answers.
+
+    Example: tidegate up --detach -f examples/iris/build/iris.yaml
+
+    Parameters
+    ----------
+    detach
+        Start in the background and return when gateway and API answer.
+    port
+        Port of the gateway on 127.0.0.1 (default 8080; 0 picks a free one).
+    api_port
+        Port of the Kubernetes API on 127.0.0.1 (default 6443; 0 picks a free one).
+    """
+    for option, number in (("--port", port), ("--api-port", api_port)):
+        if number is not None and not 0 <= number <= 65535:
+            raise Usage(f"{option} {number}: a port is between 0 and 65535")
+    home = home_of(data_dir)
+    files = list(filename or [])
+    running = engine_or_none(home)
+    if running is None and not gateway_lives(home):
+        write_settings(
+            home,
+            port=PORT if port is None else port,
+            api_port=API_PORT if api_port is None else api_port,
+        )
+        if not detach:
+            _become_keeper(home, files)
+    return _in_background(home, files, running, port, api_port)
+
+
+def announce(home: Home, files: list[str]) -> int:
+    """Wait for the engine, say where it answers, apply the documents."""
+    engine = wait_until_serving(home, timeout_s=_START_S)
+    print(f"gateway     {engine.gateway_url}")
+    print(f"API         {engine.api_url}")
+    print(f"kubeconfig  {home.kubeconfig}", flush=True)
+    if not files:
+        return 0
+    from tidegate.cli.apply import apply_files
+
+    failed = apply_files(home, files, namespace="default")
+    if failed:
+        raise Several(failed)
+    return 0
+
+
+def _in_background(
+    home: Home, files: list[str], running: Engine | None, port: int | None, api_port: int | None
+) -> int:
+    from tidegate.link.keeper_start import start_keeper
+
+    start_keeper(home)  # an engine that runs keeps running; a missing keeper takes over its parts
+    if running is not None:
+        print(f"already running (keeper pid {running.keeper_pid})")
+        for option, asked, has in (
+            ("--port", port, running.gateway_port),
+            ("--api-port", api_port, running.api_port),
+        ):
+            if asked and asked != has:
+                note = f"{option} {asked} has no effect on a running engine, which uses {has}"
+                print(f"tidegate: {note}: `tidegate down` first", file=sys.stderr)
+    return announce(home, files)
+
+
+def _become_keeper(home: Home, files: list[str]) -> None:
+    from tidegate.link.keeper_start import become_keeper
+
+    command = [sys.executable, "-m", "tidegate.cli.after_up", str(home.root), *files]
+    subprocess.Popen(command, env={**os.environ, "TIDEGATE_HOME": str(home.root)})
+    become_keeper(home)
