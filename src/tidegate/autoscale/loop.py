@@ -32,6 +32,7 @@ from tidegate.scaling import KpaSpec, KpaStatus, Reachability, Truth
 log = logging.getLogger(__name__)
 
 TICK_S = 2.0
+TICK_PHASE_S = 0.5
 PROBE_AGAIN_S = 1.0  # an activator that didn't answer is asked again after this
 
 Poke = Callable[[Key], None]
@@ -100,9 +101,14 @@ class Autoscaler:
     # --- the rhythm
 
     async def run(self) -> None:
-        """Evaluate every revision every two seconds until cancelled."""
+        """Evaluate every revision every two seconds until cancelled.
+
+        Half a second after even seconds of the clock: a restarted control plane keeps the rhythm,
+        and the gateway's samples, which come at whole seconds, are there for the shortest window.
+        """
         while True:
-            await self._clock.sleep(TICK_S)
+            now_s = self._clock.monotonic() - TICK_PHASE_S
+            await self._clock.sleep((now_s // TICK_S + 1) * TICK_S - now_s)
             if not self._listening:
                 continue  # missing samples are not zero: without the gateway nothing is known
             for key, scaler in list(self._scalers.items()):

@@ -26,7 +26,6 @@ from tidegate.scaling import (
     StepResult,
     begin,
     decide,
-    matters,
     sentence,
     step,
 )
@@ -115,14 +114,15 @@ class RevisionScaler:
     # --- deciding
 
     def evaluate(self, now_s: float, *, ready: int) -> bool:
-        """One evaluation. Returns whether a step is due."""
+        """One evaluation. Returns whether a step is due: to act on it, or to save what changed (a
+        renewed panic is remembered across restarts like everything else)."""
         averages = self._windows.averages(now_s, self.spec)
         stable, panic = averages if averages is not None else (None, None)
         seen = Observation(now_s=now_s, stable=stable, panic=panic, ready=ready)
         was = self._state
         decision, self._state = decide(self.spec, was, seen)
         self._remember(seen, decision)
-        return matters(was, self._state)
+        return was != self._state
 
     def _remember(self, seen: Observation, decision: Decision) -> None:
         if decision.replicas is not None:

@@ -28,6 +28,7 @@ class Engine:
     def __init__(self, api: Api, clock: Clock, controllers: Sequence[Controller]) -> None:
         self._api, self._clock = api, clock
         self._loops = [_Loop(controller, clock) for controller in controllers]
+        self.primed = asyncio.Event()  # everything that was there at the start has been looked at
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -39,6 +40,7 @@ class Engine:
                     tasks.create_task(loop.keep_time(), name=f"{loop.controller.name} timer")
                     for n in range(WORKERS):
                         tasks.create_task(loop.work(), name=f"{loop.controller.name} {n}")
+                tasks.create_task(self._tell_primed(), name="primed")
         finally:
             for stop in undo:
                 stop()
@@ -54,6 +56,11 @@ class Engine:
         """No key is waiting or being looked at."""
         return all(loop.queue.idle for loop in self._loops)
 
+    async def _tell_primed(self) -> None:
+        for loop in self._loops:
+            await loop.primed.wait()
+        self.primed.set()
+
     def _subscribe(self, loop: _Loop) -> Unsubscribe:
         types = list({watch.type for watch in loop.controller.watches})
         return self._api.subscribe(types, loop.on_change)
@@ -64,6 +71,8 @@ class _Loop:
         self.controller = controller
         self.queue = WorkQueue()
         self._clock = clock
+        self._first: set[Key] = set()  # keys of the start that no look has ended for
+        self.primed = asyncio.Event()
         self._wake = asyncio.Event()
         self._timer = asyncio.Event()
 
@@ -71,7 +80,13 @@ class _Loop:
         """Look once at everything that is there already."""
         for watch in self.controller.watches:
             for obj in api.list(watch.type):
+                self._first.update(watch.keys(obj))
                 self._add(watch.type, obj)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._first:
+            self.primed.set()
 
     def on_change(self, change: Change) -> None:
         self._add(type(change.object), change.object)
@@ -116,6 +131,8 @@ class _Loop:
                 due = answer.after_s if isinstance(answer, Again) else None
                 now_s = self._clock.monotonic()
                 self.queue.done(key, again_at_s=None if due is None else now_s + due)
+            self._first.discard(key)
+            self._tell()
             self._timer.set()
             self._wake.set()
 

@@ -1,0 +1,105 @@
+"""The deciding half of the control plane: controllers, autoscaler, and what programs the gateway.
+
+Built over an `Api`, a clock and a gateway link, whatever they are: the real process and the test
+world run the same plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from tidegate.autoscale.loop import Autoscaler
+from tidegate.client.api import Api
+from tidegate.controllers.configuration import ConfigurationController
+from tidegate.controllers.deployment import DeploymentController
+from tidegate.controllers.labeler import LabelerController
+from tidegate.controllers.replicaset import ReplicaSetController
+from tidegate.controllers.revision import RevisionController
+from tidegate.controllers.route import RouteController
+from tidegate.controllers.scheduler import SchedulerController
+from tidegate.controllers.service import ServiceController
+from tidegate.ingress.endpoints import EndpointsController
+from tidegate.ingress.publisher import Publisher
+from tidegate.ingress.routes import RoutesController
+from tidegate.ingress.table import GatewayTable
+from tidegate.kit.clock import Clock
+from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
+from tidegate.model import serving_names as names
+from tidegate.model.core import ConfigMap
+from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.reconcile import Engine
+
+_NOTHING: Mapping[str, str] = {}
+
+
+class Link(Protocol):
+    """What the plane needs of `link.gateway_link.GatewayLink`."""
+
+    @property
+    def connected(self) -> bool: ...
+    def send(self, message: ToGateway) -> None: ...
+    def listen(self, listener: Callable[[FromGateway], None]) -> None: ...
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None: ...
+
+
+def config_reader(api: Api) -> Callable[[str], Mapping[str, str]]:
+    """Reads the data of a ConfigMap in knative-serving."""
+
+    def read(name: str) -> Mapping[str, str]:
+        found = api.get(ConfigMap, names.SYSTEM_NAMESPACE, name)
+        return found.data if found is not None else _NOTHING
+
+    return read
+
+
+class Plane:
+    """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id."""
+
+    def __init__(self, api: Api, clock: Clock, link: Link, *, boot: str) -> None:
+        self._link = link
+        config = ClusterConfig(config_reader(api))
+        self.table = GatewayTable(send=link.send)
+        endpoints = EndpointsController(api, clock, self.table, config)
+        routes = RoutesController(api, clock, self.table)
+        self.autoscaler = Autoscaler(
+            api,
+            clock,
+            config,
+            boot=boot,
+            poke=lambda key: self.engine.look_at(Autoscaler.name, key),
+            gateway_answers=lambda: link.connected,
+        )
+        self.engine = Engine(
+            api,
+            clock,
+            [
+                ServiceController(api, clock),
+                ConfigurationController(api, clock),
+                RevisionController(api, clock, config),
+                RouteController(api, clock, config),
+                LabelerController(api, clock),
+                DeploymentController(api, clock),
+                ReplicaSetController(api, clock),
+                SchedulerController(api, clock),
+                self.autoscaler,
+                endpoints,
+                routes,
+            ],
+        )
+        publisher = Publisher(self.table, endpoints, routes, poke=self.engine.look_at)
+        link.listen(publisher.on_message)
+        link.listen(self.autoscaler.on_message)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.engine.run(), name="controllers")
+            await self.engine.primed.wait()
+            # The first table the gateway gets must be whole: what it lacks would be drained.
+            tasks.create_task(self._link.run(self._snapshot), name="gateway link")
+            tasks.create_task(self.autoscaler.run(), name="autoscaler")
+
+    def _snapshot(self) -> Snapshot:
+        return self.table.snapshot(self.autoscaler.samples_since_s)

@@ -1,0 +1,123 @@
+"""A gateway without sockets: takes the table, acknowledges, and reports the load a test describes.
+
+It speaks the link's own messages, so the control plane can't tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from tidegate.kit.clock import Clock
+from tidegate.link.gateway import (
+    Ack,
+    Drained,
+    FromGateway,
+    Hello,
+    Revision,
+    RevisionChanged,
+    Route,
+    RouteChanged,
+    Sample,
+    Snapshot,
+    ToGateway,
+    Wake,
+)
+
+
+class FakeGateway:
+    """`app.plane.Link`. `load` maps a revision's key to (requests in flight, arrivals a second)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listeners: list[Callable[[FromGateway], None]] = []
+        self.revisions: dict[str, Revision] = {}
+        self.routes: dict[str, Route] = {}
+        self.load: dict[str, tuple[float, int]] = {}
+        self.seq = 0
+        self.kept: list[Sample] = []  # what a reconnecting control plane is told again
+        self.connected = False
+        self._acks: asyncio.Queue[FromGateway] = asyncio.Queue()
+
+    def listen(self, listener: Callable[[FromGateway], None]) -> None:
+        self._listeners.append(listener)
+
+    def forget_listeners(self) -> None:
+        """The control plane died."""
+        self._listeners.clear()
+        self.connected = False
+
+    def send(self, message: ToGateway) -> None:
+        if not self.connected and not isinstance(message, Snapshot):
+            return
+        match message:
+            case Snapshot():
+                self.revisions = {r.key: r for r in message.revisions}
+                self.routes = {r.key: r for r in message.routes}
+            case RevisionChanged(key=key, revision=None):
+                self.revisions.pop(key, None)
+            case RevisionChanged(key=key, revision=Revision() as revision):
+                self.revisions[key] = revision
+            case RouteChanged(key=key, route=None):
+                self.routes.pop(key, None)
+            case RouteChanged(key=key, route=Route() as route):
+                self.routes[key] = route
+            case _:
+                raise AssertionError(message)
+        self.seq = message.seq
+        for revision in self.revisions.values():
+            for endpoint in revision.endpoints:
+                if endpoint.draining:
+                    self._acks.put_nowait(Drained(revision=revision.key, endpoint=endpoint.id))
+        self._acks.put_nowait(Ack(seq=message.seq))
+
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._tell(Hello(pid=1, boot="fake", seq=self.seq))
+        wanted = snapshot()
+        for sample in self.kept:
+            if sample.at_s > wanted.samples_since_s:
+                self._tell(msgspec.structs.replace(sample, replay=True))
+        self.connected = True
+        self.send(wanted)
+        while True:
+            self._tell(await self._acks.get())
+
+    def serving(self, host: str) -> dict[str, int]:
+        """Where a host's requests go: revision name -> percent."""
+        for route in self.routes.values():
+            if host in route.hosts:
+                return {s.revision.partition("/")[2]: s.percent for s in route.splits}
+        return {}
+
+    async def live(self) -> None:
+        """The gateway process: samples once a second, with or without a control plane."""
+        while True:
+            woken = [k for k, (c, _) in self.load.items() if c and not self._ready(k)]
+            for key in woken:
+                self._tell(Wake(revision=key, at_s=self._clock.monotonic(), waiting=1))
+            now_s = self._clock.monotonic()
+            await self._clock.sleep(now_s // 1 + 1 - now_s)  # at whole seconds, as the real one
+            for key in self.revisions:
+                concurrency, arrivals = self.load.get(key, (0.0, 0))
+                if not concurrency and not self._ready(key):
+                    continue
+                sample = Sample(
+                    revision=key,
+                    at_s=self._clock.monotonic(),
+                    concurrency=concurrency,
+                    requests=arrivals,
+                    waiting=0,
+                    running=int(concurrency),
+                )
+                self.kept.append(sample)
+                self._tell(sample)
+
+    def _ready(self, key: str) -> int:
+        known = self.revisions.get(key)
+        return sum(not e.draining for e in known.endpoints) if known else 0
+
+    def _tell(self, message: FromGateway) -> None:
+        for listener in self._listeners:
+            listener(message)

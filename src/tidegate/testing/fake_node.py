@@ -1,0 +1,143 @@
+"""A node that runs pods by saying so: bound pods turn ready after a while, going ones go once drained.
+
+For tests of everything above the node agent. A pod's containers never really exist; the statuses
+are those the agent would write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from tidegate.client.api import Api, Change
+from tidegate.kit.clock import Clock
+from tidegate.model import serving_names as names
+from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.core import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateWaiting,
+    ContainerStatus,
+    LocalPod,
+    LocalPort,
+    Node,
+    NodeStatus,
+    Pod,
+    PodStatus,
+)
+from tidegate.model.meta import Condition, ObjectMeta
+
+NAME = "fake-node"
+
+
+class FakeNode:
+    """`start_s`: how long a pod takes to become ready. Images in `broken` never run."""
+
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        *,
+        start_s: float = 1.0,
+        cpu: str = "64",
+        memory: str = "256Gi",
+    ) -> None:
+        self._api, self._clock = api, clock
+        self.start_s = start_s
+        self.broken: set[str] = set()
+        self._cpu, self._memory = cpu, memory
+        self._next_port = 20000
+        self._changed: asyncio.Queue[Pod] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        stop = self._api.subscribe([Pod], self._on_change)
+        if self._api.get(Node, "", NAME) is None:
+            node = await self._api.create(Node(metadata=ObjectMeta(name=NAME)))
+            amounts: dict[str, str | int | float] = {
+                "cpu": self._cpu,
+                "memory": self._memory,
+                "pods": "500",
+            }
+            status = NodeStatus(
+                capacity=amounts,
+                allocatable=amounts,
+                conditions=(Condition(type="Ready", status="True"),),
+            )
+            await self._api.update_status(msgspec.structs.replace(node, status=status))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for pod in self._api.list(Pod):
+                    self._changed.put_nowait(pod)
+                while True:
+                    pod = await self._changed.get()
+                    tasks.create_task(self._follow(pod))
+        finally:
+            stop()
+
+    def _on_change(self, change: Change) -> None:
+        pod = change.object
+        assert isinstance(pod, Pod)
+        self._changed.put_nowait(pod)
+
+    async def _follow(self, pod: Pod) -> None:
+        current = self._api.get(Pod, *pod.key)
+        if current is None or current.metadata.uid != pod.metadata.uid:
+            return
+        if current.metadata.deletion_timestamp:
+            routed = names.REVISION in current.metadata.labels
+            drained = current.status is not None and is_true(
+                current.status.conditions, names.DRAINED
+            )
+            if drained or not routed:
+                await self._api.delete(Pod, *current.key, uid=current.metadata.uid, grace_s=0)
+        elif current.spec.node_name == NAME and not (current.status and current.status.tidegate):
+            await self._start(current)
+
+    async def _start(self, pod: Pod) -> None:
+        image = pod.spec.containers[0].image or ""
+        self._next_port += 1
+        local = LocalPod(
+            ports=(
+                LocalPort(
+                    container=pod.spec.containers[0].name,
+                    container_port=8080,
+                    local_port=self._next_port,
+                    name=names.USER_PORT,
+                ),
+            )
+        )
+        reason = "ImageNotRunnable" if image in self.broken else "ContainerCreating"
+        waiting = ContainerState(
+            waiting=ContainerStateWaiting(reason=reason, message=f"image {image}")
+        )
+        await self._write(pod, _status("Pending", False, waiting, local, self._clock.now()))
+        if image in self.broken:
+            return
+        await self._clock.sleep(self.start_s)
+        current = self._api.get(Pod, *pod.key)
+        if current is None or current.metadata.deletion_timestamp:
+            return
+        running = ContainerState(running=ContainerStateRunning())
+        await self._write(current, _status("Running", True, running, local, self._clock.now()))
+
+    async def _write(self, pod: Pod, status: PodStatus) -> None:
+        current = self._api.get(Pod, *pod.key)
+        if current is not None:
+            await self._api.update_status(msgspec.structs.replace(current, status=status))
+
+
+def _status(
+    phase: str, ready: bool, state: ContainerState, local: LocalPod, now_s: float
+) -> PodStatus:
+    truth = "True" if ready else "False"
+    return PodStatus(
+        phase=phase,
+        conditions=tuple(
+            Condition(type=t, status=s, last_transition_time=timestamp(now_s))
+            for t, s in (("PodScheduled", "True"), ("Ready", truth), ("ContainersReady", truth))
+        ),
+        container_statuses=(ContainerStatus(name="c", state=state, ready=ready, restart_count=0),),
+        tidegate=local,
+    )

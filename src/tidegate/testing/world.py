@@ -1,0 +1,119 @@
+"""The whole control plane in one process on virtual time, with a fake node and a fake gateway.
+
+The store, the API, admission, every controller and the autoscaler are the real ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from tidegate.apiserver.local import LocalApi, ensure_namespaces
+from tidegate.app.plane import Plane
+from tidegate.model.apps import Deployment
+from tidegate.model.conditions import find
+from tidegate.model.core import Pod
+from tidegate.model.meta import Condition, Object
+from tidegate.model.serving import Revision, Service
+from tidegate.testing.api import make_api
+from tidegate.testing.clocks import LoopClock
+from tidegate.testing.fake_gateway import FakeGateway
+from tidegate.testing.fake_node import FakeNode
+
+T = TypeVar("T", bound=Object)
+
+
+class World:
+    """Owner of everything in it. Made by `world()`."""
+
+    def __init__(self, *, start_s: float = 1.0, cpu: str = "64") -> None:
+        self.clock = LoopClock()
+        self.api: LocalApi = make_api(self.clock)
+        self.node = FakeNode(self.api, self.clock, start_s=start_s, cpu=cpu)
+        self.gateway = FakeGateway(self.clock)
+        self._plane_task: asyncio.Task[None] | None = None
+        self.plane: Plane
+
+    async def start_plane(self) -> None:
+        """A (new) control plane over the same store and gateway."""
+        self.plane = Plane(self.api, self.clock, self.gateway, boot="boot-1")
+        self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
+        await self.plane.engine.primed.wait()
+
+    async def kill_plane(self) -> None:
+        """The control plane ends at once, remembering nothing but the store."""
+        assert self._plane_task is not None
+        self._plane_task.cancel()
+        await asyncio.gather(self._plane_task, return_exceptions=True)
+        self.gateway.forget_listeners()
+
+    async def given(self, *objects: Object) -> None:
+        """Create or replace objects, as a user would, and let things settle."""
+        for obj in objects:
+            existing = self.api.get(type(obj), obj.metadata.namespace or "", obj.metadata.name)
+            if existing is None:
+                await self.api.create(obj)
+            else:
+                meta = msgspec.structs.replace(
+                    existing.metadata,
+                    labels=obj.metadata.labels or existing.metadata.labels,
+                    annotations={**existing.metadata.annotations, **obj.metadata.annotations},
+                )
+                await self.api.update(msgspec.structs.replace(obj, metadata=meta))
+        await self.settle()
+
+    async def settle(self, for_s: float = 3.0) -> None:
+        """Let so much (virtual) time pass: enough for starts, probes and one evaluation."""
+        await self.clock.sleep(for_s)
+
+    def the(self, type_: type[T], name: str, namespace: str = "default") -> T:
+        """An object that must be there."""
+        found = self.api.get(type_, namespace, name)
+        assert found is not None, f"{type_.__name__} {name} is not there"
+        return found
+
+    def names(self, type_: type[Object]) -> list[str]:
+        return [obj.metadata.name for obj in self.api.list(type_)]
+
+    def condition(self, obj: Service | Revision | Deployment, type_: str) -> Condition:
+        assert obj.status is not None
+        found = find(obj.status.conditions, type_)
+        assert found is not None
+        return found
+
+    def pods(self, revision: str) -> list[Pod]:
+        """A revision's pods that are not going."""
+        return [
+            pod
+            for pod in self.api.list(Pod, labels={"serving.knative.dev/revision": revision})
+            if pod.metadata.deletion_timestamp is None
+        ]
+
+    def traffic(self, service: str) -> dict[str, int]:
+        """What the gateway does with the service's host."""
+        return self.gateway.serving(f"{service}.default.localhost")
+
+    def load(self, revision: str, in_flight: float, arrivals: int = 10) -> None:
+        """From now on so many requests are in flight at a revision."""
+        self.gateway.load[f"default/{revision}"] = (in_flight, arrivals)
+
+
+@asynccontextmanager
+async def world(*, start_s: float = 1.0, cpu: str = "64") -> AsyncIterator[World]:
+    """A running world; everything in it ends with the block."""
+    it = World(start_s=start_s, cpu=cpu)
+    await ensure_namespaces(it.api)
+    loop = asyncio.get_running_loop()
+    others = [loop.create_task(it.node.run()), loop.create_task(it.gateway.live())]
+    await it.start_plane()
+    try:
+        yield it
+    finally:
+        await it.kill_plane()
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
