@@ -1,0 +1,153 @@
+"""The admission chain: every write passes here between the latest state and the store.
+
+It reads the settings from the ConfigMaps in namespace `knative-serving`, lets `model.admission`
+decide, and gives back the object as it may be stored. Controllers' writes take the same way.
+
+Knative's warning about insecure defaults of the security context is left out on purpose: see
+`model.admission.knative.security`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tidegate.model.admission import KNATIVE, admit_built_in, admit_knative, warnings_of
+from tidegate.model.admission.knative import (
+    AnnotationChecks,
+    Features,
+    RevisionDefaults,
+    Settings,
+    refused,
+)
+from tidegate.model.core import ConfigMap
+from tidegate.model.meta import Object
+from tidegate.policy import annotations as annotation_rules
+from tidegate.policy import (
+    config_autoscaler,
+    config_defaults,
+    config_deployment,
+)
+from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.policy.config_autoscaler import AutoscalerConfig
+from tidegate.policy.config_defaults import DefaultsConfig, container_name
+from tidegate.policy.errors import BadConfig
+
+CONFIG_NAMESPACE = "knative-serving"
+CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
+
+#: The maps that can be wrong; the others are read as they are.
+_PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
+    config_autoscaler.NAME: config_autoscaler.parse_config_autoscaler,
+    config_defaults.NAME: config_defaults.parse_config_defaults,
+    config_deployment.NAME: config_deployment.parse_config_deployment,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """`warnings`: what the author should know, one sentence each."""
+
+    object: Object
+    warnings: tuple[str, ...] = ()
+
+
+class Admission:
+    """`config` gives a ConfigMap's data by its name in `knative-serving`, empty if it isn't there.
+
+    Stateless but for the parsed settings, which are renewed when their map changes.
+    """
+
+    def __init__(self, config: Callable[[str], Mapping[str, str]]) -> None:
+        self._config = ClusterConfig(config)
+
+    def admit(
+        self, obj: Object, old: Object | None, *, user: str, status: bool = False
+    ) -> Admitted:
+        """The object with its defaults. `old` None: it is new. `status`: only that is written.
+
+        Raises `BadRequest` in the words of Knative's webhooks for its kinds and config maps,
+        `Invalid` in Kubernetes' words for all others.
+        """
+        if type(obj) in KNATIVE:
+            settings = self._settings()
+            admitted: Object = admit_knative(obj, old, settings, user=user, status=status)
+        else:
+            admitted = admit_built_in(obj, old, status=status)
+            if isinstance(admitted, ConfigMap):
+                _check_config(admitted)
+        if status or _same_but_status(admitted, old):
+            return Admitted(admitted)
+        return Admitted(admitted, warnings_of(admitted))
+
+    def _settings(self) -> Settings:
+        autoscaler = self._config.autoscaler()
+        return Settings(
+            defaults=_revision_defaults(self._config.defaults()),
+            features=Features(self._config.read("config-features")),
+            checks=_annotation_checks(autoscaler),
+            autoscaler_class=autoscaler.autoscaler_class,
+        )
+
+
+def _check_config(config_map: ConfigMap) -> None:
+    """Refuses a map of settings that can't be taken over."""
+    parse = _PARSERS.get(config_map.metadata.name)
+    if parse is None or config_map.metadata.namespace != CONFIG_NAMESPACE:
+        return
+    try:
+        parse(config_map.data)
+    except BadConfig as why:
+        raise refused(CONFIG_WEBHOOK, str(why)) from why
+
+
+def _same_but_status(obj: Object, old: Object | None) -> bool:
+    """Whether nothing was written that warnings are about: they are said once, not every time."""
+    return old is not None and all(
+        getattr(obj, field) == getattr(old, field)
+        for field in obj.__struct_fields__
+        if field not in ("metadata", "status")
+    )
+
+
+def _revision_defaults(config: DefaultsConfig) -> RevisionDefaults:
+    def name_by(template: str) -> Callable[[str, str], str]:
+        return lambda name, namespace: container_name(template, name=name, namespace=namespace)
+
+    return RevisionDefaults(
+        timeout_s=config.revision_timeout_s,
+        max_timeout_s=config.max_revision_timeout_s,
+        response_start_timeout_s=config.response_start_timeout_s,
+        idle_timeout_s=config.idle_timeout_s,
+        concurrency=config.container_concurrency,
+        max_concurrency=config.container_concurrency_max_limit,
+        allow_zero_concurrency=config.allow_container_concurrency_zero,
+        enable_service_links=config.enable_service_links,
+        requests=_given(
+            cpu=config.cpu_request,
+            memory=config.memory_request,
+            storage=config.ephemeral_storage_request,
+        ),
+        limits=_given(
+            cpu=config.cpu_limit,
+            memory=config.memory_limit,
+            storage=config.ephemeral_storage_limit,
+        ),
+        container_name=name_by(config.container_name_template),
+        init_container_name=name_by(config.init_container_name_template),
+    )
+
+
+def _given(*, cpu: str | None, memory: str | None, storage: str | None) -> dict[str, str]:
+    quantities = {"cpu": cpu, "memory": memory, "ephemeral-storage": storage}
+    return {name: text for name, text in quantities.items() if text is not None}
+
+
+def _annotation_checks(config: AutoscalerConfig) -> AnnotationChecks:
+    return AnnotationChecks(
+        autoscaling=partial(annotation_rules.validate_autoscaling, config=config),
+        no_autoscaling=annotation_rules.validate_no_autoscaling,
+        rollout_duration=annotation_rules.validate_rollout_duration,
+        progress_deadline=annotation_rules.validate_progress_deadline,
+    )

@@ -1,0 +1,17 @@
+"""What a document becomes when it is admitted: defaults, refusals, and what may not change.
+
+Pure: the settings come in as values. `apiserver.admission` reads them and calls in here.
+"""
+
+from tidegate.model.admission.knative import KNATIVE, admit_knative
+from tidegate.model.admission.rules import BUILT_IN, admit_built_in
+from tidegate.model.admission.warnings import warnings_for, warnings_of
+
+__all__ = [
+    "BUILT_IN",
+    "KNATIVE",
+    "admit_built_in",
+    "admit_knative",
+    "warnings_for",
+    "warnings_of",
+]

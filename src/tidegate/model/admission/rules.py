@@ -1,0 +1,95 @@
+"""The table of built-in kinds: how each is named, defaulted and checked.
+
+To add a kind: write its functions in a file of its own and add its line here. The order of use is
+`default`, `check` of the whole object, then `change` against the stored one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from tidegate.model import apps, core, labels
+from tidegate.model.admission import cluster, data_maps, pods, services, workloads
+from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
+from tidegate.model.admission.pod_defaults import default_pod
+from tidegate.model.admission.problems import Problems
+from tidegate.model.errors import Invalid
+from tidegate.model.kinds import kind_of
+from tidegate.model.meta import Object
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+def _as_is(obj: ObjectT, old: ObjectT | None) -> ObjectT:
+    return obj
+
+
+def _anything(obj: Object) -> Problems:
+    return []
+
+
+def _any_change(obj: Object, old: Object) -> Problems:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Rules(Generic[ObjectT]):
+    """`default` gets the stored object (None: it is new); the checks get defaulted objects."""
+
+    default: Callable[[ObjectT, ObjectT | None], ObjectT] = _as_is
+    check: Callable[[ObjectT], Problems] = _anything
+    change: Callable[[ObjectT, ObjectT], Problems] = _any_change
+    name: NameRule = labels.dns1123_subdomain
+
+
+BUILT_IN: Mapping[type[Object], Rules[Any]] = {
+    core.Pod: Rules(default_pod, pods.check_pod, pods.check_pod_change),
+    apps.Deployment: Rules(
+        workloads.default_deployment, workloads.check_deployment, workloads.check_deployment_change
+    ),
+    apps.ReplicaSet: Rules(
+        workloads.default_replica_set,
+        workloads.check_replica_set,
+        workloads.check_replica_set_change,
+    ),
+    core.Service: Rules(
+        services.default_service,
+        services.check_service,
+        services.check_service_change,
+        name=labels.dns1035_label,
+    ),
+    core.ConfigMap: Rules(
+        check=data_maps.check_config_map, change=data_maps.check_config_map_change
+    ),
+    core.Secret: Rules(
+        data_maps.default_secret, data_maps.check_secret, data_maps.check_secret_change
+    ),
+    core.Namespace: Rules(cluster.default_namespace, name=labels.dns1123_label),
+    core.Node: Rules(check=cluster.check_node),
+    core.Event: Rules(check=cluster.check_event),
+}
+
+
+def admit_built_in(obj: ObjectT, old: ObjectT | None, *, status: bool = False) -> ObjectT:
+    """The object with defaults. Raises `Invalid` with everything that is wrong.
+
+    `status`: only the status is written, so only the metadata is looked at. A kind without a line
+    in the table gets the checks that all kinds share.
+    """
+    rules: Rules[ObjectT] = BUILT_IN.get(type(obj), Rules())
+    found: Problems = []
+    if old is None:
+        found += check_metadata(obj.metadata, rules.name)
+    elif obj.metadata != old.metadata:
+        found += check_metadata(obj.metadata, rules.name)
+        found += check_metadata_change(obj.metadata, old.metadata)
+    if not status:
+        obj = rules.default(obj, old)
+        found += rules.check(obj)
+        if old is not None:
+            found += rules.change(obj, old)
+    if found:
+        raise Invalid(kind_of(obj).qualified, obj.metadata.name, found)
+    return obj

@@ -1,0 +1,128 @@
+"""What an author should know about a document that was accepted.
+
+Reading a document notes the fields that have no effect on this machine (`model.wire`); here those
+notes become sentences, and what only shows in the values is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tidegate.model import apps, core, serving
+from tidegate.model.admission.image_names import pull_policy
+from tidegate.model.admission.knative.object_meta import SIDECAR, SIDECAR_PERCENTAGE
+from tidegate.model.admission.knative.settings import STATES
+from tidegate.model.core import Container, PodSpec
+from tidegate.model.meta import Object, ObjectMeta
+from tidegate.model.wire import Wire, to_raw
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_PULL_POLICY = ".imagePullPolicy"
+_DEPRECATED_PERCENTAGE = (
+    "Queue proxy resource percentage annotation is deprecated. Please use the available "
+    "annotations to explicitly set resource values per service"
+)
+
+
+def warnings_for(
+    obj: Object, notes: Iterable[tuple[str, str]], old: Object | None = None
+) -> tuple[str, ...]:
+    """The notes of a reading as text, `spec.affinity: kept, but it only has an effect on a cluster`.
+
+    Left out is what the author did not write: values that stand so in `old` already (patches and
+    edits send the whole object back), values that defaulting fills in, and empty ones.
+    """
+    raw = to_raw(obj)
+    was = None if old is None else to_raw(old)
+    return tuple(
+        f"{path}: {note}" for path, note in notes if not _goes_without_saying(path, raw, was)
+    )
+
+
+def _goes_without_saying(path: str, raw: dict[str, Any], was: dict[str, Any] | None) -> bool:
+    value = _at(raw, path)
+    if value in (None, {}, [], "", False):
+        return True
+    if was is not None and _at(was, path) == value:
+        return True
+    if path.endswith(_PULL_POLICY):
+        container = _at(raw, path.removesuffix(_PULL_POLICY))
+        return isinstance(container, dict) and value == pull_policy(container.get("image", ""))
+    return False
+
+
+def _at(raw: Any, path: str) -> Any:
+    """The value at a dotted path; None if there is none."""
+    for match in _STEP.finditer(path):
+        name, index = match.groups()
+        if name is not None:
+            raw = raw.get(name) if isinstance(raw, dict) else None
+        else:
+            at = int(index)
+            raw = raw[at] if isinstance(raw, list) and at < len(raw) else None
+    return raw
+
+
+def warnings_of(obj: Object) -> tuple[str, ...]:
+    """What the values themselves give reason to say."""
+    found: list[str] = []
+    for path, meta, spec in _pods_of(obj):
+        found += _env_warnings(spec, f"{path}spec")
+        if meta is not None:
+            found += _sidecar_warnings(meta.annotations, f"{path}metadata.annotations")
+    if isinstance(obj, core.ConfigMap) and obj.metadata.name == "config-features":
+        found += _feature_warnings(obj.data)
+    return tuple(found)
+
+
+def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
+    """The pod spec in a document, with the path before it and its metadata."""
+    match obj:
+        case core.Pod() | serving.Revision():
+            yield "", obj.metadata, obj.spec
+        case (
+            apps.Deployment(spec=spec)
+            | apps.ReplicaSet(spec=spec)
+            | serving.Service(spec=spec)
+            | serving.Configuration(spec=spec)
+        ):
+            template: Wire = spec.template
+            assert isinstance(template, core.PodTemplateSpec | serving.RevisionTemplateSpec)
+            yield "spec.template.", template.metadata, template.spec
+        case _:
+            return
+
+
+def _env_warnings(spec: PodSpec, path: str) -> Iterator[str]:
+    groups: tuple[tuple[str, tuple[Container, ...]], ...] = (
+        ("initContainers", spec.init_containers),
+        ("containers", spec.containers),
+    )
+    for field, containers in groups:
+        for i, container in enumerate(containers):
+            seen: set[str] = set()
+            for j, var in enumerate(container.env):
+                if var.name in seen:
+                    yield (
+                        f"{path}.{field}[{i}].env[{j}]: hides previous definition of "
+                        f'"{var.name}", which may be dropped when using apply'
+                    )
+                seen.add(var.name)
+
+
+def _sidecar_warnings(annotations: Mapping[str, str], path: str) -> Iterator[str]:
+    for key in sorted(annotations):
+        if not key.startswith(SIDECAR):
+            continue
+        if key.removeprefix(SIDECAR) in SIDECAR_PERCENTAGE:
+            yield _DEPRECATED_PERCENTAGE
+        yield f"{path}.[{key}]: kept, but no queue-proxy runs beside the containers here"
+
+
+def _feature_warnings(data: Mapping[str, str]) -> Iterator[str]:
+    """Knative drops such values without a word."""
+    for key, value in data.items():
+        if key != "_example" and value.lower() not in STATES:
+            yield f'data[{key}]: "{value}" is none of Enabled, Allowed, Disabled: ignored'
