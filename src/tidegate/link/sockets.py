@@ -49,3 +49,17 @@ def receive_sockets(path: Path, *, timeout_s: float) -> dict[str, socket.socket]
     for sock in taken.values():
         sock.setblocking(False)
     return taken
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, socket.socket]:
+    """The listening sockets this process was started with, by name (`TIDEGATE_FDS`, JSON).
+
+    Children of ours don't get them. Raises OSError for a number that is no open socket.
+    """
+    sockets = {}
+    for name, fd in json.loads(environ.get("TIDEGATE_FDS") or "{}").items():
+        sock = socket.socket(fileno=int(fd))
+        sock.setblocking(False)
+        os.set_inheritable(int(fd), False)
+        sockets[str(name)] = sock
+    return sockets

@@ -1,0 +1,36 @@
+"""`python -m tidegate.app`: the control plane. Started by the keeper, which says by `TIDEGATE_HOME`
+where things are and by `TIDEGATE_FDS` which listening socket is the API's."""
+
+import logging
+import os
+import sys
+
+import uvloop
+
+from tidegate.app.control_plane import run
+from tidegate.kit.home import home_from
+from tidegate.kit.realtime import RealClock
+from tidegate.link.sockets import inherited
+
+
+def main() -> int:
+    """Run until SIGTERM. 0: ended well; 2: not startable as asked."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    sockets = inherited(os.environ)
+    if "api" not in sockets:
+        logging.getLogger(__name__).error(
+            "no socket to listen on: the control plane is started by `tidegate up`"
+        )
+        return 2
+    home = home_from(os.environ)
+    home.make()
+    uvloop.run(run(home, sockets, RealClock()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

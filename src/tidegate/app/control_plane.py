@@ -1,0 +1,114 @@
+"""The control plane's process: what it opens, in which order, and how it ends.
+
+Everything is built here and handed down; nothing below makes a clock, a socket or a store. The
+process may be killed at any moment: pods, gateway and keeper live on, and the next control plane
+finds them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from tidegate.apiserver.admission import Admission
+from tidegate.apiserver.asgi import ApiApp
+from tidegate.apiserver.garbage import GarbageCollector
+from tidegate.apiserver.kubeconfig import write_kubeconfig
+from tidegate.apiserver.local import LocalApi, ensure_namespaces
+from tidegate.apiserver.pki import open_pki
+from tidegate.apiserver.routes import Api
+from tidegate.apiserver.server import serve
+from tidegate.apiserver.writes import Writes
+from tidegate.app.plane import Plane, config_reader
+from tidegate.kit.clock import Clock
+from tidegate.kit.home import Home
+from tidegate.link.gateway_link import GatewayLink
+from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
+from tidegate.node.agent import NodeAgent
+from tidegate.node.keeper_link import KeeperLink
+from tidegate.node.logs import ContainerLogs
+from tidegate.node.settings import NodeSettings
+from tidegate.store import Database, Store, ThreadedJournal
+
+log = logging.getLogger(__name__)
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class NewKeeper:
+    """Starts another keeper when ours is gone, once at a time. The API's listening socket is handed
+    along in case no gateway lives to give it back."""
+
+    def __init__(self, home: Home, listening: Mapping[str, int]) -> None:
+        self._home, self._listening = home, listening
+
+    async def __call__(self) -> None:
+        try:
+            pid = await asyncio.to_thread(start_keeper, self._home, listening=self._listening)
+        except KeeperNotStarted as why:
+            log.warning("no new keeper yet: %s", why)
+        else:
+            log.info("the keeper is process %d now", pid)
+
+
+async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    store = Store(ThreadedJournal(Database(home.database)))
+    admission = _LateAdmission()
+    writes = Writes(store, admission, clock)
+    api = LocalApi(writes)
+    admission.real = Admission(config_reader(api))
+    try:
+        await ensure_namespaces(api)
+        await _run_parts(home, sockets["api"], clock, writes, api, stop)
+    finally:
+        await store.close()
+
+
+class _LateAdmission:
+    """Admission reads config maps through the API that writes through admission."""
+
+    real: Admission
+
+    def admit(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # exactly Admission.admit
+        return self.real.admit(*args, **kwargs)
+
+
+async def _run_parts(
+    home: Home,
+    listener: socket.socket,
+    clock: Clock,
+    writes: Writes,
+    api: LocalApi,
+    stop: asyncio.Event,
+) -> None:
+    boot = _BOOT_ID.read_text().strip()
+    link = GatewayLink(home.gateway_socket, clock)
+    plane = Plane(api, clock, link, boot=boot)
+    keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, {"api": listener.fileno()}))
+    agent = NodeAgent(api, keeper, clock, home, NodeSettings())
+    pki = open_pki(home.pki, clock.now())
+    http = ApiApp(Api(writes, clock, logs=ContainerLogs(api, home, clock)), token=pki.token)
+    write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(keeper.run(), name="keeper link"),
+            tasks.create_task(agent.run(), name="node agent"),
+            tasks.create_task(plane.run(), name="plane"),
+            tasks.create_task(GarbageCollector(api, clock).run(), name="garbage collector"),
+            tasks.create_task(serve(http, listener, pki, clock), name="API"),
+        ]
+        log.info("the API listens on %s", json.dumps(listener.getsockname()))
+        await stop.wait()
+        log.info("the control plane ends; pods and gateway go on")
+        for task in running:
+            task.cancel()
