@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tidegate.model.columns import columns_of
 from tidegate.model.errors import ApiError, BadRequest
 from tidegate.model.kinds import BY_TYPE, Kind, encode, encode_stored
 from tidegate.model.meta import Object
@@ -148,23 +149,6 @@ def _partial(obj: Object, version: str) -> dict[str, Any]:
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": obj.metadata,
     }
-
-
-def columns_of(kind: Kind) -> Any:  # until model.columns is there
-    import importlib
-
-    try:
-        return importlib.import_module("tidegate.model.columns").columns_of(kind)
-    except ImportError:
-        return (_Column("Name", "string", 0, lambda o, _: o.metadata.name),)
-
-
-@dataclass
-class _Column:
-    name: str
-    type: str
-    priority: int
-    cell: Any
 
 
 def _dump(value: Any) -> bytes:

@@ -26,8 +26,7 @@ from tidegate.apiserver.writes import Caller, Writes, Written
 from tidegate.kit.clock import Clock
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound, UnsupportedMedia
-from tidegate.model.kinds import Kind
-from tidegate.model.kinds import render as to_plain
+from tidegate.model.kinds import Kind, encode
 from tidegate.model.meta import Object, touched
 from tidegate.store import too_large
 
@@ -108,7 +107,7 @@ class Resources:
     async def patch(self, ask: Ask, target: Target) -> Reply:
         change = _patch_kind(ask, target.kind)
         patch = bodies.from_json(ask.body)
-        current = to_plain(self._existing(target))
+        current = msgspec.json.decode(encode(self._existing(target)))
         patched = change(current, patch.raw)
         if not isinstance(patched, dict):
             raise BadRequest("the patch leaves no object")
