@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet install
-LISTS := requirements/core.txt requirements/models.txt requirements/dev.txt requirements/nodeps.txt
+LISTS := requirements/build.txt requirements/core.txt requirements/models.txt requirements/dev.txt requirements/nodeps.txt
 # The stamp's name holds what was installed and where: another list or a moved folder installs again.
 STAMP := .venv/stamp-$(shell (echo $(CURDIR); cat $(LISTS) pyproject.toml) | cksum | cut -d' ' -f1)
 
@@ -26,7 +26,7 @@ $(STAMP): $(LISTS) pyproject.toml
 	@echo "installing pinned dependencies (the first time: a few minutes at most)"
 	@$(PIP) $(foreach list,$(filter-out requirements/nodeps.txt,$(LISTS)),-r $(list))
 	@$(PIP) --no-deps -r requirements/nodeps.txt
-	@$(PIP) --no-deps -e .
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f .venv/stamp-* && touch $@
 
 demo: $(STAMP) ## Serve two models from zero, scale one out under load, back to zero, stop

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from tidegate.cli.cluster import Answer, Cluster
+from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_document_kind
-from tidegate.cli.documents import BadDocument, Document, read_documents
-from tidegate.cli.errors import CliError, Several, Usage
+from tidegate.cli.documents import Document, read_documents
+from tidegate.cli.errors import BadDocument, CliError, Several, Usage
 from tidegate.cli.merge3 import last_applied, merge_patch, with_last_applied, without_nulls
 from tidegate.cli.options import DataDir, Files, home_of
+from tidegate.client.http import Answer
 from tidegate.kit.home import Home
 from tidegate.model.errors import ApiError, NotFound
 
@@ -89,7 +90,7 @@ def apply_document(
         if not wanted["metadata"].get("generateName"):
             raise CliError("metadata.name: missing, an object needs a name")
         answer = cluster.create(resource, inside, wanted, dry_run=dry_run)
-        name = answer.value["metadata"]["name"]
+        name = answer.body["metadata"]["name"]
         return _told(resource, name, "created", answer)
     name = document.name
     try:
@@ -101,7 +102,7 @@ def apply_document(
     if not patch:
         return f"{resource.qualified}/{name} unchanged"
     answer = cluster.merge(resource, inside, name, patch, dry_run=dry_run)
-    same = answer.value["metadata"].get("resourceVersion") == live["metadata"]["resourceVersion"]
+    same = answer.body["metadata"].get("resourceVersion") == live["metadata"]["resourceVersion"]
     return _told(resource, name, "unchanged" if same and not dry_run else "configured", answer)
 
 
@@ -142,6 +143,3 @@ def _told(resource: Resource, name: str, what: str, answer: Answer) -> str:
     for warning in answer.warnings:
         print(f"Warning: {resource.qualified}/{name}: {warning}", file=sys.stderr)
     return f"{resource.qualified}/{name} {what}"
-
-
-Json = dict[str, Any]

@@ -1,49 +1,46 @@
-"""The commands' way to the API server: paths, queries and patches of the Kubernetes API.
+"""The commands' way to the API server: which paths, queries and patches they ask it for.
 
 The connection itself (kubeconfig, TLS, token, errors rebuilt from Status) is `client.http`'s.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.cli.discovery import Resource, find_kind, resources_of
-from tidegate.client.http import HttpClient, NoApi
+from tidegate.client.http import Answer, Client, read_kubeconfig
 from tidegate.kit.home import Home
 from tidegate.model.errors import ApiError, NotFound
 
 Json = dict[str, Any]
 _MANAGER = "tidegate"
-_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-_MERGE = "application/merge-patch+json"
-
-#: The API server does not answer (now): no engine, or its control plane is being restarted.
-Unreachable = NoApi
+_READY_S = 2.0  # /readyz answers at once or not at all
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a write came to; `warnings` are the server's."""
+class _TableClient(Client):
+    """Asks for tables, as kubectl's `get` does."""
 
-    value: Json
-    warnings: tuple[str, ...] = ()
+    def _headers(self) -> dict[str, str]:
+        table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+        return super()._headers() | {"Accept": table}
 
 
 class Cluster:
-    """One engine's API. Every method raises `ApiError` as the server means it, or `Unreachable`."""
+    """One engine's API. Every method raises `ApiError` as the server means it, and `client.http.NoApi` when
+    nobody answers."""
 
     def __init__(self, home: Home) -> None:
-        self._http = HttpClient(home.kubeconfig)
+        access = read_kubeconfig(home.kubeconfig)
+        self._access, self._http, self._tables = access, Client(access), _TableClient(access)
         self._known: list[Resource] | None = None
 
     def ready(self) -> bool:
         """Whether the server answers and says that it is ready."""
         try:
-            self._http.request("GET", "/readyz")
-        except (ApiError, Unreachable):
+            with Client(self._access, timeout_s=_READY_S) as client:
+                client.get("/readyz")
+        except ApiError:
             return False
         return True
 
@@ -51,29 +48,33 @@ class Cluster:
         """The kinds it has, in discovery's order (asked once)."""
         if self._known is None:
             versions = ["v1"]
-            for group in self._json("GET", "/apis")["groups"]:
+            for group in self._http.get("/apis")["groups"]:
                 versions += [one["groupVersion"] for one in group["versions"]]
             self._known = []
             for version in versions:
                 root = "/apis" if "/" in version else "/api"
-                listed = self._json("GET", f"{root}/{version}")["resources"]
-                self._known += resources_of(version, listed)
+                self._known += resources_of(
+                    version, self._http.get(f"{root}/{version}")["resources"]
+                )
         return self._known
 
     def read(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """One object. Raises `NotFound`."""
-        return self._json("GET", resource.path(namespace, name))
+        found: Json = self._http.get(resource.path(namespace, name))
+        return found
 
-    def list(
+    def items(
         self,
         resource: Resource,
         namespace: str | None,
         *,
         selector: str | None = None,
         fields: str | None = None,
-    ) -> Json:
-        """The list object; `namespace` None: all."""
-        return self._json("GET", resource.path(namespace), _selection(selector, fields))
+    ) -> list[Json]:
+        """The objects that match; `namespace` None: all."""
+        query = _selection(selector, fields)
+        found: list[Json] = self._http.get(resource.path(namespace), query)["items"]
+        return found
 
     def table(
         self,
@@ -85,14 +86,15 @@ class Cluster:
         fields: str | None = None,
     ) -> Json:
         """A Table of one object, or of all that match."""
-        query = _selection(selector, fields)
-        return self._json("GET", resource.path(namespace, name), query, accept=_TABLE)
+        path = resource.path(namespace, name)
+        found: Json = self._tables.get(path, _selection(selector, fields))
+        return found
 
     def create(
         self, resource: Resource, namespace: str | None, obj: Json, *, dry_run: bool = False
     ) -> Answer:
         """The object as stored, and warnings. Raises `AlreadyExists`, `Invalid`, ..."""
-        return self._write("POST", resource.path(namespace), obj, "application/json", dry_run)
+        return self._http.create(resource.path(namespace), obj, _writing(dry_run))
 
     def merge(
         self,
@@ -103,19 +105,16 @@ class Cluster:
         *,
         dry_run: bool = False,
     ) -> Answer:
-        """A JSON merge patch."""
-        return self._write("PATCH", resource.path(namespace, name), patch, _MERGE, dry_run)
+        """Apply a JSON merge patch; the object as stored, and warnings."""
+        return self._http.patch(resource.path(namespace, name), patch, _writing(dry_run))
 
     def delete(
         self, resource: Resource, namespace: str | None, name: str, *, grace_s: int | None = None
     ) -> None:
         """Ask for deletion; the object may live on for its grace. Raises `NotFound`."""
-        options: Json = {"propagationPolicy": "Background"}
-        if grace_s is not None:
-            options["gracePeriodSeconds"] = grace_s
-        self._http.request("DELETE", resource.path(namespace, name), body=_encoded(options))
+        self._http.delete(resource.path(namespace, name), grace_s=grace_s)
 
-    def watch(
+    def watch_table(
         self,
         resource: Resource,
         namespace: str | None,
@@ -123,22 +122,19 @@ class Cluster:
         version: str,
         selector: str | None = None,
         fields: str | None = None,
-        table: bool = False,
     ) -> Iterator[Json]:
-        """Events after `version`, until the server ends the watch. Raises `Expired`."""
-        query = _selection(selector, fields) | {"watch": "true", "resourceVersion": version}
-        accept = _TABLE if table else "application/json"
-        rest = b""
-        for chunk in self._http.stream(resource.path(namespace), query=query, accept=accept):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if line.strip():
-                    yield json.loads(line)
+        """A Table for each change after `version`, until the server ends the watch.
+
+        Raises `Expired` when the server no longer knows what came after `version`.
+        """
+        query = _selection(selector, fields) | {"resourceVersion": version}
+        for type_, table in self._tables.watch(resource.path(namespace), query):
+            if type_ != "BOOKMARK":
+                yield table
 
     def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> Iterator[bytes]:
-        """A pod's log in pieces as they come."""
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        return self._http.stream(path, query=query, accept="*/*")
+        """A pod's log as it comes."""
+        return self._http.lines(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query)
 
     def events(self, resource: Resource, obj: Json) -> list[Json]:
         """The events about an object; none where the server keeps no events."""
@@ -149,36 +145,14 @@ class Cluster:
         fields = ",".join(f"{key}={value}" for key, value in about.items())
         try:
             kind = find_kind(self.resources(), "events")
-            found: list[Json] = self.list(kind, meta.get("namespace"), fields=fields)["items"]
+            return self.items(kind, meta.get("namespace"), fields=fields)
         except NotFound:
             return []
-        return found
-
-    def _write(self, method: str, path: str, body: Json, media: str, dry_run: bool) -> Answer:
-        query = {"fieldManager": _MANAGER, "fieldValidation": "Strict"}
-        if dry_run:
-            query["dryRun"] = "All"
-        reply = self._http.request(
-            method, path, query=query, body=_encoded(body), content_type=media
-        )
-        return Answer(json.loads(reply.body), tuple(reply.warnings))
-
-    def _json(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        accept: str = "application/json",
-    ) -> Json:
-        found: Json = json.loads(
-            self._http.request(method, path, query=query or {}, accept=accept).body
-        )
-        return found
 
 
-def _encoded(value: Json) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+def _writing(dry_run: bool) -> dict[str, str]:
+    query = {"fieldManager": _MANAGER, "fieldValidation": "Strict"}
+    return query | ({"dryRun": "All"} if dry_run else {})
 
 
 def _selection(selector: str | None, fields: str | None) -> dict[str, str]:

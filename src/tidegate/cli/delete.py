@@ -10,9 +10,9 @@ from cyclopts import Parameter
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_document_kind
-from tidegate.cli.documents import BadDocument, read_documents
-from tidegate.cli.errors import CliError, Several, Usage
-from tidegate.cli.options import DataDir, Files, Namespace, Selector, home_of
+from tidegate.cli.documents import read_documents
+from tidegate.cli.errors import BadDocument, CliError, Several, Usage
+from tidegate.cli.options import DataDir, Files, Namespace, Selector, duration_of, home_of
 from tidegate.cli.targets import Wanted, wanted_objects
 from tidegate.model.errors import ApiError, NotFound
 
@@ -27,7 +27,7 @@ def delete(
     ignore_not_found: Annotated[bool, Parameter(negative="")] = False,
     grace_period: int | None = None,
     wait: Annotated[bool, Parameter(negative="--no-wait")] = True,
-    timeout: float = 300.0,
+    timeout: str = "5m",
     data_dir: DataDir = None,
 ) -> int:
     """Delete objects and wait until they are gone.
@@ -45,8 +45,9 @@ def delete(
     wait
         Wait until the objects are gone.
     timeout
-        Seconds to wait.
+        How long to wait at most, such as 30s or 5m.
     """
+    patience_s = duration_of("--timeout", timeout)
     cluster = Cluster(home_of(data_dir))
     if bool(filename) == bool(what):
         raise Usage("say either KIND NAME or -f FILE")
@@ -58,7 +59,7 @@ def delete(
         for one in _named(cluster, wanted, namespace, selector):
             deletion.one(one, namespace)
     if wait:
-        deletion.wait(timeout)
+        deletion.wait(patience_s)
     if deletion.failed:
         raise Several(deletion.failed)
     return 0
@@ -74,7 +75,7 @@ def _named(
     return [
         Wanted(one.resource, item["metadata"]["name"])
         for one in wanted
-        for item in cluster.list(one.resource, namespace, selector=selector)["items"]
+        for item in cluster.items(one.resource, namespace, selector=selector)
     ]
 
 

@@ -40,7 +40,7 @@ def describe(
         if one.name:
             found.append((one.resource, cluster.read(one.resource, namespace, one.name)))
         else:
-            items = cluster.list(one.resource, namespace, selector=selector)["items"]
+            items = cluster.items(one.resource, namespace, selector=selector)
             found += [(one.resource, item) for item in items]
     if not found:
         raise Usage(f"nothing to describe: no {' '.join(what)} in namespace {namespace}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from tidegate.cli.cluster import Cluster
-from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.errors import Usage
 from tidegate.cli.options import AllNamespaces, DataDir, Namespace, Selector, home_of
 from tidegate.cli.tables import bold, paint, widths_of
 from tidegate.cli.targets import Wanted, wanted_objects
@@ -146,7 +146,7 @@ def _objects(
             found.append(cluster.read(one.resource, inside, one.name))
             continue
         named = {"apiVersion": one.resource.api_version, "kind": one.resource.kind}
-        listed = cluster.list(one.resource, inside, selector=selector)["items"]
+        listed = cluster.items(one.resource, inside, selector=selector)
         found += [{**named, **item} for item in listed]
     single = len(wanted) == 1 and wanted[0].name
     if output == "name":
@@ -172,17 +172,9 @@ def _watch(
         printer.show(table)
         version = table["metadata"]["resourceVersion"]
         try:
-            for event in cluster.watch(
-                wanted.resource,
-                inside,
-                version=version,
-                selector=selector,
-                fields=fields,
-                table=True,
+            for change in cluster.watch_table(
+                wanted.resource, inside, version=version, selector=selector, fields=fields
             ):
-                if event["type"] == "ERROR":
-                    raise CliError(event["object"].get("message", "the watch failed"))
-                if event["type"] != "BOOKMARK":
-                    printer.show(event["object"])
+                printer.show(change)
         except Expired:
             continue

@@ -14,8 +14,7 @@ from cyclopts import Parameter
 
 from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.load_summary import Summary, Tally, as_json, as_text, summarise
-from tidegate.cli.options import DataDir
-from tidegate.kit.duration import BadDuration, parse_duration
+from tidegate.cli.options import DataDir, duration_of
 
 _ONE_DASH = {"-host", "-disable-keepalive", "-namespace", "-data-dir"}
 
@@ -36,7 +35,7 @@ def load(
     method: Annotated[str | None, Parameter(name=["-m"])] = None,
     host: Annotated[str | None, Parameter(name=["--host"])] = None,
     header: Annotated[list[str] | None, Parameter(name=["-H"], negative="")] = None,
-    body: Annotated[str | None, Parameter(name=["-d"])] = None,
+    body: Annotated[str | None, Parameter(name=["-d"], allow_leading_hyphen=True)] = None,
     body_file: Annotated[Path | None, Parameter(name=["-D"])] = None,
     content_type: Annotated[str, Parameter(name=["-T"])] = "text/html",
     timeout: Annotated[float, Parameter(name=["-t"])] = 20.0,
@@ -132,10 +131,7 @@ def _loop_run(work: object) -> None:
 
 
 def _seconds(duration: str) -> float:
-    try:
-        found = parse_duration(duration)
-    except BadDuration as why:
-        raise Usage(f"-z: {why}") from why
+    found = duration_of("-z", duration)
     if found <= 0:
         raise Usage(f"-z {duration}: a run lasts longer than 0")
     return found

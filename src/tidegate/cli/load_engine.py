@@ -130,7 +130,7 @@ class _Run:
             try:
                 async with asyncio.timeout(self.plan.timeout_s):
                     await loop.create_connection(
-                        lambda c=connection: c,  # type: ignore[misc]
+                        lambda c=connection: c,
                         self.target.host,
                         self.target.port,
                         ssl=self._tls,
@@ -147,7 +147,7 @@ def _refusal(why: OSError | TimeoutError, target: Target) -> str:
     place = f"{target.host}:{target.port}"
     if isinstance(why, ConnectionRefusedError) or "Connect call failed" in str(why):
         return f"connect {place}: connection refused"
-    return f"connect {place}: {why or 'timed out'}"
+    return f"connect {place}: {str(why) or 'timed out'}"
 
 
 class _Connection(asyncio.Protocol):

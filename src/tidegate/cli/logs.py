@@ -92,7 +92,7 @@ def _pods(cluster: Cluster, target: str, namespace: str) -> list[str]:
         if not labels:
             raise Usage(f"{target}: {kind.kind} has no pods of its own; name a pod or a ksvc")
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-    pods = cluster.list(find_kind(known, "pods"), namespace, selector=selector)["items"]
+    pods = cluster.items(find_kind(known, "pods"), namespace, selector=selector)
     if not pods:
         raise CliError(
             f"{target} has no pods now (at zero?): logs go with their pod; send a request and look again"

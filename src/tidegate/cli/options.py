@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from tidegate.cli.errors import Usage
+from tidegate.kit.duration import BadDuration, parse_duration
 from tidegate.kit.home import Home, home_from
 
 DataDir = Annotated[
@@ -36,3 +38,11 @@ Selector = Annotated[
 def home_of(data_dir: str | None) -> Home:
     """The engine that a command means."""
     return home_from(os.environ, data_dir)
+
+
+def duration_of(option: str, text: str) -> float:
+    """Seconds of an option's value such as 30s. Raises `Usage`."""
+    try:
+        return parse_duration(text)
+    except BadDuration as why:
+        raise Usage(f"{option}: {why}") from why

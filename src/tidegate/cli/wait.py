@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from tidegate.cli import jsonpath
-from tidegate.cli.cluster import Cluster, Unreachable
+from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import CliError, Usage
-from tidegate.cli.options import DataDir, Namespace, home_of
+from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
 from tidegate.cli.targets import Wanted, wanted_objects
-from tidegate.kit.duration import BadDuration, parse_duration
+from tidegate.client.http import NoApi
 from tidegate.model.errors import NotFound
 
 _LOOK_AGAIN_S = 0.1
@@ -44,10 +44,7 @@ def wait(
         How long at most, such as 30s or 5m.
     """
     goal = parse_goal(for_)
-    try:
-        patience_s = parse_duration(timeout)
-    except BadDuration as why:
-        raise Usage(f"--timeout: {why}") from why
+    patience_s = duration_of("--timeout", timeout)
     cluster = Cluster(home_of(data_dir))
     wanted = wanted_objects(cluster.resources(), what)
     if not all(one.name for one in wanted):
@@ -141,7 +138,7 @@ def _wait_for(
             if goal.gone:
                 return
             raise
-        except Unreachable:
+        except NoApi:
             if monotonic() >= deadline:
                 raise
         if monotonic() >= deadline:
