@@ -4,6 +4,7 @@ where things are and by `TIDEGATE_FDS` which listening socket is the API's."""
 import logging
 import os
 import sys
+from pathlib import Path
 
 import uvloop
 
@@ -11,6 +12,8 @@ from tidegate.app.control_plane import run
 from tidegate.kit.home import home_from
 from tidegate.kit.realtime import RealClock
 from tidegate.link.sockets import inherited
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def main() -> int:
@@ -28,7 +31,8 @@ def main() -> int:
         return 2
     home = home_from(os.environ)
     home.make()
-    uvloop.run(run(home, sockets, RealClock()))
+    boot = BOOT_ID.read_text().strip()
+    uvloop.run(run(home, sockets, RealClock(), boot=boot))
     return 0
 
 

@@ -13,10 +13,10 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.asgi import ApiApp
+from tidegate.apiserver.expiry import EventExpiry
 from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.kubeconfig import write_kubeconfig
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
@@ -31,13 +31,11 @@ from tidegate.link.gateway_link import GatewayLink
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
 from tidegate.node.keeper_link import KeeperLink
-from tidegate.node.logs import ContainerLogs
+from tidegate.node.logs import PodLogs
 from tidegate.node.settings import NodeSettings
 from tidegate.store import Database, Store, ThreadedJournal
 
 log = logging.getLogger(__name__)
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class NewKeeper:
@@ -56,31 +54,20 @@ class NewKeeper:
             log.info("the keeper is process %d now", pid)
 
 
-async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *, boot: str) -> None:
+    """Serve until SIGTERM or SIGINT. `boot` is the id of this boot of the machine."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     store = Store(ThreadedJournal(Database(home.database)))
-    admission = _LateAdmission()
-    writes = Writes(store, admission, clock)
+    writes = Writes(store, Admission(config_reader(store)), clock)
     api = LocalApi(writes)
-    admission.real = Admission(config_reader(api))
     try:
         await ensure_namespaces(api)
-        await _run_parts(home, sockets["api"], clock, writes, api, stop)
+        await _run_parts(home, sockets["api"], clock, writes, api, boot, stop)
     finally:
         await store.close()
-
-
-class _LateAdmission:
-    """Admission reads config maps through the API that writes through admission."""
-
-    real: Admission
-
-    def admit(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # exactly Admission.admit
-        return self.real.admit(*args, **kwargs)
 
 
 async def _run_parts(
@@ -89,22 +76,22 @@ async def _run_parts(
     clock: Clock,
     writes: Writes,
     api: LocalApi,
+    boot: str,
     stop: asyncio.Event,
 ) -> None:
-    boot = _BOOT_ID.read_text().strip()
     link = GatewayLink(home.gateway_socket, clock)
     plane = Plane(api, clock, link, boot=boot)
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, {"api": listener.fileno()}))
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
-    http = ApiApp(Api(writes, clock, logs=ContainerLogs(api, home, clock)), token=pki.token)
+    http = ApiApp(Api(writes, clock, logs=PodLogs(api, home, clock)), token=pki.token)
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         running = [
-            tasks.create_task(keeper.run(), name="keeper link"),
             tasks.create_task(agent.run(), name="node agent"),
             tasks.create_task(plane.run(), name="plane"),
-            tasks.create_task(GarbageCollector(api, clock).run(), name="garbage collector"),
+            tasks.create_task(GarbageCollector(writes, clock).run(), name="garbage collector"),
+            tasks.create_task(EventExpiry(writes, clock).run(), name="event expiry"),
             tasks.create_task(serve(http, listener, pki, clock), name="API"),
         ]
         log.info("the API listens on %s", json.dumps(listener.getsockname()))

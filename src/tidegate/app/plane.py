@@ -44,11 +44,17 @@ class Link(Protocol):
     async def run(self, snapshot: Callable[[], Snapshot]) -> None: ...
 
 
-def config_reader(api: Api) -> Callable[[str], Mapping[str, str]]:
+class Gets(Protocol):
+    """The API or the store: whatever has objects."""
+
+    def get(self, type_: type[ConfigMap], namespace: str, name: str, /) -> ConfigMap | None: ...
+
+
+def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
     """Reads the data of a ConfigMap in knative-serving."""
 
     def read(name: str) -> Mapping[str, str]:
-        found = api.get(ConfigMap, names.SYSTEM_NAMESPACE, name)
+        found = source.get(ConfigMap, names.SYSTEM_NAMESPACE, name)
         return found.data if found is not None else _NOTHING
 
     return read

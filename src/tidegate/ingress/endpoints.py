@@ -49,11 +49,19 @@ class EndpointsController:
             if self._has_drained(pod):
                 await self._say_drained(pod)
         pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
-        if revision is None:
-            self._table.set_revision(str(key), None)
-            return Done()
-        self._table.set_revision(str(key), self._entry(revision, pods))
+        if revision is not None:
+            self._table.set_revision(str(key), self._entry(revision, pods))
+        else:
+            self._table.set_revision(str(key), self._rest(str(key), pods))
         return Done()
+
+    def _rest(self, key: str, pods: Sequence[Pod]) -> RevisionEntry | None:
+        """The entry of a revision that is gone: it stays until its last pod has drained."""
+        endpoints = tuple(e for pod in pods if (e := endpoint(pod)) is not None)
+        if not endpoints:
+            return None
+        last = self._table.revisions.get(key) or RevisionEntry(key=key)
+        return msgspec.structs.replace(last, endpoints=endpoints)
 
     def _has_drained(self, pod: Pod) -> bool:
         """Going, not said yet, and the gateway is through with it (or never knew it)."""

@@ -6,8 +6,10 @@ import itertools
 import random
 from dataclasses import dataclass
 
+from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.local import LocalApi
 from tidegate.apiserver.writes import Admits, Writes
+from tidegate.app.plane import config_reader
 from tidegate.kit.clock import Clock
 from tidegate.model.meta import Object
 from tidegate.store import Database, InlineJournal, Store
@@ -33,10 +35,20 @@ def make_api(clock: Clock, admission: Admits | None = None) -> LocalApi:
 
     uids are `uid-1`, `uid-2`, ... and generated names are the same in every run.
     """
+    return _api_over(Store(InlineJournal(Database(None))), clock, admission or AdmitEverything())
+
+
+def make_guarded_api(clock: Clock) -> LocalApi:
+    """The same behind the true admission, which reads its config maps from the API's own store."""
+    store = Store(InlineJournal(Database(None)))
+    return _api_over(store, clock, Admission(config_reader(store)))
+
+
+def _api_over(store: Store, clock: Clock, admission: Admits) -> LocalApi:
     numbers = itertools.count(1)
     writes = Writes(
-        Store(InlineJournal(Database(None))),
-        admission or AdmitEverything(),
+        store,
+        admission,
         clock,
         new_uid=lambda: f"uid-{next(numbers)}",
         suffixes=random.Random(1),

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.app.plane import Plane
 from tidegate.model.apps import Deployment
@@ -19,7 +20,7 @@ from tidegate.model.conditions import find
 from tidegate.model.core import Pod
 from tidegate.model.meta import Condition, Object
 from tidegate.model.serving import Revision, Service
-from tidegate.testing.api import make_api
+from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock
 from tidegate.testing.fake_gateway import FakeGateway
 from tidegate.testing.fake_node import FakeNode
@@ -32,7 +33,7 @@ class World:
 
     def __init__(self, *, start_s: float = 1.0, cpu: str = "64") -> None:
         self.clock = LoopClock()
-        self.api: LocalApi = make_api(self.clock)
+        self.api: LocalApi = make_guarded_api(self.clock)
         self.node = FakeNode(self.api, self.clock, start_s=start_s, cpu=cpu)
         self.gateway = FakeGateway(self.clock)
         self._plane_task: asyncio.Task[None] | None = None
@@ -108,7 +109,8 @@ async def world(*, start_s: float = 1.0, cpu: str = "64") -> AsyncIterator[World
     it = World(start_s=start_s, cpu=cpu)
     await ensure_namespaces(it.api)
     loop = asyncio.get_running_loop()
-    others = [loop.create_task(it.node.run()), loop.create_task(it.gateway.live())]
+    garbage = GarbageCollector(it.api.writes, it.clock)
+    others = [loop.create_task(task) for task in (it.node.run(), it.gateway.live(), garbage.run())]
     await it.start_plane()
     try:
         yield it
