@@ -1,0 +1,345 @@
+"""One container: start it, watch it, start it again, stop it.
+
+`ContainerRunner.run` is the owner of the container's record; `begin_stop`, `stop`, `kill` and `wake`
+are called by the pod's task in the same loop. A cancelled runner leaves its process alone: pods
+outlive the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from tidegate.link.keeper import Process
+from tidegate.model.conditions import timestamp
+from tidegate.model.core import ContainerStateTerminated
+from tidegate.node.errors import (
+    CommandNotFound,
+    ConfigMissing,
+    ImageNotRunnable,
+    KeeperRefused,
+    NotSupported,
+    VolumeNotReady,
+)
+from tidegate.node.findings import RunFindings
+from tidegate.node.launch import Launch, Site, keeper_name, plan_launch
+from tidegate.node.lifecycle import Happened, Phase, starts_again
+from tidegate.node.log_files import drop_log, log_path
+from tidegate.node.log_lines import last_words
+from tidegate.node.ports import ports_of
+from tidegate.node.probing import Subject, act, probe
+from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
+from tidegate.node.status import PREFIX, termination
+
+_START_ERROR = 128  # the code that containerd gives where exec failed
+_PRIVILEGED = 1024  # below, not being able to bind means nothing
+_ROUTED = "serving.knative.dev/revision"
+
+
+class ContainerRunner:
+    """Runs one container of a pod by its restart policy (Always, OnFailure or Never)."""
+
+    def __init__(
+        self, around: Around, pod: PodRecord, record: ContainerRecord, *, restart_policy: str
+    ) -> None:
+        self._around, self._pod, self.record = around, pod, record
+        self._policy = restart_policy
+        self._woken = asyncio.Event()
+        self._probing: asyncio.Task[None] | None = None
+        self._launch: Launch | None = None
+        self._stopping = False
+        self._again = False  # start it again whatever the policy says
+
+    async def run(self) -> None:
+        """Until it has ended for good."""
+        while self.record.phase is not Phase.ENDED:
+            process = self.record.process
+            if process is None and self._stopping:
+                self.record.on(Happened.STOP_ASKED)
+                break
+            process = process or await self._start()
+            if process is not None:
+                await self._after_exit(await self._watch(process))
+        self._pod.changed()
+
+    def wake(self) -> None:
+        """Something it may be waiting for has changed."""
+        self._woken.set()
+
+    def begin_stop(self) -> None:
+        """No more traffic, no more probes, no more starts."""
+        self._stopping = True
+        self._woken.set()
+        self.record.ready = False
+        if self.record.process is not None and self.record.phase is not Phase.ENDED:
+            self.record.on(Happened.STOP_ASKED)
+        if self._probing is not None:
+            self._probing.cancel()
+        self._pod.changed()
+
+    async def stop(self) -> None:
+        """preStop hook, then the stop signal; returns when it has ended. `kill` hurries it."""
+        self.begin_stop()
+        process = self.record.process
+        if process is None:
+            return
+        name = self.record.spec.name
+        self._say(NORMAL, "Killing", f"Stopping container {name}")
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._ask_to_stop(process))
+            await self._around.keeper.ended(process.name)
+            asking.cancel()
+
+    async def kill(self) -> None:
+        """SIGKILL to the whole tree, now."""
+        if self.record.process is not None:
+            await self._around.keeper.kill_tree(self.record.process.name)
+
+    # --- starting
+
+    async def _start(self) -> Process | None:
+        """The new process; None when it can't be started yet (look again)."""
+        if not await self._waited_out():
+            return None
+        try:
+            launch = self._plan()
+        except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady) as why:
+            reason = "ImageNotRunnable" if isinstance(why, ImageNotRunnable) else "Failed"
+            self._wait(Waiting(why.reason, str(why)), reason)
+            await self._until_woken()
+            return None
+        except CommandNotFound as why:
+            await self._not_started(why)
+            return None
+        self._launch = launch
+        try:
+            process = await self._around.keeper.spawn(launch.spec)
+        except KeeperRefused as why:
+            await self._not_started(why)
+            return None
+        self._began(process, launch)
+        if self._stopping:
+            await self._around.keeper.kill_tree(process.name)
+        return process
+
+    def _plan(self) -> Launch:
+        around, pod = self._around, self._pod
+        site = Site(
+            home=around.home,
+            machine=around.machine,
+            volumes=pod.volumes or {},
+            ports=pod.ports,
+            log_bytes=around.settings.log_bytes,
+        )
+        attempt = self.record.runs
+        return plan_launch(around.api, pod.pod, self.record.spec, attempt=attempt, site=site)
+
+    def _began(self, process: Process, launch: Launch) -> None:
+        record, clock, name = self.record, self._around.clock, self.record.spec.name
+        if record.runs > 0:
+            record.back_off = record.back_off.started(clock.monotonic())
+        record.runs += 1
+        record.process, record.container_id = process, PREFIX + process.name
+        record.started_at = timestamp(clock.now())
+        record.waiting, record.ready, record.started = None, False, False
+        record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
+        record.on(Happened.SPAWNED)
+        if self._stopping:
+            record.on(Happened.STOP_ASKED)
+        self._pod.reached("spawned", clock.monotonic())
+        self._pod.changed()
+        self._say(NORMAL, "Created", f"Created container: {name}")
+        self._say(NORMAL, "Started", f"Started container {name}")
+
+    async def _waited_out(self) -> bool:
+        """Wait for the end of the back-off. False when woken to stop."""
+        record, clock = self.record, self._around.clock
+        wait_s = 0.0
+        if not self._again and record.runs > 0:
+            now_s = clock.monotonic()
+            wait_s = record.back_off.wait_s(ended_at_s=record.ended_at_s, now_s=now_s)
+        self._again = False
+        if wait_s > 0:
+            meta, name = self._pod.pod.metadata, record.spec.name
+            pod = f"{meta.name}_{meta.namespace}({meta.uid})"
+            why = f"back-off {record.back_off.delay_s:g}s restarting failed container={name} pod={pod}"
+            record.waiting = Waiting("CrashLoopBackOff", why)
+            self._pod.changed()
+            self._say(
+                WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}"
+            )
+            until_s = clock.monotonic() + wait_s
+            while not self._stopping and (left_s := until_s - clock.monotonic()) > 0:
+                await self._until_woken(left_s)
+        return not self._stopping
+
+    async def _not_started(self, why: CommandNotFound | KeeperRefused) -> None:
+        """exec failed: a run that ended before it began."""
+        record, now_s = self.record, self._around.clock.now()
+        name = keeper_name(self._pod.pod, record.spec.name, record.runs)
+        if record.runs > 0:
+            record.back_off = record.back_off.started(self._around.clock.monotonic())
+        record.runs += 1
+        record.container_id = PREFIX + name
+        ended = ContainerStateTerminated(
+            exit_code=_START_ERROR,
+            reason="StartError",
+            message=str(why),
+            started_at=timestamp(now_s),
+            finished_at=timestamp(now_s),
+            container_id=record.container_id,
+        )
+        self._say(WARNING, "Failed", f"Error: {why}")
+        await self._ended(ended, waiting=Waiting(why.reason, str(why)))
+
+    def _wait(self, waiting: Waiting, reason: str) -> None:
+        if self.record.waiting != waiting:
+            self.record.waiting = waiting
+            self._pod.changed()
+            self._say(WARNING, reason, f"Error: {waiting.message}")
+
+    async def _until_woken(self, timeout_s: float | None = None) -> None:
+        if not self._stopping:
+            self._woken.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    # --- while it runs
+
+    async def _watch(self, process: Process) -> Process:
+        """How it ended; probes it meanwhile."""
+        async with asyncio.TaskGroup() as tasks:
+            if not self._stopping and not process.ended:
+                findings = RunFindings(self, self._around, self._pod)
+                coroutine = probe(self._around, self._subject(process), findings)
+                self._probing = tasks.create_task(coroutine)
+            ended = await self._around.keeper.ended(process.name) if not process.ended else process
+            if self._probing is not None:
+                self._probing.cancel()
+        self._probing = None
+        return ended
+
+    def _subject(self, process: Process) -> Subject:
+        routed = _ROUTED in self._pod.pod.metadata.labels
+        return Subject(
+            container=self.record.spec,
+            process=process,
+            ports=lambda: self._pod.ports,
+            launch=self._launch_again,
+            must_listen=routed,
+            was_started=self.record.started,
+            was_ready=self.record.ready,
+        )
+
+    def _launch_again(self) -> Launch | None:
+        """Of a process that was adopted: what it must have been started with."""
+        if self._launch is None:
+            try:
+                self._launch = self._plan()
+            except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady, CommandNotFound):
+                return None
+        return self._launch
+
+    # --- ending
+
+    async def end_this_run(self, grace_s: float, *, again: bool = False) -> None:
+        """Stop the process without stopping the container; returns when it has ended (or cancelled)."""
+        process = self.record.process
+        if process is None:
+            return
+        self._again = again
+        keeper = self._around.keeper
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._ask_to_stop(process)
+                await keeper.ended(process.name)
+        except TimeoutError:
+            await keeper.kill_tree(process.name)
+            await keeper.ended(process.name)
+
+    async def _ask_to_stop(self, process: Process) -> None:
+        lifecycle = self.record.spec.lifecycle
+        if lifecycle is not None and lifecycle.pre_stop is not None:
+            await self._pre_stop(process)
+        number = int(signal.SIGTERM)
+        if lifecycle is not None and lifecycle.stop_signal in signal.Signals.__members__:
+            number = int(signal.Signals[lifecycle.stop_signal or "SIGTERM"])
+        await self._around.keeper.signal(process.name, number)
+
+    async def _pre_stop(self, process: Process) -> None:
+        """Bounded by the kill at the end of the grace period, which ends the process under it."""
+        lifecycle = self.record.spec.lifecycle
+        hook = lifecycle.pre_stop if lifecycle is not None else None
+        if hook is None:
+            return
+        pause: Any = hook.sleep
+        if isinstance(pause, dict):
+            await self._around.clock.sleep(float(pause.get("seconds") or 0))
+            return
+        outcome = await act(self._around, self._subject(process), hook, timeout_s=3600.0)
+        if not outcome.ok:
+            self._say(WARNING, "FailedPreStopHook", f"PreStopHook failed: {outcome.detail}")
+
+    async def _after_exit(self, process: Process) -> None:
+        record, clock = self.record, self._around.clock
+        ended = termination(
+            process, started_at=record.started_at, now_s=clock.now(), message=self._words(process)
+        )
+        listened = "listening" in self._pod.stages or record.ready
+        if ended.exit_code and not listened and not self._stopping:
+            self._say_if_port_is_fixed()
+        await self._ended(ended, waiting=None)
+
+    async def _ended(self, ended: ContainerStateTerminated, *, waiting: Waiting | None) -> None:
+        record = self.record
+        record.before, record.terminated = record.terminated, ended
+        record.process, record.ready, record.started = None, False, False
+        record.ended_at_s = self._around.clock.monotonic()
+        record.waiting = waiting
+        again = self._again or starts_again(self._policy, ended.exit_code)
+        goes_on = again and not self._stopping
+        record.on(Happened.EXITED_AGAIN if goes_on else Happened.EXITED_FOR_GOOD)
+        if not goes_on and ended.exit_code == 0:
+            record.ready = any(record is init for init in self._pod.inits)  # as the kubelet says it
+        self._pod.changed()
+        await self._forget_older()
+
+    async def _forget_older(self) -> None:
+        """Keep this run and the one before (its log is `--previous`)."""
+        attempt, record = self.record.runs - 2, self.record
+        name = keeper_name(self._pod.pod, record.spec.name, attempt)
+        if attempt >= 0 and name in self._around.keeper.processes:
+            await self._around.keeper.forget(name)
+        drop_log(self._around.home.logs, self._pod.pod, record.spec.name, attempt - 1)
+
+    def _words(self, process: Process) -> str | None:
+        """The end of the log, where the document asks for it and the run failed."""
+        wanted = self.record.spec.termination_message_policy == "FallbackToLogsOnError"
+        if not wanted or process.code in (0, None):
+            return None
+        attempt = max(0, self.record.runs - 1)
+        logs, name = self._around.home.logs, self.record.spec.name
+        return last_words(log_path(logs, self._pod.pod, name, attempt))
+
+    def _say_if_port_is_fixed(self) -> None:
+        machine = self._around.machine
+        for port in ports_of(self._pod.ports, self.record.spec):
+            taken = port.local_port != port.container_port and not machine.port_is_free(
+                port.container_port
+            )
+            if taken and self.record.spec.ports and port.container_port >= _PRIVILEGED:
+                self._say(
+                    WARNING,
+                    "FixedPort",
+                    f"container {self.record.spec.name} ended before it listened on "
+                    f"{port.local_port} ($PORT), and port {port.container_port}, which it declares, is "
+                    "taken on this machine: if the program always listens there, only one replica can "
+                    "run; let it listen on $PORT",
+                )
+
+    def _say(self, type_: str, reason: str, message: str) -> None:
+        self._around.say(self._pod.pod, type_, reason, message)

@@ -1,0 +1,92 @@
+"""What can stand in the way of running a pod here.
+
+NodeError
+  ├── ConfigMissing      a ConfigMap, Secret or key that the container names: waits until it appears
+  ├── NotSupported       a field of the container that can't be honoured here: the user must change it
+  ├── VolumeNotReady     a volume can't be made yet: waits, looks again
+  ├── ImageNotRunnable   this machine has no runtime for the image: the user must change something
+  ├── CommandNotFound    the program does not exist here: tried again with back-off, as on a cluster
+  ├── NoFreePort         the whole port range is taken
+  └── KeeperRefused      the keeper said no; `errno` is exec's, or None
+"""
+
+from __future__ import annotations
+
+
+class NodeError(Exception):
+    """Base of this room. `reason` is what the container's waiting state or the event says."""
+
+    reason = "Error"
+
+
+class ConfigMissing(NodeError):
+    """The container's environment names something that is not there."""
+
+    reason = "CreateContainerConfigError"
+
+
+class NotSupported(NodeError):
+    """A field that would change what the container does, and that this machine can't honour."""
+
+    reason = "CreateContainerConfigError"
+
+
+class VolumeNotReady(NodeError):
+    """A volume of the pod can't be made; the message names volume and what is missing."""
+
+    reason = "FailedMount"
+
+    def __init__(self, volume: str, why: str) -> None:
+        self.volume, self.why = volume, why
+        super().__init__(f'MountVolume.SetUp failed for volume "{volume}": {why}')
+
+
+class ImageNotRunnable(NodeError):
+    """No line of the image table fits."""
+
+    reason = "ImageNotRunnable"
+
+    def __init__(self, image: str, why: str, *, known: str) -> None:
+        self.image = image
+        super().__init__(
+            f'image "{image}" can\'t run on this machine: {why}. Three ways out: name a runtime this '
+            f"machine has ({known}); name a folder or `python` as the image and say what to start in "
+            "`command`; or run it in a container, which needs podman or docker (container pods are "
+            "not built yet, so for now that means a cluster)"
+        )
+
+
+class CommandNotFound(NodeError):
+    """`argv[0]` is no program on the pod's PATH."""
+
+    reason = "RunContainerError"
+
+    def __init__(self, container: str, program: str, path: str) -> None:
+        self.container, self.program = container, program
+        super().__init__(
+            f'failed to start container "{container}": exec: "{program}": executable file not found '
+            f"in $PATH ({path}): install it, or name its full path in `command`"
+        )
+
+
+class NoFreePort(NodeError):
+    """Every local port of the range is taken."""
+
+    reason = "NoFreePort"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+        super().__init__(
+            f"no free local port between {low} and {high}: stop what holds them, or give the node a "
+            "wider range"
+        )
+
+
+class KeeperRefused(NodeError):
+    """The keeper answered with an error; `number` is the errno of a failed exec, else None."""
+
+    reason = "RunContainerError"
+
+    def __init__(self, op: str, name: str, why: str, number: int | None) -> None:
+        self.op, self.name, self.why, self.number = op, name, why, number
+        super().__init__(f"keeper would not {op} {name}: {why}")

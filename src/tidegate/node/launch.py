@@ -1,0 +1,207 @@
+"""From a container of a pod to what the keeper is asked to start.
+
+Decides with reads only, except that it makes the folders it names. The same pod, ports and volumes
+give the same launch, so an agent that restarts can work it out again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from tidegate.client.api import Reader
+from tidegate.kit.home import Home
+from tidegate.kit.quantity import cpu_milli
+from tidegate.link.keeper import SpawnSpec
+from tidegate.model.core import Container, LocalPort, Pod, Probe
+from tidegate.node.environment import resolve_env
+from tidegate.node.errors import CommandNotFound, NotSupported
+from tidegate.node.expand import expand
+from tidegate.node.images import Program, program_of
+from tidegate.node.log_files import log_path
+from tidegate.node.machine import Machine
+from tidegate.node.ports import ports_of
+from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env, rewrite_path
+from tidegate.node.volumes import mount_path_of
+
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_THREAD_HINTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a pod runs: its folder, real volume paths by name, local ports."""
+
+    home: Home
+    machine: Machine
+    volumes: dict[str, Path]
+    ports: tuple[LocalPort, ...]
+    log_bytes: int
+
+    def folder(self, pod: Pod) -> Path:
+        return pod_folder(self.home, pod)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """`rewritten` and `not_enforced` are sentences for the pod's status."""
+
+    spec: SpawnSpec
+    rewritten: tuple[str, ...]
+    not_enforced: tuple[str, ...]
+
+
+def pod_folder(home: Home, pod: Pod) -> Path:
+    return home.pods / (pod.metadata.uid or "")
+
+
+def keeper_name(pod: Pod, container: str, attempt: int) -> str:
+    """Unique for all time, so asking the keeper twice is safe."""
+    return f"{pod.metadata.uid}/{container}/{attempt}"
+
+
+def plan_launch(
+    reader: Reader, pod: Pod, container: Container, *, attempt: int, site: Site
+) -> Launch:
+    """What to start. Raises `ImageNotRunnable`, `ConfigMissing`, `NotSupported`, `CommandNotFound`,
+    `VolumeNotReady` (a mount's subPath)."""
+    _refuse_grpc(container)
+    program = program_of(
+        container.image or "",
+        container.command,
+        container.args,
+        python=sys.executable,
+        is_folder=os.path.isdir,
+    )
+    rules = _rules(container, site)
+    own, said_env = _own_env(reader, pod, container, site, rules, program)
+    expanded = tuple(expand(arg, own) for arg in program.argv)
+    argv, said_args = rewrite_args(expanded, rules)
+    folder = site.folder(pod)
+    env = _base_env(pod, folder, program) | own
+    cwd, said_cwd = _cwd(container, program, folder, rules)
+    spec = SpawnSpec(
+        name=keeper_name(pod, container.name, attempt),
+        argv=(_found(container, argv[0], env, cwd, site.machine), *argv[1:]),
+        cwd=cwd,
+        env=env,
+        log=str(log_path(site.home.logs, pod, container.name, attempt)),
+        log_bytes=site.log_bytes,
+    )
+    return Launch(spec, (*said_args, *said_env, *said_cwd), _not_enforced(pod, container))
+
+
+def _refuse_grpc(container: Container) -> None:
+    probes: dict[str, Probe | None] = {
+        "livenessProbe": container.liveness_probe,
+        "readinessProbe": container.readiness_probe,
+        "startupProbe": container.startup_probe,
+    }
+    for field, probe in probes.items():
+        if probe is not None and probe.grpc is not None:
+            raise NotSupported(
+                f"{field}.grpc is not supported on this machine yet: use httpGet, tcpSocket or exec"
+            )
+
+
+def _rules(container: Container, site: Site) -> Rewriting:
+    mounts = {
+        mount.mount_path: str(mount_path_of(mount.name, site.volumes[mount.name], mount.sub_path))
+        for mount in container.volume_mounts
+        if mount.name in site.volumes
+    }
+    # A container may dial its neighbour's port: within a pod they share one network.
+    ports = {port.container_port: port.local_port for port in site.ports}
+    ports |= {p.container_port: p.local_port for p in ports_of(site.ports, container)}
+    return Rewriting(ports, mounts)
+
+
+def _own_env(
+    reader: Reader,
+    pod: Pod,
+    container: Container,
+    site: Site,
+    rules: Rewriting,
+    program: Program,
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What image, node and document say, true here. PORT is the local port of the first declared one."""
+    own_ports = ports_of(site.ports, container)
+    given = dict(program.env)
+    if own_ports:
+        given["PORT"] = str(own_ports[0].local_port)
+    env, said = rewrite_env(resolve_env(reader, pod, container, given=given), rules)
+    limit = container.resources.limits.get("cpu") if container.resources else None
+    if limit is not None:
+        threads = str(max(1, ceil(cpu_milli(limit) / 1000)))
+        env = dict.fromkeys(_THREAD_HINTS, threads) | env
+    return env, said
+
+
+def _base_env(pod: Pod, folder: Path, program: Program) -> dict[str, str]:
+    """Not the engine's own environment: a pod sees what a container would, no more."""
+    path = f"{Path(sys.executable).parent}:{_SYSTEM_PATH}"
+    if program.folder is not None:
+        path = f"{program.folder}/bin:{program.folder}/.venv/bin:{path}"
+    home, temporary = folder / "home", folder / "tmp"
+    for own in (home, temporary):
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        "PATH": path,
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        "HOSTNAME": pod.metadata.name,
+    }
+
+
+def _cwd(
+    container: Container, program: Program, folder: Path, rules: Rewriting
+) -> tuple[str, tuple[str, ...]]:
+    if container.working_dir:
+        path = rewrite_path(container.working_dir, rules)
+        if os.path.isdir(path):
+            said = f"workingDir {container.working_dir!r} became {path!r}"
+            return path, (said,) if path != container.working_dir else ()
+        # A container would have it made; so do we, but inside the pod's own folder.
+        own = folder / "work" / path.lstrip("/")
+        own.mkdir(parents=True, exist_ok=True)
+        return str(own), (f"workingDir {container.working_dir!r} became {str(own)!r}",)
+    if program.folder is not None:
+        return program.folder, ()
+    work = folder / "work"
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(work), ()
+
+
+def _found(
+    container: Container, program: str, env: dict[str, str], cwd: str, machine: Machine
+) -> str:
+    if "/" in program and not program.startswith("/"):
+        program = os.path.normpath(os.path.join(cwd, program))
+    found = machine.find_program(program, env["PATH"])
+    if found is None:
+        raise CommandNotFound(container.name, program, env["PATH"])
+    return found
+
+
+def _not_enforced(pod: Pod, container: Container) -> tuple[str, ...]:
+    limits = container.resources.limits if container.resources else {}
+    said = [
+        f"{resource} limit {limits[resource]} is not enforced"
+        for resource in ("cpu", "memory")
+        if resource in limits
+    ]
+    volumes = {volume.name: volume for volume in pod.spec.volumes}
+    for mount in container.volume_mounts:
+        if mount.read_only:
+            said.append(f"readOnly of the mount {mount.mount_path} is not enforced")
+        volume = volumes.get(mount.name)
+        empty = volume.empty_dir if volume is not None else None
+        if empty is not None and empty.size_limit is not None:
+            said.append(f"sizeLimit {empty.size_limit} of volume {mount.name} is not enforced")
+        if empty is not None and empty.medium:
+            said.append(f"medium {empty.medium} of volume {mount.name}: it is a folder on disk")
+    return tuple(said)

@@ -1,0 +1,105 @@
+"""What is known of a pod and its containers while the agent runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidegate.client.api import Api
+from tidegate.kit.clock import Clock
+from tidegate.kit.home import Home
+from tidegate.link.keeper import Process
+from tidegate.model.core import Container, ContainerStateTerminated, LocalPort, Pod
+from tidegate.node.keeper_link import Keeper
+from tidegate.node.lifecycle import BackOff, Happened, Phase, moved
+from tidegate.node.machine import Machine
+from tidegate.node.ports import PortRange
+from tidegate.node.settings import NodeSettings
+
+NORMAL, WARNING = "Normal", "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container has no process."""
+
+    reason: str
+    message: str | None = None
+
+
+CREATING = Waiting("ContainerCreating")
+INITIALIZING = Waiting("PodInitializing")
+
+
+@dataclass(slots=True)
+class ContainerRecord:
+    """One container over all its runs. Owned by its runner; the pod's status is read off it.
+
+    Always: `process` is set exactly while phase is Starting, Ready or Draining (or its end has not
+    been looked at yet); `terminated` is how the last run ended, `before` the one before that.
+    """
+
+    spec: Container
+    phase: Phase = Phase.PENDING
+    runs: int = 0  # processes asked for so far; the next one's attempt number
+    process: Process | None = None
+    waiting: Waiting | None = CREATING
+    container_id: str | None = None
+    started_at: str | None = None
+    ready: bool = False
+    started: bool = False
+    terminated: ContainerStateTerminated | None = None
+    before: ContainerStateTerminated | None = None
+    ended_at_s: float = 0.0  # monotonic, of the last run
+    back_off: BackOff = field(default_factory=BackOff)
+    rewritten: tuple[str, ...] = ()
+    not_enforced: tuple[str, ...] = ()
+
+    @property
+    def restarts(self) -> int:
+        return max(0, self.runs - 1)
+
+    def on(self, happened: Happened) -> None:
+        """Move along the table. Raises `IllegalMove`."""
+        self.phase = moved(self.phase, happened)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a pod's tasks use of the node. `say` records an event: pod, Normal/Warning, reason, message."""
+
+    api: Api
+    keeper: Keeper
+    clock: Clock
+    home: Home
+    machine: Machine
+    settings: NodeSettings
+    node_name: str
+    ports: PortRange
+    say: Callable[[Pod, str, str, str], None]
+
+
+@dataclass(slots=True)
+class PodRecord:
+    """A pod's latest object and what has been made for it. Owned by the pod's task.
+
+    `changed` is called after every change that its status shows.
+    """
+
+    pod: Pod
+    changed: Callable[[], None]
+    inits: list[ContainerRecord] = field(default_factory=list)
+    containers: list[ContainerRecord] = field(default_factory=list)
+    ports: tuple[LocalPort, ...] = ()
+    volumes: dict[str, Path] | None = None  # None: not made yet
+    stages: dict[str, float] = field(default_factory=dict)
+    stopping: bool = False
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid or ""
+
+    def reached(self, stage: str, now_s: float) -> None:
+        """Note the first time a stage of the cold start was reached."""
+        self.stages.setdefault(stage, now_s)

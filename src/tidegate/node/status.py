@@ -1,0 +1,176 @@
+"""A pod's status, computed whole from what was seen. Pure.
+
+Words and rules: kubelet pkg/kubelet/kubelet_pods.go (`getPhase`), status/generate.go (conditions).
+Conditions that others wrote (the scheduler, the ingress) are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidegate.link.keeper import Process
+from tidegate.model.conditions import merged, timestamp
+from tidegate.model.core import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    LocalPod,
+    PodIP,
+    PodStatus,
+)
+from tidegate.model.meta import Condition
+from tidegate.node.lifecycle import Phase
+from tidegate.node.record import ContainerRecord, PodRecord
+
+LOOPBACK = "127.0.0.1"
+PREFIX = "process://"
+UNKNOWN_CODE = -1
+_OURS = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+
+
+def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> PodStatus:
+    """What the pod's status should say. `now_s` is wall time."""
+    was = was or PodStatus()
+    phase = pod_phase(record)
+    mine = _conditions(record, phase)
+    others = tuple(c for c in was.conditions if c.type not in _OURS)
+    local = was.tidegate or LocalPod()
+    return msgspec.structs.replace(
+        was,
+        phase=phase,
+        conditions=merged(was.conditions, (*mine, *others), now_s=now_s),
+        host_ip=LOOPBACK,
+        pod_ip=LOOPBACK,
+        pod_ips=(PodIP(ip=LOOPBACK),),
+        start_time=was.start_time or timestamp(now_s),
+        init_container_statuses=tuple(map(container_status, record.inits)),
+        container_statuses=tuple(map(container_status, record.containers)),
+        observed_generation=record.pod.metadata.generation,
+        tidegate=LocalPod(
+            ports=record.ports,
+            rewritten=_told(record, [c.rewritten for c in record.containers]),
+            not_enforced=_told(record, [c.not_enforced for c in record.containers]),
+            stages={**record.stages, **local.stages},  # the first time counts,
+        ),
+    )
+
+
+def pod_phase(record: PodRecord) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    for init in record.inits:
+        if init.phase is not Phase.ENDED:
+            return "Pending"
+        if _failed(init):
+            return "Failed"
+    if any(c.phase is Phase.PENDING and c.terminated is None for c in record.containers):
+        return "Pending"
+    if any(c.phase is not Phase.ENDED for c in record.containers):
+        return "Running"
+    if any(_failed(c) for c in record.containers):
+        return "Failed"
+    if record.stopping and any(c.terminated is None for c in record.containers):
+        return "Pending"  # stopped before it ran
+    return "Succeeded"
+
+
+def container_status(record: ContainerRecord) -> ContainerStatus:
+    """One line of the pod's containerStatuses."""
+    last = record.before if record.phase is Phase.ENDED else record.terminated
+    state = _state(record)
+    return ContainerStatus(
+        name=record.spec.name,
+        state=state,
+        last_state=ContainerState(terminated=last) if last and state.terminated != last else None,
+        ready=record.ready,
+        started=record.started,
+        restart_count=record.restarts,
+        image=record.spec.image,
+        image_id="",
+        container_id=record.container_id,
+    )
+
+
+def termination(
+    process: Process, *, started_at: str | None, now_s: float, message: str | None = None
+) -> ContainerStateTerminated:
+    """How a process ended, in a container's words."""
+    if process.signal is not None:
+        code, reason = 128 + process.signal, "Error"
+    elif process.code is None:
+        code, reason = UNKNOWN_CODE, "Unknown"
+        message = message or "nobody was there to see it end"
+    else:
+        code, reason = process.code, "Error" if process.code else "Completed"
+    return ContainerStateTerminated(
+        exit_code=code,
+        signal=process.signal,
+        reason=reason,
+        message=message,
+        started_at=started_at,
+        finished_at=timestamp(now_s),
+        container_id=PREFIX + process.name,
+    )
+
+
+def _state(record: ContainerRecord) -> ContainerState:
+    if record.process is not None:
+        return ContainerState(running=ContainerStateRunning(started_at=record.started_at))
+    if record.phase is Phase.ENDED or record.waiting is None:
+        if record.terminated is not None:
+            return ContainerState(terminated=record.terminated)
+        return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
+    return ContainerState(
+        waiting=ContainerStateWaiting(reason=record.waiting.reason, message=record.waiting.message)
+    )
+
+
+def _conditions(record: PodRecord, phase: str) -> list[Condition]:
+    initialized = all(i.phase is Phase.ENDED and not _failed(i) for i in record.inits)
+    ready = _containers_ready(record.containers, phase)
+    return [
+        Condition(type="PodScheduled", status="True"),
+        Condition(
+            type="PodReadyToStartContainers",
+            status="True" if record.volumes is not None else "False",
+        ),
+        Condition(type="Initialized", status="True")
+        if initialized
+        else _waits("Initialized", "ContainersNotInitialized", "incomplete", record.inits),
+        msgspec.structs.replace(ready, type="ContainersReady"),
+        msgspec.structs.replace(ready, type="Ready"),
+    ]
+
+
+def _containers_ready(records: Sequence[ContainerRecord], phase: str) -> Condition:
+    if phase == "Succeeded":
+        return Condition(type="", status="False", reason="PodCompleted")
+    if phase == "Failed":
+        return Condition(type="", status="False", reason="PodFailed")
+    if all(record.ready for record in records):
+        return Condition(type="", status="True")
+    return _waits("", "ContainersNotReady", "unready", records)
+
+
+def _waits(type_: str, reason: str, how: str, records: Sequence[ContainerRecord]) -> Condition:
+    done = {
+        r.spec.name for r in records if (r.ready if how == "unready" else r.phase is Phase.ENDED)
+    }
+    names = " ".join(r.spec.name for r in records if r.spec.name not in done)
+    message = f"containers with {how} status: [{names}]"
+    return Condition(type=type_, status="False", reason=reason, message=message)
+
+
+def _failed(record: ContainerRecord) -> bool:
+    return record.terminated is not None and record.terminated.exit_code != 0
+
+
+def _told(record: PodRecord, sentences: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """All containers' sentences; with several containers each names its own."""
+    if len(record.containers) == 1:
+        return tuple(sentences[0])
+    named = zip(record.containers, sentences, strict=True)
+    return tuple(f"{c.spec.name}: {said}" for c, all_said in named for said in all_said)
