@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +60,8 @@ def eventually(claim: Callable[[], object], within_s: float = 10.0) -> None:
 class Engine:
     home: Home
     pids: list[int] = field(default_factory=list)
+    # Names are unique for all time: another run of these tests must not own pods called the same.
+    prefix: str = field(default_factory=lambda: f"{uuid4()}/")
 
     def write(self, **settings: object) -> None:
         self.home.make()
@@ -71,11 +74,13 @@ class Engine:
         return self.pids[-1]
 
     def ask(self, op: str, **fields: object) -> dict:
+        if "name" in fields:
+            fields["name"] = f"{self.prefix}{fields['name']}"
         return KeeperCall(self.home).ask(op, timeout_s=30, **fields)
 
     def spawn(self, name: str, *argv: str, **more: object) -> dict:
         spec = {
-            "name": name,
+            "name": self.prefix + name,
             "argv": list(argv),
             "cwd": "/",
             "env": {"PATH": os.environ["PATH"]},
@@ -95,7 +100,7 @@ class Engine:
 
     def process(self, name: str) -> dict | None:
         processes = self.ask("subscribe")["processes"]
-        return next((one for one in processes if one["name"] == name), None)
+        return next((one for one in processes if one["name"] == self.prefix + name), None)
 
     def ended(self, name: str) -> dict:
         eventually(lambda: self.process(name)["ended"])
@@ -127,9 +132,9 @@ def alive(pid: int) -> bool:
     return stat is not None and not stat.dead
 
 
-def marked(name: str) -> list[int]:
+def marked(engine: Engine, name: str) -> list[int]:
     pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    return [pid for pid in pids if mark_of(pid) == name and alive(pid)]
+    return [pid for pid in pids if mark_of(pid) == engine.prefix + name and alive(pid)]
 
 
 # --- spawning
@@ -141,7 +146,7 @@ def test_a_pod_leads_its_own_session_with_exactly_its_environment_and_no_descrip
     said = "".join(line["log"] for line in engine.lines("p"))
     names = {line.partition("=")[0] for line in said.splitlines()[:-1]}
     assert names <= {"A", "PATH", "PWD", "SHLVL", "_", "OLDPWD", "TIDEGATE_POD"}
-    assert "TIDEGATE_POD=p\n" in said
+    assert f"TIDEGATE_POD={engine.prefix}p\n" in said
     assert said.splitlines()[-1].split()[:3] == ["0", "1", "2"]
     assert len(said.splitlines()[-1].split()) <= 4  # dash keeps none, bash one of its own
 
@@ -214,6 +219,7 @@ if os.fork() == 0:                      # a daemon: session of its own, parent g
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(1000)
     os._exit(0)
+os.wait()
 if os.fork() == 0:                      # a child that dropped its environment and left the session
     os.setsid()
     os.execve("/bin/sleep", ["sleep", "1000"], {})
@@ -228,21 +234,24 @@ def test_kill_tree_ends_daemons_sessions_and_those_that_ignore_sigterm(engine):
     killed = engine.ask("kill_tree", name="p")["killed"]
     assert len(killed) == 3
     assert not any(map(alive, killed))
-    assert marked("p") == []
+    assert marked(engine, "p") == []
     assert engine.process("p")["signal"] == signal.SIGKILL
 
 
 def test_when_a_leader_exits_by_itself_nothing_of_the_pod_is_left_once_that_is_told(engine):
     engine.shell("p", "setsid sleep 1000 & sleep 1000 & (setsid sleep 1000 &) ; sleep 0.1; exit 3")
     assert engine.ended("p")["code"] == 3
-    assert marked("p") == []
-    assert "p ended and left 3 processes" in (engine.home.logs / "keeper.log").read_text()
+    assert marked(engine, "p") == []
+    assert (
+        f"{engine.prefix}p ended and left 3 processes"
+        in (engine.home.logs / "keeper.log").read_text()
+    )
 
 
 def test_a_fork_bomb_in_small_is_ended(engine):
     engine.shell("p", "f() { sleep 0.01; f & f & }; ulimit -u 500; f; f; sleep 1000")
     engine.ask("kill_tree", name="p")
-    assert marked("p") == []
+    assert marked(engine, "p") == []
 
 
 # --- output
@@ -364,7 +373,11 @@ def test_a_killed_keeper_costs_nothing_and_the_next_one_takes_over(engine):
 
 def engine_pid(engine: Engine, name: str) -> int:
     table = json.loads(engine.home.processes.read_text())
-    return next(p["process"]["pid"] for p in table["processes"] if p["process"]["name"] == name)
+    return next(
+        p["process"]["pid"]
+        for p in table["processes"]
+        if p["process"]["name"] == engine.prefix + name
+    )
 
 
 def test_with_keeper_and_gateway_both_killed_the_same_ports_serve_again(engine):
