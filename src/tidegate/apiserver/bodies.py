@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tidegate.model import wire
+from tidegate.model.admission import warnings_for
 from tidegate.model.errors import BadRequest, UnsupportedMedia
 from tidegate.model.kinds import Kind
 from tidegate.model.meta import Object
@@ -89,8 +90,13 @@ def from_json(body: bytes) -> Body:
     return Body(raw, tuple(_duplicates(raw, "")) if found else ())
 
 
-def to_object(body: Body, kind: Kind, mode: Strictness) -> tuple[Object, tuple[str, ...]]:
-    """The typed object and what its author should know. Raises BadRequest."""
+def to_object(
+    body: Body, kind: Kind, mode: Strictness, old: Object | None = None
+) -> tuple[Object, tuple[str, ...]]:
+    """The typed object and what its author should know. Raises BadRequest.
+
+    Nothing is said again about what stands so in `old` already.
+    """
     if not isinstance(body.raw, dict):
         raise BadRequest(f"the body must be a {kind.kind} object")
     raw = dict(body.raw)
@@ -111,7 +117,7 @@ def to_object(body: Body, kind: Kind, mode: Strictness) -> tuple[Object, tuple[s
     if wrong and mode is Strictness.STRICT:
         raise BadRequest(f"{prefix}strict decoding error: {', '.join(wrong)}")
     warnings = wrong if mode is Strictness.WARN else []
-    return value, (*warnings, *(f"{path}: {note}" for path, note in reading.notes))
+    return value, (*warnings, *warnings_for(value, reading.notes, old))
 
 
 def _from_yaml(body: bytes) -> Any:

@@ -117,18 +117,13 @@ class GarbageCollector:
             await self._check_owners(obj)
 
     async def _empty(self, namespace: Namespace) -> None:
-        left = False
-        for kind in KINDS:
-            if kind.namespaced:
-                for obj in self._store.list(kind.type, namespace.metadata.name):
-                    left = True
-                    if not obj.metadata.deletion_timestamp:
-                        await self._delete(obj, None)
-        if not left or not self._has_content(namespace.metadata.name):
+        types = [kind.type for kind in KINDS if kind.namespaced]
+        for type_ in types:
+            for obj in self._store.list(type_, namespace.metadata.name):
+                if not obj.metadata.deletion_timestamp:
+                    await self._delete(obj, None)
+        if not any(self._store.list(type_, namespace.metadata.name) for type_ in types):
             await self._writes.finalize(namespace, self._caller)
-
-    def _has_content(self, name: str) -> bool:
-        return any(self._store.list(kind.type, name) for kind in KINDS if kind.namespaced)
 
     async def _orphan(self, owner: Object) -> None:
         for dependent in self._store.owned_by(owner.metadata.uid or ""):

@@ -99,15 +99,16 @@ class Resources:
         return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
 
     async def update(self, ask: Ask, target: Target) -> Reply:
-        self._existing(target)
+        old = self._existing(target)
         body = bodies.decode(ask.body, ask.content_type)
-        obj, notes = self._object(ask, target, body)
+        obj, notes = self._object(ask, target, body, old)
         return await self._write(ask, target, obj, notes)
 
     async def patch(self, ask: Ask, target: Target) -> Reply:
         change = _patch_kind(ask, target.kind)
         patch = bodies.from_json(ask.body)
-        current = msgspec.json.decode(encode(self._existing(target)))
+        old = self._existing(target)
+        current = msgspec.json.decode(encode(old))
         patched = change(current, patch.raw)
         if not isinstance(patched, dict):
             raise BadRequest("the patch leaves no object")
@@ -115,7 +116,7 @@ class Resources:
         if patched["metadata"].get("resourceVersion") == current["metadata"]["resourceVersion"]:
             patched = {**patched, "metadata": {**patched["metadata"]}}
             del patched["metadata"]["resourceVersion"]
-        obj, notes = self._object(ask, target, Body(patched, patch.duplicates))
+        obj, notes = self._object(ask, target, Body(patched, patch.duplicates), old)
         return await self._write(ask, target, obj, notes)
 
     async def update_scale(self, ask: Ask, target: Target) -> Reply:
@@ -196,10 +197,12 @@ class Resources:
             raise NotFound(target.kind.resource, target.name)
         return found
 
-    def _object(self, ask: Ask, target: Target, body: Body) -> tuple[Object, tuple[str, ...]]:
+    def _object(
+        self, ask: Ask, target: Target, body: Body, old: Object | None = None
+    ) -> tuple[Object, tuple[str, ...]]:
         """The object of a body, made to fit the path. Raises BadRequest."""
         mode: Strictness = bodies.strictness(ask.query.get("fieldValidation"))
-        obj, notes = bodies.to_object(body, target.kind, mode)
+        obj, notes = bodies.to_object(body, target.kind, mode, old)
         meta = obj.metadata
         if target.name is not None and meta.name not in ("", target.name):
             raise BadRequest(

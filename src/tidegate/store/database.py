@@ -42,13 +42,16 @@ class Database:
     """An open database. Used by one thread at a time.
 
     `path` None keeps it in memory. `max_bytes` bounds the file: writes beyond it fail as on a full
-    disk; None leaves that to the disk. Raises `StoreError`s when it can't be opened.
+    disk; None leaves that to the disk. `busy_s`: how long to wait for another process to let go of
+    the file (a control plane that is just ending). Raises `StoreError`s when it can't be opened.
     """
 
-    def __init__(self, path: Path | None, *, max_bytes: int | None = None) -> None:
+    def __init__(
+        self, path: Path | None, *, max_bytes: int | None = None, busy_s: float = 5.0
+    ) -> None:
         self.path = path
         self._connection = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5.0
+            path or ":memory:", isolation_level=None, check_same_thread=False, timeout=busy_s
         )
         self._full: bool | None = None
         try:
