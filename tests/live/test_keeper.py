@@ -384,6 +384,7 @@ def test_with_keeper_and_gateway_both_killed_the_same_ports_serve_again(engine):
     before = engine.ask("status")
     os.kill(engine.pids[0], signal.SIGKILL)
     os.kill(before["gateway"]["pid"], signal.SIGKILL)
+    eventually(lambda: not alive(before["gateway"]["pid"]))
     engine.start()
     after = engine.ask("status")
     assert after["listening"] == before["listening"]

@@ -6,6 +6,7 @@ has. A control plane is never doubled: the old one is gone before the new one st
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,6 +183,9 @@ class Parts:
         if process.boot_id != self._behind.boot_id:
             return None
         pidfd = proc.open_pidfd(process.pid, process.start)
+        if pidfd is not None and proc.has_ended(pidfd):  # a zombie that nobody has reaped yet
+            os.close(pidfd)
+            return None
         return None if pidfd is None else self._leader(process, pidfd)
 
     def _leader(self, process: Process, pidfd: int | None = None) -> Leader:
