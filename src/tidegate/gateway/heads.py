@@ -285,7 +285,7 @@ def _options(connection: bytes) -> tuple[bytes, ...]:
 
 def _without(fields: list[bytes], options: tuple[bytes, ...]) -> list[bytes]:
     """The fields less those that Connection names as meant for this hop only."""
-    named = [option for option in options if option not in (b"close", b"keep-alive", b"upgrade")]
+    named = [option for option in options if option not in (b"close", b"keep-alive", b"content-length")]
     if not named:
         return fields
     return [line for line in fields if line.partition(b":")[0].lower() not in named]

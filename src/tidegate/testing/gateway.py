@@ -157,6 +157,7 @@ class Replica:
     open: int = 0
     running: int = 0
     most_running: int = 0
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -167,6 +168,7 @@ class Replica:
         wire = Wire(reader, writer)
         self.connections += 1
         self.open += 1
+        self.writers.add(writer)
         try:
             while True:
                 line, headers = await wire.head()
@@ -182,7 +184,13 @@ class Replica:
             pass
         finally:
             self.open -= 1
+            self.writers.discard(writer)
             writer.close()
+
+    def die(self) -> None:
+        """Drop every connection, as a killed process does."""
+        for writer in self.writers:
+            writer.transport.abort()
 
 
 @asynccontextmanager
@@ -195,6 +203,7 @@ async def replica(name: str = "pod-a", behave: Behaviour = say_ok) -> AsyncItera
         yield made
     finally:
         server.close()
+        made.die()
 
 
 def revision(
