@@ -26,6 +26,11 @@ def test_port_is_read_from_the_environment_only_without_a_flag():
     assert read(*IMAGE, PORT="7000").port == 8080
 
 
+def test_a_server_without_a_container_listens_on_loopback():
+    assert read(*IMAGE).host == "127.0.0.1"
+    assert read(*IMAGE, TIDEGATE_HOST="10.0.0.1").host == "10.0.0.1"
+
+
 @pytest.mark.parametrize(
     "flag", ["--enable_grpc=false", "--enable_grpc=False", "--workers=1", "--configure_logging=yes"]
 )

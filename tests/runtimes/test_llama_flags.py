@@ -33,6 +33,10 @@ def test_port_stands_in_where_neither_says_one():
     assert read(*MODEL, PORT="7000", LLAMA_ARG_PORT="1").port == 1
 
 
+def test_a_pod_is_kept_on_the_address_it_was_given():
+    assert read(*MODEL, "--host", "0.0.0.0", TIDEGATE_HOST="127.0.0.1").host == "127.0.0.1"
+
+
 def test_a_pair_of_flags_turns_a_setting_on_and_off():
     assert read(*MODEL, "--no-warmup").values["--warmup"] is False
     assert read(*MODEL, "--no-warmup", "--warmup").values["--warmup"] is True

@@ -65,6 +65,7 @@ class KServePlan:
 
     model_name: str
     model_dir: str
+    host: str
     port: int
     parallel: int  # predictions at once
     threads: int  # of the math libraries, for one prediction
@@ -72,7 +73,11 @@ class KServePlan:
 
 
 def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: int) -> KServePlan:
-    """The plan. PORT is the port when `--http_port` is not given. Raises `BadFlag`."""
+    """The plan. PORT is the port when `--http_port` is not given. Raises `BadFlag`.
+
+    KServe listens on every address, which in a container are the pod's own. Here they would be the
+    machine's, so it is loopback unless TIDEGATE_HOST says otherwise.
+    """
     seen = _split(argv)
     for name, value in seen.items():
         if name in ALREADY_SO:
@@ -90,6 +95,7 @@ def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: 
     return KServePlan(
         model_name=seen.get("model_name", "model"),
         model_dir=seen["model_dir"].removeprefix("file://"),
+        host=environ.get("TIDEGATE_HOST") or "127.0.0.1",
         port=_number(seen, "http_port", environ.get("PORT") or "8080"),
         parallel=_number(seen, "max_asyncio_workers", str(cpus)),
         threads=_number(seen, "nthread", "1"),

@@ -255,6 +255,9 @@ REFUSED: Mapping[str, str] = {
 def read_llama_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: int) -> LlamaPlan:
     """The plan. PORT is the port when neither a flag nor LLAMA_ARG_PORT says one.
 
+    TIDEGATE_HOST wins over `--host`: documents say 0.0.0.0 and mean the pod's addresses, which
+    without a container are the machine's.
+
     Raises `BadFlag` for flags and LLAMA_ARG_* variables that are unknown, malformed or refused.
     """
     values = {**_from_environ(environ), **_from_argv(argv)}
@@ -269,7 +272,7 @@ def read_llama_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: i
     return LlamaPlan(
         model=model,
         alias=values.get("--alias", PurePath(model).name).partition(",")[0],
-        host=values.get("--host", "127.0.0.1"),
+        host=environ.get("TIDEGATE_HOST") or values.get("--host", "127.0.0.1"),
         port=values.get("--port", _port_of(environ)),
         parallel=slots,
         threads=threads if threads > 0 else cpus,

@@ -32,7 +32,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
     return Plan(
         PROGRAM,
         flags.model_name,
-        "0.0.0.0",
+        flags.host,
         flags.port,
         load,
         max_body_bytes=flags.max_body_bytes,
