@@ -1,4 +1,4 @@
-"""Who listens on which port, read from /proc: /proc/net/tcp[6] gives inodes, /proc/PID/fd their holders.
+"""Who listens on which port: the kernel names the sockets' inodes, /proc/PID/fd their holders.
 
 A process belongs to a pod when it is the leader, in the leader's session, a descendant of those, or
 carries the pod's mark in its environment. What can't be read (another user's process) is not ours.
@@ -7,20 +7,12 @@ carries the pod's mark in its environment. What can't be read (another user's pr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 
 from tidegate.link.keeper import MARK, Process
-
-_LISTEN = "0A"
-# Loopback and any address, as /proc writes them: what a connection to 127.0.0.1 can reach.
-_REACHABLE = {
-    "0100007F": False,
-    "00000000": True,
-    "00000000000000000000000000000000": True,
-    "0000000000000000FFFF00000100007F": False,
-}
+from tidegate.node.listen_table import listening_sockets
 
 
 class Holder(StrEnum):
@@ -31,7 +23,7 @@ class Holder(StrEnum):
 
 def holder_of(port: int, process: Process) -> Holder:
     """Who would get a connection to 127.0.0.1:port."""
-    inodes = {inode for _, number, inode in _listening() if number == port}
+    inodes = {entry.inode for entry in listening_sockets() if entry.port == port}
     if not inodes:
         return Holder.NOBODY
     for pid in _members(process):
@@ -43,23 +35,11 @@ def holder_of(port: int, process: Process) -> Holder:
 
 def listening_of(process: Process) -> tuple[tuple[int, bool], ...]:
     """Ports that the pod listens on, reachable over 127.0.0.1, and whether beyond loopback too."""
-    by_inode = {inode: (number, wide) for wide, number, inode in _listening()}
+    by_inode = {entry.inode: (entry.port, entry.wide) for entry in listening_sockets()}
     found: set[tuple[int, bool]] = set()
     for pid in _members(process):
         found |= {by_inode[inode] for inode in _sockets(pid) & by_inode.keys()}
     return tuple(sorted(found))
-
-
-def _listening() -> Iterator[tuple[bool, int, str]]:
-    """(beyond loopback, port, inode) of every listening TCP socket that 127.0.0.1 reaches."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(FileNotFoundError), open(table) as lines:
-            next(lines)
-            for line in lines:
-                fields = line.split(maxsplit=10)
-                address, _, port = fields[1].rpartition(":")
-                if fields[3] == _LISTEN and address in _REACHABLE:
-                    yield _REACHABLE[address], int(port, 16), fields[9]
 
 
 def _sockets(pid: int) -> set[str]:

@@ -219,10 +219,11 @@ class PodWorker:
 
     def _kill_at_s(self, routed: bool) -> float:
         """A routed pod's grace begins once it is drained: before that it had work to finish."""
-        if not routed:
-            return self._deadline_s()
-        meta = self.record.pod.metadata
+        meta, now_s = self.record.pod.metadata, self._around.clock.monotonic()
         grace_s = meta.deletion_grace_period_seconds
+        if not routed:  # the timestamp is cut to whole seconds: up to one more is the pod's due
+            due_s = self._deadline_s() + 1.0
+            return due_s if grace_s is None else min(due_s, now_s + grace_s)
         if grace_s is None:
             grace_s = self.record.pod.spec.termination_grace_period_seconds
         most_s = self._around.settings.routed_grace_s
