@@ -37,7 +37,6 @@ _HERE = {"0.0.0.0", "127.0.0.1", "localhost", "[::]", "[::1]", "*", ""}
 _EVERYWHERE = {"0.0.0.0", "::", "[::]"}
 _SHORT_PORT_FLAGS = {"-p", "-P"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_ENDPOINT = re.compile(r"^(.*):(\d{1,5})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +90,20 @@ def _argument(arg: str, before: str, rules: Rewriting) -> str:
         return f"{flag}={_flag_value(flag, value, rules)}"
     if before.startswith("-") and "=" not in before:
         return _flag_value(before, arg, rules)
-    if arg.isdecimal() and int(arg) in rules.ports:
-        return str(rules.ports[int(arg)])
-    return _value(arg, rules)
+    local = _local(arg, rules)
+    return _value(arg, rules) if local is None else local
 
 
 def _flag_value(flag: str, value: str, rules: Rewriting) -> str:
-    if value.isdecimal() and int(value) in rules.ports:
-        return str(rules.ports[int(value)]) if _is_port_flag(flag) else value
+    local = _local(value, rules)
+    if local is not None:
+        return local if _is_port_flag(flag) else value
     return _value(value, rules)
+
+
+def _local(text: str, rules: Rewriting) -> str | None:
+    """The local port of a declared one, written as people write ports."""
+    return next((str(new) for old, new in rules.ports.items() if str(old) == text), None)
 
 
 def _value(value: str, rules: Rewriting) -> str:
@@ -110,11 +114,11 @@ def _value(value: str, rules: Rewriting) -> str:
 
 def _endpoint(value: str, rules: Rewriting) -> str:
     """`0.0.0.0:8080` and the like; a host that listens everywhere becomes loopback too."""
-    match = _ENDPOINT.match(value)
-    if match is None or match[1] not in _HERE or int(match[2]) not in rules.ports:
+    host, colon, port = value.rpartition(":")
+    local = _local(port, rules)
+    if not colon or host not in _HERE or local is None:
         return value
-    host = match[1] if match[1] in ("localhost", "127.0.0.1") else "127.0.0.1"
-    return f"{host}:{rules.ports[int(match[2])]}"
+    return f"{host if host in ('localhost', '127.0.0.1') else '127.0.0.1'}:{local}"
 
 
 def _paths(value: str, rules: Rewriting) -> str:
@@ -130,9 +134,10 @@ def _variable(name: str, value: str, env: Mapping[str, str], rules: Rewriting) -
     if "://" in value:
         return value
     words = {word.upper() for word in _WORDS.findall(name)}
-    if value.isdecimal() and int(value) in rules.ports:
+    local = _local(value, rules)
+    if local is not None:
         own = "PORT" in words and not name.endswith("_SERVICE_PORT")
-        return str(rules.ports[int(value)]) if own and _host_is_here(name, env) else value
+        return local if own and _host_is_here(name, env) else value
     if value in _EVERYWHERE:
         return "127.0.0.1" if words & _HOST_WORDS else value
     if words & _BIND_WORDS:
