@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
 from tidegate.runtimes.kserve_flags import read_kserve_flags
 from tidegate.runtimes.llama_flags import read_llama_flags
 
