@@ -170,6 +170,17 @@ class Client:
         media: str = "application/json",
     ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
+        return self.send_raw(method, path, data, media, query)
+
+    def send_raw(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        media: str,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Any request, with a body as it is (`media` says what it is)."""
         headers = self._headers() | ({"Content-Type": media} if data is not None else {})
         target = _with_query(path, query)
         response = self._send(method, target, data, headers)
