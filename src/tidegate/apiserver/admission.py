@@ -23,6 +23,7 @@ from tidegate.model.admission.knative import (
 )
 from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Object
+from tidegate.model.serving_names import SYSTEM_NAMESPACE
 from tidegate.policy import annotations as annotation_rules
 from tidegate.policy import (
     config_autoscaler,
@@ -34,7 +35,6 @@ from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.errors import BadConfig
 
-CONFIG_NAMESPACE = "knative-serving"
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
 #: The maps that can be wrong; the others are read as they are.
@@ -71,8 +71,9 @@ class Admission:
         `Invalid` in Kubernetes' words for all others.
         """
         if type(obj) in KNATIVE:
-            settings = self._settings()
-            admitted: Object = admit_knative(obj, old, settings, user=user, status=status)
+            if status:  # Knative doesn't look at it, whatever it says
+                return Admitted(obj)
+            admitted: Object = admit_knative(obj, old, self._settings(), user=user)
         else:
             admitted = admit_built_in(obj, old, status=status)
             if isinstance(admitted, ConfigMap):
@@ -94,7 +95,7 @@ class Admission:
 def _check_config(config_map: ConfigMap) -> None:
     """Refuses a map of settings that can't be taken over."""
     parse = _PARSERS.get(config_map.metadata.name)
-    if parse is None or config_map.metadata.namespace != CONFIG_NAMESPACE:
+    if parse is None or config_map.metadata.namespace != SYSTEM_NAMESPACE:
         return
     try:
         parse(config_map.data)

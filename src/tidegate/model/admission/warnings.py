@@ -43,7 +43,7 @@ def warnings_for(
 
 def _goes_without_saying(path: str, raw: dict[str, Any], was: dict[str, Any] | None) -> bool:
     value = _at(raw, path)
-    if value in (None, {}, [], "", False):
+    if value in (None, {}, [], (), "", False):
         return True
     if was is not None and _at(was, path) == value:
         return True
@@ -61,7 +61,7 @@ def _at(raw: Any, path: str) -> Any:
             raw = raw.get(name) if isinstance(raw, dict) else None
         else:
             at = int(index)
-            raw = raw[at] if isinstance(raw, list) and at < len(raw) else None
+            raw = raw[at] if isinstance(raw, list | tuple) and at < len(raw) else None
     return raw
 
 

@@ -48,15 +48,8 @@ _METRIC_OF_CLASS: Mapping[str, str] = {
 _REACHABILITY = ("", "Unknown", "Reachable", "Unreachable")
 
 
-def admit_knative(
-    obj: ObjectT, old: ObjectT | None, settings: Settings, *, user: str, status: bool = False
-) -> ObjectT:
-    """The object with defaults and marks of its user. Raises `BadRequest` as the webhook does.
-
-    `status`: only the status is written, so nothing is looked at.
-    """
-    if status:
-        return obj
+def admit_knative(obj: ObjectT, old: ObjectT | None, settings: Settings, *, user: str) -> ObjectT:
+    """The object with defaults and marks of its user. Raises `BadRequest` as the webhook does."""
     admit: Callable[..., tuple[Any, Errors]] = KNATIVE[type(obj)]
     admitted: ObjectT
     admitted, found = admit(obj, old, settings, user)

@@ -19,11 +19,8 @@ from tidegate.model.admission.knative.words import (
 )
 from tidegate.model.field_errors import FieldError
 from tidegate.model.meta import ObjectMeta, touched
+from tidegate.model.serving_names import CREATOR, GROUP, LAST_MODIFIER, VISIBILITY
 
-GROUP = "serving.knative.dev"
-CREATOR = f"{GROUP}/creator"
-LAST_MODIFIER = f"{GROUP}/lastModifier"
-VISIBILITY = "networking.knative.dev/visibility"
 #: Resources of the queue-proxy, in their order of age.
 SIDECAR = "queue.sidecar.serving.knative.dev/"
 SIDECAR_PERCENTAGE = ("resource-percentage", "resourcePercentage")
