@@ -41,6 +41,7 @@ class WatchOptions:
     bookmarks: bool = False
     initial_end: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
+    longest_backlog: int = LONGEST_BACKLOG
 
 
 class Watch:
@@ -95,7 +96,7 @@ class Watch:
         yield self._expired()
 
     def _on_change(self, logged: Logged) -> None:
-        if len(self._waiting) >= LONGEST_BACKLOG:
+        if len(self._waiting) >= self._options.longest_backlog:
             self._overrun = True
             self._waiting.clear()
         elif not self._overrun:

@@ -49,6 +49,7 @@ class StoreState:
     pending: int  # submitted, not committed yet
     logged: int
     refused: int  # writes refused because a commit failed
+    subscribers: int
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class Store:
             pending=len(self._pending),
             logged=len(self._log),
             refused=self._refused,
+            subscribers=len(self._subscribers),
         )
 
     # --- reads

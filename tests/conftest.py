@@ -1,0 +1,18 @@
+"""For all tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_loop_that_is_closed() -> Iterator[None]:
+    """looptime asks the policy for the current loop even before a test without one; the policy then
+    makes one that nobody closes, and some later test fails for the warning. So there is one."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
