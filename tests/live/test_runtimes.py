@@ -42,6 +42,21 @@ def free_port() -> int:
         return asked.getsockname()[1]
 
 
+SLOW_LOAD = """
+class SlowLoad:
+    '''Tells the first pipe that it is being loaded, and waits for the second.'''
+    def __init__(self, entered, gate):
+        self.entered, self.gate = entered, gate
+    def __setstate__(self, state):
+        with open(state['entered'], 'w') as pipe:
+            pipe.write('x')
+        with open(state['gate']) as pipe:
+            pipe.read()
+    def predict(self, rows):
+        return [0 for _ in rows]
+"""
+
+
 class Server:
     """A running server process, known to be ready."""
 
@@ -156,26 +171,30 @@ def test_onnx_is_served_and_the_port_comes_from_the_environment(prepared):
         assert server.stop() == 0
 
 
-def test_a_stopping_server_is_not_ready_and_finishes_what_it_has(tmp_path):
-    (tmp_path / "slow_model.py").write_text(SLOW_MODEL)
+def dumped(tmp_path: Path, name: str, source: str) -> tuple[Path, Path, dict[str, str]]:
+    """Pickles the only class of `source`; its two pipes, and the environment that finds it."""
+    (tmp_path / "made_here.py").write_text(source)
     entered, gate = tmp_path / "entered", tmp_path / "gate"
     os.mkfifo(entered)
     os.mkfifo(gate)
-    dump = (
-        "import joblib, slow_model, sys;"
-        "joblib.dump(slow_model.SlowModel(sys.argv[1], sys.argv[2]), sys.argv[3])"
-    )
-    model = tmp_path / "model.joblib"
     environ = {"PYTHONPATH": str(tmp_path)}
+    code = (
+        f"import joblib, made_here, sys;joblib.dump(made_here.{name}(*sys.argv[1:3]), sys.argv[3])"
+    )
     subprocess.run(
-        [sys.executable, "-c", dump, entered, gate, model],
+        [sys.executable, "-c", code, entered, gate, tmp_path / "model.joblib"],
         env={**os.environ, **environ},
         check=True,
         timeout=60,
     )
+    return entered, gate, environ
+
+
+def test_a_stopping_server_is_not_ready_and_finishes_what_it_has(tmp_path):
+    entered, gate, environ = dumped(tmp_path, "SlowModel", SLOW_MODEL)
     answers = []
     with running(
-        "sklearnserver", f"--model_dir={model}", port_flag="--http_port={}", **environ
+        "sklearnserver", f"--model_dir={tmp_path}", port_flag="--http_port={}", **environ
     ) as server:
         calling = threading.Thread(
             target=lambda: answers.append(server.call("POST", "/v1/models/model:predict", FLOWERS))
@@ -191,6 +210,24 @@ def test_a_stopping_server_is_not_ready_and_finishes_what_it_has(tmp_path):
         calling.join(30)
         assert server.process.wait(30) == 0
     assert answers == [(200, b'{"predictions":[0,0]}')]
+
+
+def test_nothing_listens_while_a_model_loads_and_a_signal_ends_it_cleanly(tmp_path):
+    entered, _, environ = dumped(tmp_path, "SlowLoad", SLOW_LOAD)
+    port = free_port()
+    argv = ["-m", "tidegate.runtimes.sklearnserver", f"--model_dir={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, *argv, f"--http_port={port}"], env={**os.environ, **environ}
+    )
+    try:
+        entered.read_text()  # returns when the model is being loaded
+        with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
+            caller.connect(("127.0.0.1", port))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_stopping_chat_finishes_its_stream(weights):

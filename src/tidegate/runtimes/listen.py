@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -85,17 +83,3 @@ def serve(
 async def _close_when_drained(server: uvicorn.Server, drain: Drain, clock: Clock) -> None:
     await wait_to_close(drain, clock, at_most_s=CLOSE_AFTER_S)
     server.should_exit = True
-
-
-def leave_at_once_on_signals() -> None:
-    """Until there is something in flight, a signal to stop just ends the process.
-
-    `os._exit`, because a library that is half loaded on another thread must not be torn down.
-    """
-
-    def leave(_sig: int, _frame: FrameType | None) -> None:
-        sys.stderr.flush()
-        os._exit(0)
-
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sig, leave)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from uuid import uuid4
 
 from tidegate.kit.clock import Clock
@@ -51,15 +53,15 @@ def run(program: str, read_plan: Callable[[], Plan], clock: Clock) -> int:
 
 def _serve(plan: Plan, clock: Clock) -> None:
     began_s, main_s = _process_began_s(), clock.monotonic()
+    _leave_at_once_on_signals()
     listener = _bind(plan.host, plan.port)
     loading = _Loading(plan.load, clock)
 
     from tidegate.runtimes.drain import Drain
-    from tidegate.runtimes.listen import leave_at_once_on_signals, serve
+    from tidegate.runtimes.listen import serve
     from tidegate.runtimes.shell import Served, Shell
     from tidegate.runtimes.workers import Workers
 
-    leave_at_once_on_signals()
     imported_s = clock.monotonic()
     backend = loading.result()
     gc.collect()
@@ -110,6 +112,20 @@ class _Loading:
         except BaseException as why:  # noqa: BLE001 - raised again by `result`
             self._failed = why
         self.took_s = self._clock.monotonic() - began_s
+
+
+def _leave_at_once_on_signals() -> None:
+    """Until there is something in flight, a signal to stop just ends the process.
+
+    `os._exit`, because a library that is half loaded on another thread must not be torn down.
+    """
+
+    def leave(_sig: int, _frame: FrameType | None) -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, leave)
 
 
 def _bind(host: str, port: int) -> socket.socket:
