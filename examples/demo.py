@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ QUESTION = {
     "messages": [{"role": "user", "content": "What is the capital of France?"}],
     "max_tokens": 24,
     "temperature": 0,
+    "stream": True,
 }
 CONNECTIONS = 20
 
@@ -119,7 +121,7 @@ def apply_at_zero(demo: Demo) -> None:
 
 def first_iris(demo: Demo) -> None:
     """A request that finds nothing running, and is answered all the same."""
-    answer = _first_request(demo, "iris", "/v1/models/iris:predict", FLOWERS)
+    answer = json.loads(_first_request(demo, "iris", "/v1/models/iris:predict", FLOWERS))
     if answer != {"predictions": [1, 1]}:
         raise Failed(f"iris answered {answer}, not {{'predictions': [1, 1]}}")
     demo.say(f"iris answered {json.dumps(answer)}")
@@ -128,7 +130,12 @@ def first_iris(demo: Demo) -> None:
 def first_chat(demo: Demo) -> None:
     """The same with a language model."""
     answer = _first_request(demo, "chat", "/v1/chat/completions", QUESTION)
-    text = answer["choices"][0]["message"]["content"]
+    pieces = [
+        json.loads(line.removeprefix("data: "))["choices"]
+        for line in answer.splitlines()
+        if line.startswith("data: {")
+    ]
+    text = "".join(one[0]["delta"].get("content") or "" for one in pieces if one)
     if not text.strip():
         raise Failed(f"chat answered nothing: {answer}")
     demo.say(f"chat answered {text.strip()!r}")
@@ -138,7 +145,7 @@ def scale_out(demo: Demo) -> None:
     """Load until there is more than one replica; a moment longer, to see them work."""
     words = ["load", "-z", "60s", "-c", str(CONNECTIONS), "-d", json.dumps(FLOWERS), "-o", "json"]
     words.append("iris/v1/models/iris:predict")
-    demo.say(f"$ tidegate {' '.join(words)}")
+    demo.say(f"$ tidegate {shlex.join(words)}")
     load = subprocess.Popen(
         _command(*words), env=_environment(demo), stdout=subprocess.PIPE, text=True
     )
@@ -212,22 +219,21 @@ def ready(demo: Demo, service: str) -> int:
 
 
 def _until(demo: Demo, what: str, reached: Callable[[], bool], patience_s: float) -> None:
-    """Wait, with a line every second. Raises `Failed`."""
-    deadline, told = time.monotonic() + patience_s, 0.0
+    """Wait, with a line at every change and every two seconds. Raises `Failed`."""
+    deadline, told_at, told = time.monotonic() + patience_s, 0.0, ""
     while not reached():
-        now = time.monotonic()
+        now, counts = time.monotonic(), _counts(demo)
         if now > deadline:
-            raise Failed(f"waited {patience_s:g} s for {what}: {_counts(demo)}")
-        if now - told >= 1:
-            demo.say(f"  waiting for {what}: {_counts(demo)}")
-            told = now
-        time.sleep(0.1)
+            raise Failed(f"waited {patience_s:g} s for {what}: {counts}")
+        if counts != told or now - told_at >= 2:
+            demo.say(f"  waiting for {what}: {counts}")
+            told_at, told = now, counts
+        time.sleep(0.2)
 
 
 def _counts(demo: Demo) -> str:
     return ", ".join(
-        f"{name} {len(pods(demo, name))} pods, {ready(demo, name)} ready"
-        for name in ("iris", "chat")
+        f"{name} {ready(demo, name)}/{len(pods(demo, name))} ready" for name in ("iris", "chat")
     )
 
 
@@ -251,8 +257,8 @@ def _progress(demo: Demo, what: str) -> Iterator[None]:
         thread.join()
 
 
-def _first_request(demo: Demo, service: str, path: str, body: object) -> Any:
-    """Ask at zero, and tell where the time went. All times are of one monotonic clock: ours, and
+def _first_request(demo: Demo, service: str, path: str, body: object) -> str:
+    """Ask at zero; the answer's body. Tells where the time went. All times are of one monotonic clock: ours, and
     the one in which the pod's stages are written down."""
     host = f"{service}.default.localhost"
     place = urlsplit(demo.gateway)
@@ -263,13 +269,14 @@ def _first_request(demo: Demo, service: str, path: str, body: object) -> Any:
         headers = {"Host": host, "Content-Type": "application/json"}
         connection.request("POST", path, json.dumps(body), headers)
         response = connection.getresponse()
+        first = response.read1(1)
         first_byte = time.monotonic()
-        answer = response.read()
+        answer = (first + response.read()).decode(errors="replace")
     connection.close()
     if response.status != 200:
-        raise Failed(f"{service} answered {response.status}: {answer.decode(errors='replace')}")
+        raise Failed(f"{service} answered {response.status}: {answer}")
     _tell_stages(demo, service, asked, first_byte)
-    return json.loads(answer)
+    return answer
 
 
 def _tell_stages(demo: Demo, service: str, asked: float, first_byte: float) -> None:
@@ -300,7 +307,7 @@ def main() -> int:
     """Run the steps; stop the engine whatever happens."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
-    home = Path(tempfile.mkdtemp(prefix="tidegate-demo-"))
+    home = Path(tempfile.mkdtemp(prefix="tg-demo-"))
     demo = Demo(home)
     failed = ""
     try:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_document_kind
 from tidegate.cli.documents import Document, read_documents
-from tidegate.cli.errors import BadDocument, CliError, Several, Usage
+from tidegate.cli.errors import BadDocument, CliError, Several, Usage, one_line
 from tidegate.cli.merge3 import last_applied, merge_patch, with_last_applied, without_nulls
 from tidegate.cli.options import DataDir, Files, home_of
 from tidegate.client.http import Answer
@@ -110,7 +110,7 @@ def explained(document: Document | BadDocument, why: Exception) -> str:
     """The failure of a document in one line: where in the file, which object, what is wrong."""
     if isinstance(document, BadDocument):
         return str(why)
-    said = " ".join(str(why).split())
+    said = one_line(why)
     places = [document.where(path) for path in paths_in(why)]
     lines = list(dict.fromkeys(place.line for place in places if place is not None))
     here = document.where("") if not lines else None

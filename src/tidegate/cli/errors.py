@@ -39,3 +39,8 @@ class Several(CliError):
     def __init__(self, failed: int) -> None:
         self.failed = failed
         super().__init__("")
+
+
+def one_line(why: Exception) -> str:
+    """The words of an error on one line; several lines (Knative's webhook) become clauses."""
+    return "; ".join(" ".join(line.split()) for line in str(why).splitlines() if line.strip())

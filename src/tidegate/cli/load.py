@@ -102,7 +102,7 @@ def load(
         target,
         method=method or ("POST" if content else "GET"),
         host=host,
-        headers=header or [],
+        headers=[*(header or []), *(["Connection: close"] if disable_keepalive else [])],
         body=content,
         content_type=content_type,
     )

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cli.catalog import COMMANDS, Command, overview
-from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.errors import CliError, Usage, one_line
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -111,7 +111,7 @@ def _call(command: Command, tokens: list[str]) -> int:
 
 
 def _report(why: Exception) -> int:
-    text = " ".join(str(why).split()) or ("" if isinstance(why, CliError) else type(why).__name__)
+    text = one_line(why) or ("" if isinstance(why, CliError) else type(why).__name__)
     if text:
         print(f"tidegate: {text}", file=sys.stderr)
     return why.exit_code if isinstance(why, CliError) else 1

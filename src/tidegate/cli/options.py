@@ -27,6 +27,7 @@ Files = Annotated[
     Parameter(
         name=["--filename", "-f"],
         negative="",
+        allow_leading_hyphen=True,  # `-` alone is stdin
         help="A file, a folder, or - for stdin; may be given several times.",
     ),
 ]

@@ -116,8 +116,8 @@ def parse_goal(text: str) -> Goal:
         name, _, status = rest.partition("=")
         return HasCondition(name, status or "True")
     if kind == "jsonpath" and rest:
-        path, _, value = rest.partition("}")
-        if rest.startswith("{") and (not value or value.startswith("=")):
+        path, brace, value = rest.partition("}")
+        if rest.startswith("{") and brace and (not value or value.startswith("=")):
             return HasValue(path + "}", value[1:] if value else None)
     raise Usage(
         f"--for={text}: write condition=Ready, delete or jsonpath={{.status.phase}}=Running"

@@ -1,0 +1,91 @@
+"""One line on stderr, the right exit code, never a traceback."""
+
+import sys
+
+import pytest
+
+from tidegate.cli.main import guarded, main
+
+
+def said(capsys):
+    out, err = capsys.readouterr()
+    return out, err
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_help_lists_the_commands_without_loading_them(capsys, words):
+    for module in [m for m in sys.modules if m == "tidegate.cli.apply"]:
+        del sys.modules[module]
+    assert main(words) == 0
+    assert "  apply " in said(capsys)[0]
+    assert "tidegate.cli.apply" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["aply"], "tidegate: no command 'aply': did you mean `tidegate apply`?\n"),
+        (["status", "--nope"], "tidegate: Unknown option: --nope. See `tidegate status --help`\n"),
+        (["up", "--port", "70000"], "tidegate: --port 70000: a port is between 0 and 65535\n"),
+        (["apply"], "tidegate: nothing to apply: -f FILE, -f FOLDER or -f -\n"),
+        (["load", "-c", "0", "http://x"], "tidegate: -c 0: at least 1 connection\n"),
+        (["load", "ftp://x"], "tidegate: 'ftp://x' is no URL to load: write http://host[:port]/path or a service's name\n"),
+        (["wait", "pod/x", "--for=up"], "tidegate: --for=up: write condition=Ready, delete or jsonpath={.status.phase}=Running\n"),
+        (["run", "--env", "X", "m.onnx"], "tidegate: --env 'X': write NAME=VALUE\n"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(capsys, words, line):
+    assert main(words) == 2
+    assert said(capsys) == ("", line)
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["get", "pods"], ["apply", "-f", "x"], ["kubeconfig"], ["url", "x"]]
+)
+def test_without_an_engine_one_line_tells_the_way_out(capsys, tmp_path, monkeypatch, words):
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_text("apiVersion: v1\nkind: Pod\n")
+    assert main(words) == 1
+    out, err = said(capsys)
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "tidegate up" in err
+
+
+def test_down_without_an_engine_is_done_already(capsys, tmp_path):
+    assert main(["down", "--data-dir", str(tmp_path)]) == 0
+    assert said(capsys)[0] == f"no engine runs for {tmp_path}\n"
+
+
+def test_an_error_nobody_foresaw_is_one_line_too_unless_asked_for(capsys, monkeypatch):
+    def broken():
+        raise ZeroDivisionError("no\n  such luck")
+
+    monkeypatch.delenv("TIDEGATE_DEBUG", raising=False)
+    assert guarded(broken) == 1
+    assert said(capsys)[1] == "tidegate: no; such luck\n"
+    monkeypatch.setenv("TIDEGATE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        guarded(broken)
+
+
+def test_ctrl_c_is_130(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == 130
+
+
+def test_run_shows_the_document_and_changes_nothing_when_asked(capsys, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    assert main(["run", "--dry-run", str(tmp_path / "m.onnx")]) == 0
+    assert said(capsys)[0].startswith("apiVersion: serving.knative.dev/v1\nkind: Service\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_all_commands(capsys, shell):
+    assert main(["completion", shell]) == 0
+    out = said(capsys)[0]
+    assert "describe" in out
+    assert "kubeconfig" in out
