@@ -114,7 +114,7 @@ class LifecycleHandler(Wire, frozen=True, kw_only=True):
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
-    sleep: Any = None
+    sleep: NotHonoured = None
 
 
 class Lifecycle(Wire, frozen=True, kw_only=True):
@@ -223,7 +223,7 @@ class Volume(Wire, frozen=True, kw_only=True):
     host_path: HostPathVolumeSource | None = None
     persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
     projected: NotHonoured = None
-    downward_api: Any = msgspec.field(default=None, name="downwardAPI")
+    downward_api: NotHonoured = msgspec.field(default=None, name="downwardAPI")
     csi: NotHonoured = None
     nfs: NotHonoured = None
     ephemeral: NotHonoured = None
@@ -258,10 +258,10 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     overhead: ClusterOnly = None
     hostname: NotHonoured = None
     subdomain: NotHonoured = None
-    set_hostname_as_fqdn: Any = msgspec.field(default=None, name="setHostnameAsFQDN")
+    set_hostname_as_fqdn: NotHonoured = msgspec.field(default=None, name="setHostnameAsFQDN")
     host_network: NotHonoured = None
-    host_pid: Any = msgspec.field(default=None, name="hostPID")
-    host_ipc: Any = msgspec.field(default=None, name="hostIPC")
+    host_pid: NotHonoured = msgspec.field(default=None, name="hostPID")
+    host_ipc: NotHonoured = msgspec.field(default=None, name="hostIPC")
     host_users: ClusterOnly = None
     host_aliases: NotHonoured = None
     dns_policy: str | None = None
@@ -394,7 +394,7 @@ class ServiceSpec(Wire, frozen=True, kw_only=True):
     external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
     session_affinity: str | None = None
     session_affinity_config: NotHonoured = None
-    load_balancer_ip: Any = msgspec.field(default=None, name="loadBalancerIP")
+    load_balancer_ip: NotHonoured = msgspec.field(default=None, name="loadBalancerIP")
     load_balancer_class: ClusterOnly = None
     load_balancer_source_ranges: NotHonoured = None
     allocate_load_balancer_node_ports: ClusterOnly = None
