@@ -14,6 +14,7 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tidegate.apiserver import protobuf
 from tidegate.model import wire
 from tidegate.model.admission import warnings_for
 from tidegate.model.errors import BadRequest, UnsupportedMedia
@@ -57,9 +58,14 @@ class _Twice(dict[str, Any]):
 
 
 def decode(body: bytes, content_type: str) -> Body:
-    """JSON (also when nothing is said) or YAML. Raises BadRequest, UnsupportedMedia."""
+    """JSON (also when nothing is said), YAML, or protobuf for a few kinds.
+
+    Raises BadRequest, UnsupportedMedia.
+    """
     if content_type in _YAML_TYPES:
         return Body(_from_yaml(body))
+    if content_type == protobuf.MEDIA:
+        return Body(protobuf.decode_protobuf(body))
     if content_type in ("", "*/*") or content_type.endswith("json"):
         return from_json(body)
     raise UnsupportedMedia(

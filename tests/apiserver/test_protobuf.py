@@ -1,0 +1,119 @@
+"""Protobuf as kubectl writes it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.apiserver.protobuf import decode_protobuf
+from tidegate.model.errors import ApiError, BadRequest, UnsupportedMedia
+
+
+def varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
+    return out + bytes([value])
+
+
+def field(number: int, value: bytes | str | int | bool) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    raw = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(raw)) + raw
+
+
+def document(api_version: str, kind: str, *fields: bytes) -> bytes:
+    head = field(1, field(1, api_version) + field(2, kind))
+    return b"k8s\x00" + head + field(2, b"".join(fields)) + field(3, "") + field(4, "")
+
+
+def named(name: str) -> bytes:
+    """Metadata as gogo writes it: what is empty is written too."""
+    empty = b"".join(field(n, "") for n in (2, 3, 4, 5, 6))
+    return field(1, field(1, name) + empty + field(7, 0) + field(8, b""))
+
+
+def entry(key: str, value: str | bytes) -> bytes:
+    return field(1, key) + field(2, value)
+
+
+def test_a_config_map():
+    body = document(
+        "v1", "ConfigMap", named("c"), field(2, entry("a", "1")), field(2, entry("b", ""))
+    )
+    assert decode_protobuf(body) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c"},
+        "data": {"a": "1", "b": ""},
+    }
+
+
+def test_the_bytes_of_a_secret_become_base64():
+    body = document(
+        "v1", "Secret", named("s"), field(2, entry("p", b"\xff\x00")), field(3, "Opaque")
+    )
+    decoded = decode_protobuf(body)
+    assert (decoded["data"], decoded["type"]) == ({"p": "/wA="}, "Opaque")
+
+
+def test_a_deployment_with_no_replicas_has_none():
+    container = field(1, "main") + field(2, "x:1") + field(16, False) + field(17, False)
+    template = field(2, field(2, container))
+    spec = field(1, 0) + field(3, template) + field(4, field(1, "")) + field(5, 0) + field(7, False)
+    decoded = decode_protobuf(document("apps/v1", "Deployment", named("d"), field(2, spec)))
+    assert decoded["spec"] == {
+        "replicas": 0,
+        "strategy": {},
+        "template": {"spec": {"containers": [{"name": "main", "image": "x:1"}]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("port", "target"),
+    [(field(1, 0) + field(2, 8080) + field(3, ""), 8080), (field(1, 1) + field(3, "web"), "web")],
+)
+def test_a_target_port_is_a_number_or_a_name(port, target):
+    spec = field(1, field(1, "p") + field(3, 80) + field(4, port))
+    decoded = decode_protobuf(document("v1", "Service", named("s"), field(2, spec)))
+    assert decoded["spec"]["ports"] == [{"name": "p", "port": 80, "targetPort": target}]
+
+
+def test_a_field_that_is_not_known_is_refused_when_it_says_something():
+    container = field(1, "main") + field(2, "x:1") + field(16, True)
+    spec = field(3, field(2, field(2, container)))
+    with pytest.raises(UnsupportedMedia, match="field 16 of Container is not read from protobuf"):
+        decode_protobuf(document("apps/v1", "Deployment", named("d"), field(2, spec)))
+
+
+def test_other_kinds_are_refused_with_the_way_out():
+    with pytest.raises(UnsupportedMedia, match="a Job is not read from protobuf: write it as a"):
+        decode_protobuf(document("batch/v1", "Job", named("j")))
+
+
+def test_json_under_the_wrong_name_is_no_protobuf():
+    with pytest.raises(BadRequest, match="does not begin with k8s"):
+        decode_protobuf(b"{}")
+
+
+FIELDS = st.recursive(
+    st.tuples(st.integers(1, 9), st.integers(0, 2**64 - 1) | st.binary(max_size=9)).map(
+        lambda pair: field(*pair)
+    ),
+    lambda inner: st.tuples(st.integers(1, 9), st.lists(inner, max_size=4).map(b"".join)).map(
+        lambda pair: field(*pair)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(["ConfigMap", "Deployment", "Service"]), st.lists(FIELDS), st.binary())
+def test_no_bytes_at_all_do_more_than_be_refused(kind, fields, noise):
+    whole = document("v1", kind, *fields)
+    for body in (whole, b"k8s\x00" + noise, whole[: len(noise)] + noise, whole + noise):
+        try:
+            decode_protobuf(body)
+        except ApiError:
+            pass
