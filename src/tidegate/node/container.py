@@ -164,7 +164,8 @@ class ContainerRunner:
             meta, name = self._pod.pod.metadata, record.spec.name
             pod = f"{meta.name}_{meta.namespace}({meta.uid})"
             why = f"back-off {record.back_off.delay_s:g}s restarting failed container={name} pod={pod}"
-            record.waiting = Waiting("CrashLoopBackOff", why)
+            if record.waiting is None:  # else it says why it could not even start
+                record.waiting = Waiting("CrashLoopBackOff", why)
             self._pod.changed()
             self._say(
                 WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}"

@@ -33,6 +33,7 @@ DRAINED = "tidegate.dev/Drained"
 ROUTED = "serving.knative.dev/revision"
 _LOOK_AGAIN_S = 10.0  # at what no event tells of: a hostPath, a free port
 _WRITE_AGAIN_S = 1.0
+_READ_AGAIN_S = 0.001
 
 
 class PodWorker:
@@ -276,7 +277,9 @@ class PodWorker:
             try:
                 await api.update_status(msgspec.structs.replace(pod, status=status))
             except Conflict:
-                continue  # somebody wrote a condition meanwhile: keep it
+                # Somebody writes a condition: keep it. It can be read once it is committed.
+                await self._around.clock.sleep(_READ_AGAIN_S)
+                continue
             except NotFound:
                 pass
             return

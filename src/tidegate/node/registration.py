@@ -12,6 +12,7 @@ from tidegate.model.errors import AlreadyExists, Conflict, NotFound
 from tidegate.model.meta import Condition, ObjectMeta
 from tidegate.node.machine import LOOPBACK, Facts
 
+_LOOK_AGAIN_S = 0.001
 _VERSION = "v1.32.0+tidegate"
 
 
@@ -40,7 +41,8 @@ async def register(api: Api, clock: Clock, facts: Facts, *, name: str, max_pods:
                 await api.update_status(msgspec.structs.replace(node, status=status))
             return
         except (Conflict, NotFound, AlreadyExists):
-            continue  # written or deleted meanwhile: look again
+            # Written or deleted meanwhile. What is on its way is not seen before it is committed, so let that happen.
+            await clock.sleep(_LOOK_AGAIN_S)
 
 
 def node_status(
