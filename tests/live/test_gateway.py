@@ -794,6 +794,57 @@ async def test_a_terminated_gateway_finishes_what_it_has_while_the_next_one_serv
         await again.tell(revision(pod))
 
 
+async def test_who_waits_at_a_terminated_gateway_is_served_by_the_next_one(tmp_path):
+    async with gateway(tmp_path) as gate, replica() as pod, asyncio.TaskGroup() as tasks:
+        control = await gate.control()
+        await control.tell(revision(headers=(("X-Extra", "once"),)))
+        asked = [
+            tasks.create_task(gate.ask("POST", "/default/hello/x", body=b"%d" % i))
+            for i in range(5)
+        ]
+        await control.hear(Sample, lambda sample: sample.waiting == 5)
+        gate.terminate()
+        await gate.start()
+        again = await gate.control()
+        await again.tell(revision(headers=(("X-Extra", "once"),)))
+        await again.hear(Sample, lambda sample: sample.waiting == 5)
+        await again.change(revision(pod, headers=(("X-Extra", "once"),)))
+        assert [(await one).status for one in asked] == [200] * 5
+        assert sorted(got.body for got in pod.got) == [b"0", b"1", b"2", b"3", b"4"]
+        assert {got.header("x-extra") for got in pod.got} == {"once"}
+        assert {got.line for got in pod.got} == {"POST /default/hello/x HTTP/1.1"}
+
+
+async def test_drained_is_not_said_while_an_ending_gateway_still_has_a_request_there(tmp_path):
+    held = Held()
+    async with gateway(tmp_path) as gate, replica("a", held) as pod, asyncio.TaskGroup() as tasks:
+        control = await gate.control()
+        await control.tell(revision(pod))
+        running = tasks.create_task(gate.ask())
+        await held.came.wait()
+        gate.terminate()
+        await gate.start()
+        again = await gate.control()
+        await again.tell(revision(Endpoint(id="a", host="127.0.0.1", port=pod.port, draining=True)))
+        await again.hear(Sample)
+        assert not [m for m in again.heard if isinstance(m, Drained)]
+        held.go.set()
+        assert (await running).status == 200
+        assert (await again.hear(Drained)).endpoint == "a"
+
+
+async def test_who_waits_when_nobody_takes_over_is_told_so(tmp_path):
+    async with gateway(tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        control = await gate.control()
+        await control.tell(revision())
+        asked = tasks.create_task(gate.ask())
+        await control.hear(Sample, lambda sample: sample.waiting == 1)
+        gate.release_socket()
+        gate.terminate()
+        answer = await asked
+        assert (answer.status, answer.reason) == (503, "shutting-down")
+
+
 async def test_the_listening_sockets_are_handed_to_whoever_asks(tmp_path):
     async with gateway(tmp_path / ("long" * 20)) as gate:
         with connect_unix(gate.home.sockets_socket) as sock:

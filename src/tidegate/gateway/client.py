@@ -15,7 +15,8 @@ from tidegate.gateway import answers
 from tidegate.gateway.answers import Refusal
 from tidegate.gateway.chunks import BadChunk, Chunks
 from tidegate.gateway.exchange import Exchange
-from tidegate.gateway.heads import CHUNKED, MAX_HEAD_BYTES, BadHead, RequestHead, parse_request
+from tidegate.gateway.fields import BadHead
+from tidegate.gateway.heads import CHUNKED, MAX_HEAD_BYTES, RequestHead, parse_request
 from tidegate.routing import is_loopback
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ClientConnection(asyncio.Protocol):
         "_chunks",
         "_for",
         "_in",
+        "_known_head",
+        "_known_raw",
         "_mood",
         "_paused",
         "_serving",
@@ -69,6 +72,9 @@ class ClientConnection(asyncio.Protocol):
         self._serving = False
         self._for = b""
         self._trusted = False
+        # A client often sends the very same head again: it is read once.
+        self._known_raw = b""
+        self._known_head: RequestHead | None = None
 
     # --- called by the event loop
 
@@ -231,11 +237,15 @@ class ClientConnection(asyncio.Protocol):
                 else:
                     self._in = data
                 break
-            try:
-                head = parse_request(data[:end])
-            except BadHead as why:
-                self._refuse_head(Refusal(why.status, why.reason, str(why)))
-                break
+            raw = data[:end]
+            if raw != self._known_raw or self._known_head is None:
+                try:
+                    self._known_head = parse_request(raw)
+                except BadHead as why:
+                    self._refuse_head(Refusal(why.status, why.reason, str(why)))
+                    break
+                self._known_raw = raw
+            head = self._known_head
             data = data[end + 4 :]
             self._in = self._begin(head, data) if data or head.length else self._begin_bare(head)
             if self.exchange is not None:

@@ -106,7 +106,7 @@ class Control:
             connection.send(msgspec.structs.replace(sample, replay=True))
         unheard, self._unheard = self._unheard, []
         for drained in dict.fromkeys([*unheard, *self._hub.drained_endpoints()]):
-            connection.send(drained)
+            self._hub.say_drained(drained)
 
 
 class ControlConnection(asyncio.Protocol):

@@ -40,6 +40,7 @@ class Exchange:
         "conn",
         "dropped",
         "ended",
+        "handed_over",
         "head",
         "held",
         "held_bytes",
@@ -67,6 +68,7 @@ class Exchange:
         self.started = False  # a byte of the answer was passed on
         self.rechunk = False  # the answer's body goes on in chunks
         self.ended = False
+        self.handed_over = False  # it goes on to the next gateway, not to a replica
         self.attempts = 0
         self.order = 0
         self.arrived_s = 0.0
@@ -119,18 +121,23 @@ class Exchange:
     def client_gone(self) -> None:
         """Nobody waits for the answer any more."""
         if not self.ended:
-            self._end(failed=False, abandon=True)
+            self._end(failed=False)
 
     def _hold(self, framed: bytes) -> None:
         self.held.append(framed)
         self.held_bytes += len(framed)
-        if self.lane is not None and self.seat is None:
+        if self.lane is not None and self.seat is None and not self.handed_over:
             self.lane.grown(self, len(framed))
 
     def _let_go(self) -> None:
         self.dropped = True
         self.held.clear()
         self.held_bytes = 0
+
+    def hand_over(self) -> None:
+        """From now on it is for the next gateway, which is to see the request as the client sent it."""
+        self.handed_over = True
+        self.target = self.head.target
 
     # --- to a replica and back
 
@@ -178,12 +185,14 @@ class Exchange:
         if self.wrote_s:
             self._note_write()
 
-    def answer_done(self) -> None:
+    def answer_done(self, now_s: float) -> None:
         """The answer is complete. The connection is already back with its pool, or closed."""
         if self.rechunk:
             self.client.write(LAST_CHUNK)
         self.conn = None
-        self._end(failed=False)
+        self.ended = True
+        assert self.lane is not None
+        self.lane.release(self, now_s, failed=False)
         self.client.done(self)
 
     def lost(self, conn: UpstreamConnection) -> None:
@@ -191,9 +200,10 @@ class Exchange:
         self.conn = None
         lane, seat = self.lane, self.seat
         assert lane is not None
-        assert seat is not None
         if self.started:
             self.break_off()
+        elif seat is None:
+            self.refuse(answers.replica_closed(lane.revision.key, conn.endpoint))
         elif self.repeatable and conn.served:
             lane.connect(
                 self, seat
@@ -212,23 +222,23 @@ class Exchange:
         if self.started:
             self.break_off()
             return
-        self._end(failed=refusal.status >= 500, abandon=True)
+        self._end(failed=refusal.status >= 500)
         self.client.answer(self, refusal)
 
     def break_off(self) -> None:
         """End an answer that had begun so that the client can't take it for a whole one."""
         if not self.ended:
-            self._end(failed=True, abandon=True)
+            self._end(failed=True)
             self.client.break_off()
 
-    def _end(self, *, failed: bool, abandon: bool = False) -> None:
+    def _end(self, *, failed: bool) -> None:
         self.ended = True
         conn, self.conn = self.conn, None
-        if abandon and conn is not None:
+        if conn is not None:
             conn.abandon()
         if self.lane is not None:
-            self.lane.release(self, failed=failed)
-        elif abandon:
+            self.lane.release(self, self.lane.monotonic(), failed=failed)
+        else:
             self.client.hub.leave_lobby(self)
 
     def _note_write(self) -> None:
@@ -250,5 +260,5 @@ class Exchange:
         elif head.method in _SAYS_LENGTH_ZERO:
             lines.append(b"Content-Length: 0")
         lines.append(self.client.forwarded(head))
-        lines.append(lane.extra_head)
+        lines.append(b"\r\n" if self.handed_over else lane.extra_head)
         return b"\r\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from math import ceil, floor
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _LOBBY_PLACES: Final = 10_000
 _NOWHERE: Final = ""  # the revision of a route that sends nowhere; none has this key
+_LOOK_AGAIN_S: Final = 0.2  # whether a gateway that is ending still uses a replica
 _BEHIND_S: Final = 0.05  # how long after a whole second its samples are taken
 
 
@@ -54,6 +55,8 @@ class Hub:
         self.leaving = False
         self.has_table = False
         self.listener: Callable[[FromGateway], None] = lambda message: None
+        self.successor: Pool | None = None  # the next gateway, once we leave
+        self.busy_elsewhere: Callable[[], Collection[str]] = frozenset
         self._clock = clock
         self._tasks = tasks
         self._dial = dial
@@ -166,6 +169,13 @@ class Hub:
         """For the control plane, if one listens."""
         self.listener(message)
 
+    def say_drained(self, drained: Drained) -> None:
+        """Tell, once no gateway that is ending has a request at the replica either."""
+        if drained.endpoint in self.busy_elsewhere():
+            self.later(_LOOK_AGAIN_S, self.say_drained, drained)
+        else:
+            self.tell(drained)
+
     def later(
         self, after_s: float, call: Callable[..., None], *args: object
     ) -> asyncio.TimerHandle:
@@ -209,10 +219,19 @@ class Hub:
             for client in list(self.clients):
                 client.check(now)
 
-    def leave(self) -> None:
-        """The gateway ends: idle clients go now, the others after their answer."""
+    def leave(self, address: tuple[str, int]) -> None:
+        """The gateway ends. Idle clients go now, the others after their answer; who waits goes on to wait
+        at the next gateway, which listens on the same address."""
         self.leaving = True
+        self.successor = Pool("next-gateway", *address, self.monotonic)
+        self.successor.close()  # its connections are used once
         for exchange in list(self._lobby):
             exchange.refuse(answers.SHUTTING_DOWN)
+        for lane in list(self.active):
+            lane.hand_over()
         for client in list(self.clients):
             client.leave_if_idle()
+
+    def busy_endpoints(self) -> list[str]:
+        """Replicas that work on a request of ours."""
+        return [id_ for lane in self.active for id_ in lane.busy_endpoints()]

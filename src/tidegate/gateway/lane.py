@@ -129,6 +129,17 @@ class Lane:
         self._pools.clear()
         self._say_drained()
 
+    def hand_over(self) -> None:
+        """The gateway ends: who waits goes on to wait at the next one, which is told of new replicas."""
+        for exchange in self._gate.close():
+            exchange.order = _NOT_AT_GATE
+            exchange.hand_over()
+            self._hub.spawn(self._pass_on(exchange))
+
+    def busy_endpoints(self) -> list[str]:
+        """Replicas that work on a request of ours."""
+        return self._gate.busy()
+
     def drained_endpoints(self) -> list[str]:
         """Replicas that are draining and have nothing left to do."""
         return [seat.id for seat in self._gate.seats.values() if seat.said]
@@ -152,7 +163,7 @@ class Lane:
             self._arm()
         answer = self._gate.arrive(exchange, exchange.held_bytes)
         if isinstance(answer, Seat):
-            self._start(exchange, answer)
+            self._start(exchange, answer, now)
         elif answer is Verdict.WAITS:
             self._ask_for_replicas(now)
         else:
@@ -163,10 +174,10 @@ class Lane:
         if not self._gate.grow(exchange, more_bytes):
             self._refuse_full(exchange, Verdict.BYTES_FULL)
 
-    def release(self, exchange: Exchange, *, failed: bool) -> None:
+    def release(self, exchange: Exchange, now_s: float, *, failed: bool) -> None:
         """A request has ended: free what it took and start who is next."""
         self._alive.pop(exchange, None)
-        self._meter.left(self.monotonic(), failed=failed)
+        self._meter.left(now_s, failed=failed)
         seat, exchange.seat = exchange.seat, None
         if seat is None:
             if exchange.order != _NOT_AT_GATE:
@@ -174,7 +185,7 @@ class Lane:
             return
         following = self._gate.leave(seat)
         if following is not None:
-            self._start(following, seat)
+            self._start(following, seat, now_s)
         if seat.trial and exchange.answered:
             self._start_all(self._gate.proved(seat))
         if self._gate.drained:
@@ -237,10 +248,10 @@ class Lane:
 
     # --- inside
 
-    def _start(self, exchange: Exchange, seat: Seat) -> None:
+    def _start(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
         exchange.seat = seat
         pool = self._pools.get(seat.id)
-        conn = pool.take(repeatable=exchange.idempotent) if pool is not None else None
+        conn = pool.take(now_s, repeatable=exchange.idempotent) if pool is not None else None
         if conn is not None:
             exchange.send_on(conn)
         else:
@@ -248,7 +259,7 @@ class Lane:
 
     def _start_all(self, starts: Iterable[tuple[Exchange, Seat]]) -> None:
         for exchange, seat in starts:
-            self._start(exchange, seat)
+            self._start(exchange, seat, self.monotonic())
 
     def _give_back(self, exchange: Exchange, seat: Seat) -> None:
         exchange.seat = None
@@ -258,6 +269,8 @@ class Lane:
         self._start_all(starts)
         if self.gone:
             self._refuse_waiting()
+        elif self._hub.leaving:
+            self.hand_over()
         self._ask_for_replicas(self.monotonic())
         self._say_drained()
 
@@ -272,9 +285,20 @@ class Lane:
         if wanted:
             exchange.send_on(conn)
         else:  # its client left, or its time was over
-            pool.put(conn)
+            pool.put(conn, self.monotonic())
         if seat.trial:
             self._start_all(self._gate.proved(seat))
+
+    async def _pass_on(self, exchange: Exchange) -> None:
+        successor = self._hub.successor
+        conn = await self._hub.dial(successor) if successor is not None else None
+        if exchange.ended:
+            if conn is not None:
+                conn.close()
+        elif conn is None:
+            exchange.refuse(answers.SHUTTING_DOWN)
+        else:
+            exchange.send_on(conn)
 
     def _rested(self, seat: Seat) -> None:
         self._start_all(self._gate.rested(seat))
@@ -304,7 +328,7 @@ class Lane:
     def _say_drained(self) -> None:
         drained = self._gate.drained
         while drained:
-            self._hub.tell(Drained(revision=self.revision.key, endpoint=drained.pop(0)))
+            self._hub.say_drained(Drained(revision=self.revision.key, endpoint=drained.pop(0)))
 
     def _activate(self) -> None:
         now = self.monotonic()

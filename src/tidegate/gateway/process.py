@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.control import Control
+from tidegate.gateway.farewell import Farewell, busy_elsewhere
 from tidegate.gateway.hub import Hub
 from tidegate.gateway.journal import Journal
 from tidegate.gateway.settings import Settings
@@ -33,6 +34,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
         hub = Hub(clock=clock, settings=settings, tasks=tasks, dial=dial)
+        hub.busy_elsewhere = lambda: busy_elsewhere(home.run)
         control = Control(hub, Journal(home.gateway_table))
         control.restore()
         link = await loop.create_unix_server(
@@ -48,12 +50,17 @@ async def serve(
         await stop.wait()
 
         log.info("gateway ends: %d clients are connected", len(hub.clients))
+        address = _local_address(sockets["gateway"])
         server.close()
+        sockets[
+            "gateway"
+        ].close()  # the keeper has it; if nobody has, who connects is to be refused
         link.close()
         giver.close()
         control.close()
-        hub.leave()
-        await _until_empty(hub, clock, settings.drain_s)
+        hub.leave(address)
+        with Farewell(home.run) as farewell:
+            await _until_empty(hub, farewell, clock, settings.drain_s)
         for task in rhythm:
             task.cancel()
 
@@ -66,10 +73,17 @@ async def dial(
     return conn
 
 
-async def _until_empty(hub: Hub, clock: Clock, within_s: float) -> None:
+def _local_address(sock: socket.socket) -> tuple[str, int]:
+    """Where this machine reaches the socket; one that listens on all addresses is on loopback too."""
+    host, port = sock.getsockname()[:2]
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+async def _until_empty(hub: Hub, farewell: Farewell, clock: Clock, within_s: float) -> None:
     """Wait until every client has its answer, or the time is over."""
     end_s = clock.monotonic() + within_s
     while hub.clients and clock.monotonic() < end_s:
+        farewell.say(hub.busy_endpoints())
         await clock.sleep(0.02)
     if hub.clients:
         log.warning("%d clients still had no answer after %g s", len(hub.clients), within_s)

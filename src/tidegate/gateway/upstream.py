@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 from tidegate.gateway import answers
 from tidegate.gateway.chunks import BadChunk, Chunks
+from tidegate.gateway.fields import BadHead
 from tidegate.gateway.heads import (
     CHUNKED,
     MAX_HEAD_BYTES,
     UNTIL_CLOSE,
     AnswerHead,
-    BadHead,
     parse_answer,
 )
 
@@ -37,36 +37,36 @@ _JUST_NOW_S: Final = (
 class Pool:
     """Idle connections to one replica, the last used on top. Owned by the replica's lane."""
 
-    __slots__ = ("_idle", "_monotonic", "closed", "host", "id", "port", "rest_s")
+    __slots__ = ("_idle", "closed", "host", "id", "monotonic", "port", "rest_s")
 
     def __init__(self, id_: str, host: str, port: int, monotonic: Callable[[], float]) -> None:
         self.id, self.host, self.port = id_, host, port
         self.closed = False  # the replica takes nothing new: used connections are not kept
         self.rest_s = 0.0  # how long it rested last; 0: it accepts connections
         self._idle: list[UpstreamConnection] = []
-        self._monotonic = monotonic
+        self.monotonic = monotonic
 
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, *, repeatable: bool) -> UpstreamConnection | None:
+    def take(self, now_s: float, *, repeatable: bool) -> UpstreamConnection | None:
         """A connection that may be used for a request, or None: open a new one."""
         while self._idle:
             conn = self._idle.pop()
             if repeatable:
                 return conn
-            idle_s = self._monotonic() - conn.idle_since_s
+            idle_s = now_s - conn.idle_since_s
             if idle_s <= _JUST_NOW_S or (idle_s <= _TRUST_S and not conn.has_news()):
                 return conn
             conn.close()
         return None
 
-    def put(self, conn: UpstreamConnection) -> None:
+    def put(self, conn: UpstreamConnection, now_s: float) -> None:
         """Keep a connection that is free and sound."""
         if self.closed:
             conn.close()
             return
-        conn.idle_since_s = self._monotonic()
+        conn.idle_since_s = now_s
         self._idle.append(conn)
 
     def forget(self, conn: UpstreamConnection) -> None:
@@ -126,6 +126,11 @@ class UpstreamConnection(asyncio.Protocol):
         # Answers of one replica often have the very same head (within one second of its Date): read it once.
         self._known_head = b""
         self._known_answer: AnswerHead | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The replica's id."""
+        return self._pool.id
 
     # --- used by the pool and the exchange
 
@@ -204,7 +209,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self._pool.forget(self)
         elif self._in is None and self._left == UNTIL_CLOSE and exc is None:
-            exchange.answer_done()
+            exchange.answer_done(self._pool.monotonic())
         else:
             exchange.lost(self)
 
@@ -285,12 +290,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The answer is through. Free the connection first, so that who starts next can have it."""
+        now = self._pool.monotonic()
         self.exchange = None
         self.served += 1
         if self._keep and exchange.body_done and self._transport is not None:
             if self._paused:
                 self.resume()
-            self._pool.put(self)
+            self._pool.put(self, now)
         else:
             self.close()
-        exchange.answer_done()
+        exchange.answer_done(now)

@@ -226,6 +226,10 @@ class Gate(Generic[R]):
         self.held_bytes = 0
         return out
 
+    def busy(self) -> list[str]:
+        """The replicas that run something, removed ones too."""
+        return [seat.id for seat in (*self.seats.values(), *self._leaving.values()) if seat.running]
+
     def waiting_requests(self) -> Iterable[R]:
         """Who waits, in the order in which they will start."""
         yield from (request for _, request, _ in self._returned)

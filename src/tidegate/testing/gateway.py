@@ -337,6 +337,10 @@ class GatewayProcess:
         finally:
             wire.close()
 
+    def release_socket(self) -> None:
+        """Let go of the listening socket, as a keeper that ends does."""
+        self._socket.close()
+
     async def kill(self) -> None:
         """SIGKILL, until it is gone."""
         assert self.process is not None

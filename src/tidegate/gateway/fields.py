@@ -1,0 +1,115 @@
+"""What single header lines mean to us, remembered line by line.
+
+Most lines of most requests are the same as a moment ago (User-Agent, Accept, Host, ...), so a line that
+was understood once is looked up the next time: a third of the cost of reading it again.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+_TOKEN: Final = bytes(
+    sorted(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+)
+_FIELD_TEXT: Final = bytes(c for c in range(256) if c == 9 or (c >= 32 and c != 127))
+_KNOWN_LINES: Final = 4096  # lines remembered; clients can invent them, so bounded
+_KNOWN_BYTES: Final = 160  # of one of them
+
+
+class BadHead(Exception):
+    """A head that can't be trusted. `status` is the answer it deserves, `reason` one word for machines."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        self.status, self.reason = status, reason
+        super().__init__(message)
+
+
+class Means(IntEnum):
+    """What a field is to us."""
+
+    PLAIN = 0  # goes on as it came
+    DROP = 1  # of one hop only, or not for outsiders to say
+    HOST = 2
+    LENGTH = 3
+    CODING = 4
+    CONNECTION = 5
+    EXPECT = 6
+    UPGRADE = 7
+    FORWARDED_FOR = 8
+    FORWARDED = 9  # goes on only from a proxy that is trusted
+
+
+Field = tuple[Means, bytes]  # the value without surrounding space; of FORWARDED the whole line
+PLAIN: Final[Field] = (Means.PLAIN, b"")  # the one plain field, so `is` tells
+
+_OF_ONE_HOP: Final = dict.fromkeys(  # RFC 9110 7.6.1
+    (b"keep-alive", b"proxy-connection", b"trailer"), Means.DROP
+)
+REQUEST_MEANINGS: Final[Mapping[bytes, Means]] = {
+    **_OF_ONE_HOP,
+    b"host": Means.HOST,
+    b"content-length": Means.LENGTH,
+    b"transfer-encoding": Means.CODING,
+    b"connection": Means.CONNECTION,
+    b"expect": Means.EXPECT,
+    b"upgrade": Means.UPGRADE,
+    b"x-forwarded-for": Means.FORWARDED_FOR,
+    b"x-forwarded-proto": Means.FORWARDED,
+    b"x-forwarded-host": Means.FORWARDED,
+    b"forwarded": Means.FORWARDED,
+    b"proxy-authorization": Means.DROP,
+    b"te": Means.DROP,
+    b"http2-settings": Means.DROP,
+    # Words between Knative's own parts: nobody outside may say them.
+    b"knative-serving-namespace": Means.DROP,
+    b"knative-serving-revision": Means.DROP,
+    b"k-proxy-request": Means.DROP,
+}
+ANSWER_MEANINGS: Final[Mapping[bytes, Means]] = {
+    **_OF_ONE_HOP,
+    b"content-length": Means.LENGTH,
+    b"transfer-encoding": Means.CODING,
+    b"connection": Means.CONNECTION,
+    b"upgrade": Means.DROP,
+}
+
+
+class Lines:
+    """The lines of requests, or of answers, understood so far. `known` is for reading only."""
+
+    __slots__ = ("_meanings", "known")
+
+    def __init__(self, meanings: Mapping[bytes, Means]) -> None:
+        self._meanings = meanings
+        self.known: dict[bytes, Field] = {}
+
+    def learn(self, line: bytes) -> Field:
+        """What a line means that is not known. Raises `BadHead`, also for one folded onto the line before."""
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name.translate(None, _TOKEN):
+            raise BadHead(
+                400, "bad-header", f"{line[:80]!r} is not a header: write `name: value`, not folded"
+            )
+        means = self._meanings.get(name.lower(), Means.PLAIN)
+        if means is Means.PLAIN:
+            field = PLAIN
+        else:
+            field = (means, line if means is Means.FORWARDED else value.strip(b" \t"))
+        if len(line) <= _KNOWN_BYTES:
+            if len(self.known) >= _KNOWN_LINES:
+                self.known.clear()
+            self.known[line] = field
+        return field
+
+
+def check_bytes(head: bytes, lines: int) -> None:
+    """No control bytes, and no CR or LF but those that part its lines. Raises `BadHead`."""
+    if head.translate(None, _FIELD_TEXT) != b"\r\n" * (lines - 1):
+        raise BadHead(
+            400, "bad-byte", "the head has a control byte or a line end that is not CR LF"
+        )
+
+
+def is_token(word: bytes) -> bool:
+    """Whether it is a word as methods and names are (RFC 9110 5.6.2)."""
+    return bool(word) and not word.translate(None, _TOKEN)
