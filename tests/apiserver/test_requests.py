@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -364,6 +365,16 @@ async def test_every_kind_can_be_asked_for_its_patch_operation(server):
             gvk = path["patch"]["x-kubernetes-group-version-kind"]
             seen.add((gvk["group"], gvk["version"], gvk["kind"]))
     assert seen == {(k.group, k.version, k.kind) for k in KINDS}
+
+
+async def test_schemas_are_whole_and_say_what_has_no_effect_here(server):
+    _, core, _ = await server.ask("GET", "/openapi/v3/api/v1")
+    schemas = core["components"]["schemas"]
+    assert schemas["tidegate.core.ConfigMap"]["description"] == "binaryData values are base64."
+    affinity = schemas["tidegate.core.PodSpec"]["properties"]["affinity"]
+    assert affinity["description"] == "kept, but it only has an effect on a cluster"
+    named = {f"#/components/schemas/{name}" for name in schemas}
+    assert set(re.findall(r'"(#/components/[^"]+)"', json.dumps(core))) <= named
 
 
 async def test_deleting_answers_with_what_is_left(server):

@@ -238,6 +238,13 @@ def test_kubectl_creates_by_name(engine, client):
 
 
 @needs_kubectl
+def test_kubectl_explains_fields_and_what_they_do_not_do_here(engine):
+    told = engine.kubectl("explain", "deploy.spec.template.spec.affinity")
+    assert "kept, but it only has an effect on a cluster" in told
+    assert "containerConcurrency" in engine.kubectl("explain", "ksvc.spec.template.spec")
+
+
+@needs_kubectl
 def test_kubectl_reads_logs(engine, client):
     pod = {"metadata": {"name": "talker"}, "spec": {"containers": [{"name": "m", "image": "x"}]}}
     client.create(path_of("v1", "pods", "default"), pod)

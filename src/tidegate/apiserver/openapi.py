@@ -1,7 +1,7 @@
 """`/openapi/v3`: as much as kubectl looks at before it sends a document.
 
-It asks whether the patch operation of a kind knows `fieldValidation` (else it wants schemas to
-validate with) and `dryRun`. Left out: schemas, and so `kubectl explain`.
+It asks whether the patch operation of a kind knows `fieldValidation` (else it would validate by
+itself) and `dryRun`; `kubectl explain` reads the schemas. Left out: all other operations.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from tidegate.apiserver.schemas import schemas_of
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import KINDS, Kind
 
@@ -37,7 +38,7 @@ def document(place: str) -> bytes:
             "openapi": "3.0.0",
             "info": {"title": "Tidegate", "version": "v1.32.0+tidegate"},
             "paths": {_path(place, kind): {"patch": _patch(kind)} for kind in kinds},
-            "components": {"schemas": {}},
+            "components": {"schemas": schemas_of(kinds)},
         }
     ).encode()
 
@@ -57,6 +58,7 @@ def _path(place: str, kind: Kind) -> str:
 
 def _patch(kind: Kind) -> dict[str, Any]:
     return {
+        "operationId": f"patch{kind.kind}",
         "parameters": _PARAMETERS,
         "x-kubernetes-group-version-kind": {
             "group": kind.group,
