@@ -1,4 +1,4 @@
-"""The API server alone, as a process: `api_process.py FOLDER`. Prints its port once it listens."""
+"""The API server alone, as a process: `api_process.py FOLDER PORT`. Prints its port once it listens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TwoLines:
         return chunks()
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, port: int) -> None:
     clock = RealClock()
     store = Store(ThreadedJournal(Database(folder / "state.db")))
 
@@ -50,7 +50,7 @@ async def main(folder: Path) -> None:
 
     writes = Writes(store, Admission(config), clock)
     pki = open_pki(folder / "pki", clock.now())
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     port = listener.getsockname()[1]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -73,4 +73,4 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(Path(sys.argv[1])))
+        runner.run(main(Path(sys.argv[1]), int(sys.argv[2])))

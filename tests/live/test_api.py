@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -98,10 +99,10 @@ class Engine:
         }
 
 
-def start(folder: Path) -> Engine:
+def start(folder: Path, port: int = 0) -> Engine:
     script = Path(__file__).with_name("api_process.py")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(script), str(folder), str(port)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline().strip().isdigit()
@@ -109,8 +110,8 @@ def start(folder: Path) -> Engine:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Engine]:
-    engine = start(folder)
+def running(folder: Path, port: int = 0) -> Iterator[Engine]:
+    engine = start(folder, port)
     try:
         yield engine
     finally:
@@ -386,6 +387,19 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path):
         assert int(new["metadata"]["resourceVersion"]) > max(versions)
         with pytest.raises(Expired):
             list(client.watch(CONFIGS, {"resourceVersion": str(max(versions))}, timeout_s=1))
+
+
+def test_a_client_goes_on_after_a_restart_on_the_same_port(tmp_path):
+    with running(tmp_path) as first, first.client as client:
+        client.create(CONFIGS, config("before"))
+        port = urlsplit(client.access.server).port
+        assert port is not None
+        first.process.terminate()
+        first.process.wait(timeout=20)
+        with running(tmp_path, port):
+            client.create(CONFIGS, config("after"))
+            names = [i["metadata"]["name"] for i in client.get(CONFIGS)["items"]]
+    assert names == ["after", "before"]
 
 
 def test_a_stop_ends_watches_and_the_process(tmp_path):

@@ -18,6 +18,7 @@ from tidegate.store import (
     InUse,
     Logged,
     NewerSchema,
+    NotOpened,
     Store,
     ThreadedJournal,
     Unreadable,
@@ -160,6 +161,11 @@ def test_a_damaged_file_is_refused_with_the_way_out(tmp_path, damage):
         path.write_bytes(raw)
     with pytest.raises(Corrupt, match="Move it away"):
         Store(InlineJournal(Database(path)))
+
+
+def test_a_folder_that_is_not_there_is_no_damage(tmp_path):
+    with pytest.raises(NotOpened, match="check that its folder exists"):
+        Database(tmp_path / "nowhere" / "state.db")
 
 
 def test_a_second_engine_on_the_same_file_is_refused(tmp_path):

@@ -1,9 +1,8 @@
-"""What a path names: `/apis/apps/v1/namespaces/default/deployments/web/scale`. Pure."""
+"""What a (decoded) path names: `/apis/apps/v1/namespaces/default/deployments/web/scale`. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import BY_PATH, Kind
@@ -25,7 +24,7 @@ class Target:
 
 def target_of(path: str) -> Target:
     """Raises UnknownPath for what is not a path of a kind we serve."""
-    steps = [unquote(step) for step in path.strip("/").split("/")]
+    steps = path.strip("/").split("/")
     if steps[0] == "api" and len(steps) >= 3:
         group, version, rest = "", steps[1], steps[2:]
     elif steps[0] == "apis" and len(steps) >= 4:

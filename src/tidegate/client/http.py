@@ -10,6 +10,7 @@ import base64
 import http.client
 import json
 import re
+import select
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,9 +203,11 @@ class Client:
     def _send(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
-        """A kept connection may have been closed by the other end: a request that never got an
-        answer over it is sent once more over a new one, if it is one that may be repeated."""
-        again = self._connection is not None and method in ("GET", "PUT", "DELETE")
+        """A kept connection may have been closed by the other end. That is looked for first; a GET
+        that broke off all the same is sent once more, a write never is."""
+        if self._connection is not None and _is_closed(self._connection):
+            self.close()
+        again = self._connection is not None and method == "GET"
         try:
             connection = self._connection or self._connect(self._timeout_s)
             self._connection = connection
@@ -331,6 +334,14 @@ def _raise_for(code: int, raw: bytes) -> None:
     if not isinstance(status, dict) or status.get("kind") != "Status":
         status = {"message": raw.decode("utf-8", "replace")[:500], "reason": "", "code": code}
     raise error_of(status)
+
+
+def _is_closed(connection: http.client.HTTPConnection) -> bool:
+    """Nothing is expected between answers: something to read then is the end."""
+    if connection.sock is None:
+        return True
+    readable, _, _ = select.select([connection.sock], [], [], 0)
+    return bool(readable)
 
 
 def _named(config: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]:

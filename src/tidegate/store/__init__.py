@@ -1,7 +1,7 @@
 """Objects, resourceVersions, the watch log and their persistence."""
 
 from tidegate.store.database import Database
-from tidegate.store.errors import Corrupt, InUse, NewerSchema, StoreError, Unreadable
+from tidegate.store.errors import Corrupt, InUse, NewerSchema, NotOpened, StoreError, Unreadable
 from tidegate.store.journal import InlineJournal, ThreadedJournal
 from tidegate.store.store import Store, StoreState, too_large
 from tidegate.store.watchlog import Logged
@@ -13,6 +13,7 @@ __all__ = [
     "InlineJournal",
     "Logged",
     "NewerSchema",
+    "NotOpened",
     "Store",
     "StoreError",
     "StoreState",

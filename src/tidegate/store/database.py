@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tidegate.store.errors import Corrupt, InUse, NewerSchema
+from tidegate.store.errors import Corrupt, InUse, NewerSchema, NotOpened
 from tidegate.store.record import Record
 
 SCHEMA_VERSION = 1
@@ -50,9 +50,12 @@ class Database:
         self, path: Path | None, *, max_bytes: int | None = None, busy_s: float = 5.0
     ) -> None:
         self.path = path
-        self._connection = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False, timeout=busy_s
-        )
+        try:
+            self._connection = sqlite3.connect(
+                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=busy_s
+            )
+        except sqlite3.Error as why:
+            raise NotOpened(self.name, str(why)) from why
         self._full: bool | None = None
         try:
             self._prepare(max_bytes)
@@ -60,7 +63,7 @@ class Database:
             self._connection.close()
             if "locked" in str(why):
                 raise InUse(self.name) from why
-            raise Corrupt(self.name, str(why)) from why
+            raise NotOpened(self.name, str(why)) from why
         except sqlite3.DatabaseError as why:
             self._connection.close()
             raise Corrupt(self.name, str(why)) from why

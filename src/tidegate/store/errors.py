@@ -4,6 +4,7 @@ StoreError
   ├── NewerSchema   written by a newer Tidegate
   ├── Corrupt       not a database, or a damaged one
   ├── Unreadable    an object in it is not what this version understands
+  ├── NotOpened     the folder or the disk does not let us
   └── InUse         another process has it open
 """
 
@@ -40,6 +41,15 @@ class Unreadable(StoreError):
         super().__init__(
             f"{path} holds {what}, which this version does not understand ({problem}): "
             "run the version that wrote it, or start with another --data-dir"
+        )
+
+
+class NotOpened(StoreError):
+    def __init__(self, path: Path | str, problem: str) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(
+            f"{path} could not be opened ({problem}): check that its folder exists, is yours, and "
+            "has room, or start with another --data-dir"
         )
 
 
