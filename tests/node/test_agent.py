@@ -107,7 +107,7 @@ class World:
             assert self.now() < end_s, "it never became so"
             self._committed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), 0.05)
+                await asyncio.wait_for(self._committed.wait(), min(1.0, within_s / 10))
         return self.now()
 
     def pod(self, name: str = "p") -> Pod | None:
