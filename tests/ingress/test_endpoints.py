@@ -45,7 +45,7 @@ def test_a_pod_as_the_gateway_knows_it(seen, expected):
 def test_the_port_is_the_one_that_stands_for_the_users_port():
     metrics = LocalPort(container="s", container_port=9090, local_port=20000, name="metrics")
     assert endpoint(pod(ports=(metrics, PORT))) == Endpoint(
-        id="uid-1", host="127.0.0.1", port=20001
+        id="uid-1/20001", host="127.0.0.1", port=20001
     )
 
 

@@ -181,7 +181,11 @@ def desired_ingress(
     rules = [_rule(meta.name, namespace, domain, split(targets, namespace), local=local)]
     for target in targets:
         if target.tag and target.revision_name:
-            whole = (IngressSplit(service_name=target.revision_name, service_namespace=namespace),)
+            whole = (
+                IngressSplit(
+                    service_name=target.revision_name, service_namespace=namespace, percent=100
+                ),
+            )
             rules.append(_rule(f"{target.tag}-{meta.name}", namespace, domain, whole, local=local))
     return Ingress(
         metadata=ObjectMeta(

@@ -35,12 +35,12 @@ class EndpointsController:
 
     def __init__(self, api: Api, clock: Clock, table: GatewayTable, config: ClusterConfig) -> None:
         self._api, self._clock, self._table, self._config = api, clock, table, config
-        self._drained: set[str] = set()  # pod uids, until their condition is written
+        self._drained: set[str] = set()  # endpoint ids, until their pod's condition is written
         self.watches: Sequence[Watch] = (watch_self(Revision), watch_mapped(Pod, _of_pod))
 
-    def drained(self, pod_uid: str) -> None:
-        """The gateway has sent its last request to that pod. The caller has the revision looked at."""
-        self._drained.add(pod_uid)
+    def drained(self, endpoint_id: str) -> None:
+        """The gateway has had its last answer from there. The caller has the revision looked at."""
+        self._drained.add(endpoint_id)
 
     async def reconcile(self, key: Key) -> Next:
         revision = self._api.get(Revision, *key)
@@ -67,8 +67,8 @@ class EndpointsController:
         """Going, not said yet, and the gateway is through with it (or never knew it)."""
         if pod.metadata.deletion_timestamp is None or _says_drained(pod):
             return False
-        uid = pod.metadata.uid or ""
-        return uid in self._drained or serving_port(pod) is None
+        known = endpoint(pod)
+        return known is None or known.id in self._drained
 
     async def _say_drained(self, pod: Pod) -> None:
         status = pod.status or PodStatus(phase="Pending")
@@ -80,7 +80,8 @@ class EndpointsController:
         kept = tuple(c for c in status.conditions if c.type != names.DRAINED)
         fresh = msgspec.structs.replace(status, conditions=(*kept, condition))
         await self._api.update_status(msgspec.structs.replace(pod, status=fresh))
-        self._drained.discard(pod.metadata.uid or "")
+        uid = f"{pod.metadata.uid}/"
+        self._drained = {id_ for id_ in self._drained if not id_.startswith(uid)}
 
     def _entry(self, revision: Revision, pods: Sequence[Pod]) -> RevisionEntry:
         spec = revision.spec
@@ -129,6 +130,6 @@ def endpoint(pod: Pod) -> Endpoint | None:
         return None
     if not going and not is_true(pod.status.conditions, "Ready"):
         return None
-    return Endpoint(
-        id=pod.metadata.uid or "", host="127.0.0.1", port=port.local_port, draining=going
-    )
+    # A container that is started again may get another port: for the gateway that is another replica.
+    id_ = f"{pod.metadata.uid}/{port.local_port}"
+    return Endpoint(id=id_, host="127.0.0.1", port=port.local_port, draining=going)

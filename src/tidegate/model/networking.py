@@ -20,7 +20,7 @@ class IngressSplit(Wire, frozen=True, kw_only=True):
 
     service_name: str
     service_namespace: str
-    percent: int = 100
+    percent: int
     service_port: int | None = None
     append_headers: dict[str, str] = {}
 
