@@ -151,6 +151,12 @@ async def measure(pid, port, connections, seconds, vary):
     return cpu / n * 1e6, n / took
 
 
+def start_upstreams():
+    command = [sys.executable, __file__, "--upstream", str(UPSTREAMS)]
+    proc = subprocess.Popen(command, stdout=subprocess.PIPE)
+    return proc, json.loads(proc.stdout.readline())
+
+
 def start_gateway(ports, concurrency):
     home = Home(Path(tempfile.mkdtemp(prefix="tidegate-bench-")))
     home.make()
@@ -173,7 +179,9 @@ def start_gateway(ports, concurrency):
     endpoints = tuple(
         Endpoint(id=f"pod-{i}", host="127.0.0.1", port=p) for i, p in enumerate(ports)
     )
-    revision = Revision(key="default/bench-1", endpoints=endpoints, container_concurrency=concurrency)
+    revision = Revision(
+        key="default/bench-1", endpoints=endpoints, container_concurrency=concurrency
+    )
     route = Route(
         key="default/bench", hosts=(HOST,), splits=(Split(revision=revision.key, percent=100),)
     )
@@ -207,11 +215,7 @@ def start_haproxy(ports, concurrency):
 
 async def run(args):
     pin(1)
-    upstream = subprocess.Popen(
-        [sys.executable, __file__, "--upstream", str(UPSTREAMS)], stdout=subprocess.PIPE
-    )
-    assert upstream.stdout is not None
-    ports = json.loads(upstream.stdout.readline())
+    upstream, ports = start_upstreams()
     started = [upstream]
     try:
         free, free_port, hold_a = start_gateway(ports, 0)
@@ -266,7 +270,9 @@ def report(args, seen, haproxy_version):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=32)

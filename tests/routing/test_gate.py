@@ -6,9 +6,14 @@ from tidegate.routing import Gate, Seat, Verdict
 
 
 def gate(*ids: str, limit: int = 1, places: int = 100, places_bytes: int = 1000) -> Gate[int]:
-    made: Gate[int] = Gate(limit=limit, places=places, places_bytes=places_bytes)
-    made.set_seats(dict.fromkeys(ids, False))
+    made: Gate[int] = Gate()
+    made.configure(dict.fromkeys(ids, False), limit=limit, places=places, places_bytes=places_bytes)
     return made
+
+
+def seats(gate: Gate[int], limit: int = 1, **draining: bool) -> list[tuple[int, Seat]]:
+    """Change the replicas, and the limit."""
+    return gate.configure(draining, limit=limit, places=100, places_bytes=1000)
 
 
 def seat_of(verdict: Seat | Verdict) -> Seat:
@@ -19,7 +24,7 @@ def seat_of(verdict: Seat | Verdict) -> Seat:
 def test_with_no_replica_requests_wait_and_start_in_order_when_one_comes():
     g = gate()
     assert [g.arrive(i) for i in range(3)] == [Verdict.WAITS] * 3
-    assert [r for r, _ in g.set_seats({"a": False, "b": False})] == [0, 1]
+    assert [r for r, _ in seats(g, a=False, b=False)] == [0, 1]
 
 
 def test_the_least_busy_replica_gets_the_next_request_and_equals_take_turns():
@@ -59,7 +64,7 @@ def test_a_body_that_grows_too_large_while_waiting_loses_its_place_only():
 def test_a_draining_replica_finishes_and_gets_nothing_new():
     g = gate("a")
     seat = seat_of(g.arrive(1))
-    g.set_seats({"a": True})
+    seats(g, a=True)
     assert g.arrive(2) is Verdict.WAITS
     assert g.drained == []
     assert g.leave(seat) is None
@@ -69,7 +74,7 @@ def test_a_draining_replica_finishes_and_gets_nothing_new():
 def test_a_removed_replica_is_drained_when_its_last_request_has_left():
     g = gate("a", "b", limit=0)
     seat = seat_of(g.arrive(1))
-    g.set_seats({"b": False} if seat.id == "a" else {"a": False})
+    seats(g, 0, **{"b" if seat.id == "a" else "a": False})
     assert g.drained == []
     g.leave(seat)
     assert g.drained == [seat.id]
@@ -78,8 +83,8 @@ def test_a_removed_replica_is_drained_when_its_last_request_has_left():
 def test_a_removed_replica_that_comes_back_still_counts_what_it_runs():
     g = gate("a")
     g.arrive(1)
-    g.set_seats({})
-    g.set_seats({"a": False})
+    seats(g)
+    seats(g, a=False)
     assert g.arrive(2) is Verdict.WAITS
     assert g.drained == []
 
@@ -120,9 +125,17 @@ def test_a_smaller_limit_lets_running_requests_finish_and_starts_no_new_ones():
     seat = seat_of(g.arrive(1))
     g.arrive(2)
     g.arrive(3)
-    g.configure(limit=1, places=10, places_bytes=10)
+    seats(g, 1, a=False)
     assert g.leave(seat) is None
     assert g.leave(seat) == 3
+
+
+def test_a_larger_limit_and_a_draining_replica_in_one_change_start_nothing_there():
+    g = gate("a", limit=1)
+    g.arrive(1)
+    g.arrive(2)
+    assert seats(g, 2, a=True) == []
+    assert g.waiting == 1
 
 
 def test_a_closed_gate_gives_back_all_that_waited_oldest_first():

@@ -31,7 +31,12 @@ class GateMachine(RuleBasedStateMachine):
     @initialize(limit=st.sampled_from([0, 1, 2]))
     def begin(self, limit: int) -> None:
         self.limit = limit
-        self.gate.configure(limit=limit, places=self.places, places_bytes=self.places_bytes)
+        self.configured()
+
+    def configured(self) -> list[tuple[int, Seat]]:
+        return self.gate.configure(
+            self.listed, limit=self.limit, places=self.places, places_bytes=self.places_bytes
+        )
 
     def started(self, starts: list[tuple[int, Seat]]) -> None:
         for request, seat in starts:
@@ -106,7 +111,7 @@ class GateMachine(RuleBasedStateMachine):
             id_ for id_, now in wanted.items() if now and id_ not in self.listed and id_ not in busy
         }
         self.listed = dict(wanted)
-        starts = self.gate.set_seats(wanted)
+        starts = self.configured()
         self.seats.update(self.gate.seats)
         for id_ in ending:
             if id_ not in busy:
@@ -130,9 +135,7 @@ class GateMachine(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([0, 1, 2, 3]), places=st.integers(1, 6))
     def configure(self, limit: int, places: int) -> None:
         self.limit, self.places = limit, places
-        self.started(
-            self.gate.configure(limit=limit, places=places, places_bytes=self.places_bytes)
-        )
+        self.started(self.configured())
 
     @invariant()
     def the_gate_and_the_mirror_agree(self) -> None:

@@ -183,14 +183,15 @@ class Hub:
         return self._loop.call_later(after_s, call, *args)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a task that the gateway waits for."""
-        self._tasks.create_task(work)
+        """Run a task that the gateway waits for. What fails in it is one request's misfortune."""
+        self._tasks.create_task(_reported(work))
 
     async def dial(self, pool: Pool) -> UpstreamConnection | None:
         """A new connection to a replica; None: it takes none."""
         try:
             async with asyncio.timeout(self.settings.connect_s):
-                return await self._dial(lambda: UpstreamConnection(pool), pool.host, pool.port)
+                conn = await self._dial(lambda: UpstreamConnection(pool), pool.host, pool.port)
+                return conn if conn.usable else None  # accepted, and closed in the same breath
         except (OSError, TimeoutError) as why:
             log.info(
                 "replica %s at %s:%s takes no connection: %s", pool.id, pool.host, pool.port, why
@@ -206,8 +207,14 @@ class Hub:
             await self._clock.sleep(floor(now) + 1 + _BEHIND_S - now)
             now = self.monotonic()
             for lane in list(self.active):
-                for sample in lane.tick(now):
-                    self.tell(sample)
+                self._tick(lane, now)
+
+    def _tick(self, lane: Lane, now_s: float) -> None:
+        try:
+            for sample in lane.tick(now_s):
+                self.tell(sample)
+        except Exception:
+            log.exception("revision %s could not be sampled; the others go on", lane.revision.key)
 
     async def watch_clients(self) -> None:
         """Let go of clients that are silent for too long. Until cancelled."""
@@ -235,3 +242,10 @@ class Hub:
     def busy_endpoints(self) -> list[str]:
         """Replicas that work on a request of ours."""
         return [id_ for lane in self.active for id_ in lane.busy_endpoints()]
+
+
+async def _reported(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("a request could not be served by our own mistake; it ends by its timeout")

@@ -6,6 +6,7 @@ requests of a revision share their limits, so one timer, armed for the oldest, w
 
 from __future__ import annotations
 
+import logging
 from asyncio import TimerHandle
 from collections import deque
 from enum import Enum, auto
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tidegate.gateway.hub import Hub
+
+log = logging.getLogger(__name__)
 
 _LEAST_WATCH_S: Final = (
     0.02  # between two looks for late requests, when many are late one after the other
@@ -66,7 +69,7 @@ class Lane:
         self.gone = False  # removed: finishes what runs
         self.active = False  # sampled each second
         self.kept: deque[Sample] = deque()
-        self._gate: Gate[Exchange] = Gate(limit=0, places=0, places_bytes=0)
+        self._gate: Gate[Exchange] = Gate()
         self._pools: dict[str, Pool] = {}
         self._meter = Meter(hub.begin_s)
         self._alive: dict[Exchange, None] = {}  # in order of arrival
@@ -89,8 +92,7 @@ class Lane:
     def update(self, revision: Revision) -> None:
         """The revision as it is now."""
         self.revision = revision
-        extra = "".join(f"{name}: {value}\r\n" for name, value in revision.headers)
-        self.extra_head = extra.encode("latin-1") + b"\r\n"
+        self.extra_head = _field_lines(revision.headers) + b"\r\n"
         for endpoint in revision.endpoints:
             pool = self._pools.get(endpoint.id)
             if pool is None or (pool.host, pool.port) != (endpoint.host, endpoint.port):
@@ -103,11 +105,11 @@ class Lane:
             elif not endpoint.draining:
                 pool.closed = False
         starts = self._gate.configure(
+            {endpoint.id: endpoint.draining for endpoint in revision.endpoints},
             limit=revision.container_concurrency,
             places=revision.queue_requests,
             places_bytes=revision.queue_bytes,
         )
-        starts += self._gate.set_seats({e.id: e.draining for e in revision.endpoints})
         listed = self._gate.seats
         for id_ in [id_ for id_ in self._pools if id_ not in listed]:
             self._pools.pop(id_).close()
@@ -123,7 +125,7 @@ class Lane:
         """The revision is gone: who waits is refused, who runs finishes."""
         self.gone = True
         self._refuse_waiting()
-        self._gate.set_seats({})
+        self._gate.configure({}, limit=0, places=0, places_bytes=0)
         for pool in self._pools.values():
             pool.close()
         self._pools.clear()
@@ -347,7 +349,9 @@ class Lane:
         """Look when the only request there is could be late, by the shortest of the limits."""
         revision = self.revision
         limits = (revision.timeout_s, revision.response_start_timeout_s, revision.idle_timeout_s)
-        self._watch = self._hub.later(min(limit for limit in limits if limit), self._look)
+        self._watch = self._hub.later(
+            min((limit for limit in limits if limit), default=0.0), self._look
+        )
 
     def _look(self) -> None:
         """End the requests that are late, and arm the timer for the one that is late next."""
@@ -384,3 +388,15 @@ class Lane:
         if limit is _Limit.IDLE:
             return answers.idle(revision.key, revision.idle_timeout_s or 0)
         return answers.too_late(revision.key, revision.timeout_s, waited=exchange.seat is None)
+
+
+def _field_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Header lines, each with its end. One that would end a line early is left out and reported."""
+    out = b""
+    for name, value in headers:
+        line = f"{name}: {value}".encode()
+        if b"\r" in line or b"\n" in line:
+            log.warning("header %r of a revision has a line end in it and is not sent", name)
+        else:
+            out += line + b"\r\n"
+    return out

@@ -53,6 +53,8 @@ class Pool:
         """A connection that may be used for a request, or None: open a new one."""
         while self._idle:
             conn = self._idle.pop()
+            if not conn.usable:
+                continue
             if repeatable:
                 return conn
             idle_s = now_s - conn.idle_since_s
@@ -132,6 +134,11 @@ class UpstreamConnection(asyncio.Protocol):
         """The replica's id."""
         return self._pool.id
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is open as far as we know."""
+        return self._transport is not None and not self._transport.is_closing()
+
     # --- used by the pool and the exchange
 
     def begin(self, exchange: Exchange, data: bytes) -> None:
@@ -170,7 +177,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def has_news(self) -> bool:
         """Whether the kernel has something to read: on an idle connection that can only be its end."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None:
             return True
         if self._poll is None:
             sock = self._transport.get_extra_info("socket")

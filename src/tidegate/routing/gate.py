@@ -74,7 +74,7 @@ class Gate(Generic[R]):
         "seats",
     )
 
-    def __init__(self, *, limit: int, places: int, places_bytes: int) -> None:
+    def __init__(self, *, limit: int = 0, places: int = 0, places_bytes: int = 0) -> None:
         self._limit = limit or _NO_LIMIT
         self._places, self._places_bytes = places, places_bytes
         self._waiting: OrderedDict[R, int] = OrderedDict()  # request -> bytes it holds
@@ -189,27 +189,17 @@ class Gate(Generic[R]):
         seat.trial, seat.cap = False, self._limit
         return self._admit()
 
-    def configure(self, *, limit: int, places: int, places_bytes: int) -> list[tuple[R, Seat]]:
-        """New limits. What waits already stays, also where there are fewer places now."""
+    def configure(
+        self, seats: Mapping[str, bool], *, limit: int, places: int, places_bytes: int
+    ) -> list[tuple[R, Seat]]:
+        """The replicas there are now (id -> draining) and the limits. Who starts where. Replicas left out
+        are drained, and forgotten once empty; what waits already stays, also where there are fewer
+        places now. Both at once, so that nothing starts by half of a change."""
         self._limit = limit or _NO_LIMIT
         self._places, self._places_bytes = places, places_bytes
-        for seat in self.seats.values():
-            if not seat.trial:
-                seat.cap = self._limit
-        return self._admit()
-
-    def set_seats(self, wanted: Mapping[str, bool]) -> list[tuple[R, Seat]]:
-        """The replicas there are now: id -> draining. Who starts where. Seats left out are drained and
-        forgotten once empty."""
-        for id_, draining in wanted.items():
-            seat = self.seats.get(id_) or self._leaving.pop(id_, None) or Seat(id_, self._limit)
-            self.seats[id_] = seat
-            if draining and not seat.draining:
-                seat.draining = True
-                self._say_drained(seat)
-            elif not draining and seat.draining:
-                seat.draining, seat.said = False, False
-        for id_ in [id_ for id_ in self.seats if id_ not in wanted]:
+        for id_, draining in seats.items():
+            self._place(id_, draining=draining)
+        for id_ in [id_ for id_ in self.seats if id_ not in seats]:
             seat = self.seats.pop(id_)
             if seat.running:
                 self._leaving[id_] = seat
@@ -234,6 +224,17 @@ class Gate(Generic[R]):
         """Who waits, in the order in which they will start."""
         yield from (request for _, request, _ in self._returned)
         yield from self._waiting
+
+    def _place(self, id_: str, *, draining: bool) -> None:
+        seat = self.seats.get(id_) or self._leaving.pop(id_, None) or Seat(id_, self._limit)
+        self.seats[id_] = seat
+        if not seat.trial:
+            seat.cap = self._limit
+        if draining and not seat.draining:
+            seat.draining = True
+            self._say_drained(seat)
+        elif not draining and seat.draining:
+            seat.draining, seat.said = False, False
 
     def _pick(self) -> Seat | None:
         """The least busy open seat with room; among equals they take turns."""
