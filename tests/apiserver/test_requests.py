@@ -174,8 +174,8 @@ def deployment(**changes: Any) -> dict[str, Any]:
         pytest.param(
             "POST", MAPS, {"metadata": {"name": "x"}, "data": {"a": 1}}, {},
             400, "BadRequest",
-            'ConfigMap in version "v1" cannot be handled as a ConfigMap: data[...]: '
-            "expected str, got int",
+            'ConfigMap in version "v1" cannot be handled as a ConfigMap: data.a: '
+            "expected str, got int (in quotes it is text)",
             id="a value of another type",
         ),
         pytest.param(

@@ -12,7 +12,7 @@ from tidegate.model.meta import (
     ObjectMeta,
     ObjectReference,
 )
-from tidegate.model.wire import ClusterOnly, IntOrString, NotHonoured, QuantityText, Wire
+from tidegate.model.wire import ClusterOnly, IntOrString, NotHonoured, QuantityText, Wire, always
 
 # --- containers
 
@@ -288,7 +288,7 @@ class ContainerStateRunning(Wire, frozen=True, kw_only=True):
 class ContainerStateTerminated(Wire, frozen=True, kw_only=True):
     """`exit_code` -1 with reason Unknown: nobody was there to see it end."""
 
-    exit_code: int = 0
+    exit_code: int = always(0)
     signal: int | None = None
     reason: str | None = None
     message: str | None = None

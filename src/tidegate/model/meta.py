@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tidegate.model.wire import Wire
+from tidegate.model.wire import Wire, always
 
 
 class OwnerReference(Wire, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Condition(Wire, frozen=True, kw_only=True):
     """`status` is True, False or Unknown. `severity` Info: doesn't count for Ready (Knative)."""
 
     type: str
-    status: str = "Unknown"
+    status: str = always("Unknown")
     severity: str | None = None
     reason: str | None = None
     message: str | None = None

@@ -8,6 +8,7 @@ Treat mappings inside as immutable: objects are shared by the store, watches and
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -29,6 +30,13 @@ class Wire(
 
 T = TypeVar("T")
 
+
+def always(value: T) -> T:
+    """A field's default that is written out as well, where clients count on the field being there."""
+    made: T = msgspec.field(default_factory=lambda: value)
+    return made
+
+
 #: A field that matters to a cluster's scheduler or kubelet and has no meaning on one machine.
 ClusterOnly = Annotated[
     Any, msgspec.Meta(extra={"note": "kept, but it only has an effect on a cluster"})
@@ -37,6 +45,10 @@ ClusterOnly = Annotated[
 NotHonoured = Annotated[
     Any, msgspec.Meta(extra={"note": "known, but not honoured on this machine"})
 ]
+
+_AT = " - at `$"
+_STEPS = re.compile(r"\.[^.\[]+|\[\d+\]")
+_NOT_QUOTED = frozenset(f"expected str, got {other}" for other in ("int", "float", "bool"))
 
 IntOrString = int | str
 QuantityText = str | int | float
@@ -71,7 +83,7 @@ def read(raw: Any, type_: type[T]) -> tuple[T, Reading]:
     try:
         value = msgspec.convert(clean, type_)
     except msgspec.ValidationError as why:
-        raise _wrong_type(str(why)) from why
+        raise _wrong_type(_with_keys(str(why), clean, type_)) from why
     return value, Reading(tuple(unknown), tuple(notes))
 
 
@@ -82,10 +94,34 @@ def to_raw(value: Wire) -> dict[str, Any]:
 
 
 def _wrong_type(text: str) -> WrongType:
-    problem, _, path = text.partition(" - at `$")
+    problem, _, path = text.partition(_AT)
     path = path.rstrip("`").lstrip(".")
     problem = problem.replace("Expected", "expected").replace("`", "").replace(" | null", "")
+    if problem in _NOT_QUOTED:
+        problem += " (in quotes it is text)"
     return WrongType(path, problem)
+
+
+def _with_keys(text: str, clean: Any, type_: Any) -> str:
+    """The message with the mapping's key in its path, where msgspec writes `[...]` for any key.
+
+    Found by trying: with this key alone, is the message the same? `clean` is used up.
+    """
+    before, found, after = text.partition("[...]")
+    if not found:
+        return text
+    mapping = clean
+    for step in _STEPS.findall(before.partition(_AT)[2]):
+        mapping = mapping[int(step[1:-1]) if step.startswith("[") else step[1:]]
+    for key, value in dict(mapping).items():
+        mapping.clear()
+        mapping[key] = value
+        try:
+            msgspec.convert(clean, type_)
+        except msgspec.ValidationError as why:
+            if str(why) == text:
+                return f"{before}.{key}{after}"
+    return text
 
 
 @lru_cache(maxsize=512)
