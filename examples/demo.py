@@ -30,7 +30,7 @@ SERVING = "serving.knative.dev/v1"
 FLOWERS = {"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}
 QUESTION = {
     "model": "smollm2",
-    "messages": [{"role": "user", "content": "What is the capital of France?"}],
+    "messages": [{"role": "user", "content": "Say hello."}],
     "max_tokens": 24,
     "temperature": 0,
     "stream": True,
@@ -158,7 +158,7 @@ def scale_out(demo: Demo) -> None:
             most = max(most, ready(demo, "iris"))
             demo.say(f"  iris: {ready(demo, 'iris')} ready under load")
             time.sleep(1)
-        load.send_signal(signal.SIGINT)  # ends the run; its report comes all the same
+        load.terminate()  # ends the run; its report comes all the same
         report = json.loads(load.communicate(timeout=30)[0])
     finally:
         if load.poll() is None:
@@ -318,6 +318,8 @@ def main() -> int:
         failed = str(why)
     except KeyboardInterrupt:
         failed = "interrupted"
+    except Exception as why:  # noqa: BLE001 - whatever it was: say it, stop, exit with 1
+        failed = f"{type(why).__name__}: {why}"
     finally:
         _clean_up(demo, keep=bool(failed) and failed != "interrupted")
     print("\n== Summary")
@@ -333,7 +335,7 @@ def main() -> int:
 def _clean_up(demo: Demo, *, keep: bool) -> None:
     """Stop the engine if it still runs; keep the folder only where its logs tell what failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half an engine
-    if (demo.home / "run").exists():
+    while _an_engine_runs(demo):
         try:
             tidegate(demo, "down", show=False)
         except Failed as why:
@@ -343,6 +345,16 @@ def _clean_up(demo: Demo, *, keep: bool) -> None:
         print(f"logs: {demo.home / 'logs'}", file=sys.stderr)
     else:
         shutil.rmtree(demo.home, ignore_errors=True)
+
+
+def _an_engine_runs(demo: Demo) -> bool:
+    """Looks for a second where `up` was interrupted: its keeper may be just about to serve."""
+    for _ in range(5 if not demo.gateway else 1):
+        known = subprocess.run(_command("status"), env=_environment(demo), capture_output=True)
+        if known.returncode == 0:
+            return True
+        time.sleep(0.2)
+    return False
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -116,18 +118,26 @@ def load(
     )
     tally = Tally()
     started = perf_counter()
-    with suppress(KeyboardInterrupt):  # Ctrl-C ends the run early; what was measured is reported
-        _loop_run(run_load(where, plan, tally))
+    _run_until_told(run_load(where, plan, tally))
     summary = summarise(tally, perf_counter() - started)
     _print(summary, output)
     return 0 if summary.statuses else 1
 
 
-def _loop_run(work: object) -> None:
+def _run_until_told(work: Coroutine[object, object, float]) -> None:
+    """Run it on uvloop. Ctrl-C or SIGTERM ends it early; what was measured is reported all the same."""
     import uvloop
 
+    async def run() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await work
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)  # type: ignore[arg-type]
+        runner.run(run())
 
 
 def _seconds(duration: str) -> float:
