@@ -154,7 +154,9 @@ def test_a_pod_leads_its_own_session_with_exactly_its_environment_and_no_descrip
 def test_its_signals_are_as_new(engine):
     engine.shell("p", "grep -E '^Sig(Blk|Ign)' /proc/self/status")
     engine.ended("p")
-    assert {int(line["log"].split()[1], 16) for line in engine.lines("p")} == {0}
+    # 32 and 33 are the C library's own: whatever make starts has them ignored, and nobody can reset them.
+    own = 1 << 31 | 1 << 32
+    assert {int(line["log"].split()[1], 16) & ~own for line in engine.lines("p")} == {0}
 
 
 def test_exit_codes_and_signals_are_told_apart(engine):
