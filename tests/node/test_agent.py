@@ -388,6 +388,18 @@ async def test_what_listens_elsewhere_is_told_once_and_never_ready(world):
     assert not world.is_ready()
     assert "listens on 9999 but its port 8080 is" in world.events("ListensElsewhere")[0]
     assert len(world.events("ListensElsewhere")) == 1
+    assert "listens on 9999" in world.status().tidegate.trouble[0]
+
+
+async def test_what_listens_nowhere_is_told_once_and_no_longer_when_it_is_ready(world):
+    world.scripted(Script(listens_after_s=30))
+    await world.given()
+    await asyncio.sleep(20)
+    assert "listens on no port 10 s after its start" in world.events("ListensNowhere")[0]
+    assert len(world.events("ListensNowhere")) == 1
+    assert world.status().tidegate.trouble == tuple(world.events("ListensNowhere"))
+    await world.until(world.is_ready)
+    assert world.status().tidegate.trouble == ()
 
 
 async def test_init_containers_run_in_order_and_a_failed_one_is_tried_again(world):

@@ -107,6 +107,7 @@ def _machine(engine: Json) -> Iterator[str]:
     """What the node agent tells about a pod: its ports here, what it rewrote, what it can't enforce."""
     for key, title in (
         ("ports", "Local ports"),
+        ("trouble", "Not ready because"),
         ("rewritten", "Rewritten for this machine"),
         ("notEnforced", "Not enforced here"),
         ("not_enforced", "Not enforced here"),
@@ -114,7 +115,7 @@ def _machine(engine: Json) -> Iterator[str]:
     ):
         if engine.get(key):
             yield from _section(title, engine[key])
-    known = {"ports", "rewritten", "notEnforced", "not_enforced", "stages"}
+    known = {"ports", "trouble", "rewritten", "notEnforced", "not_enforced", "stages"}
     rest = {k: v for k, v in engine.items() if k not in known}
     if rest:
         yield from _section("On this machine", rest)

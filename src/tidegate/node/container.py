@@ -143,6 +143,7 @@ class ContainerRunner:
         record.process, record.container_id = process, PREFIX + process.name
         record.started_at = timestamp(clock.now())
         record.waiting, record.ready, record.started = None, False, False
+        record.trouble = None
         record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
         record.on(Happened.SPAWNED)
         if self._stopping:
@@ -299,6 +300,7 @@ class ContainerRunner:
         record = self.record
         record.before, record.terminated = record.terminated, ended
         record.process, record.ready, record.started = None, False, False
+        record.trouble = None
         record.ended_at_s = self._around.clock.monotonic()
         record.waiting = waiting
         again = self._again or starts_again(self._policy, ended.exit_code)

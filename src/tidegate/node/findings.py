@@ -43,21 +43,36 @@ class RunFindings:
         self._record.on(Happened.PROBE_OK if is_ready else Happened.PROBE_FAILED)
         if is_ready != self._record.ready:
             self._record.ready = is_ready
+            if is_ready:
+                self._record.trouble = None
             if all(container.ready for container in self._pod.containers):
                 self._pod.reached("ready", self._around.clock.monotonic())
             self._pod.changed()
 
     def unhealthy(self, kind: Kind, detail: str) -> None:
-        self._say("Unhealthy", f"{kind} probe failed: {detail}")
+        message = f"{kind} probe failed: {detail}"
+        self._say("Unhealthy", message)
+        if not self._record.ready:
+            self._in_trouble(message)
 
     def listens_elsewhere(self, wanted: LocalPort, found: tuple[int, ...]) -> None:
         ports = ", ".join(map(str, found))
-        self._say(
-            "ListensElsewhere",
+        message = (
             f"container {self._record.spec.name} listens on {ports} but its port "
             f"{wanted.container_port} is {wanted.local_port} here: let it listen on $PORT, or declare "
-            f"the port it listens on as its containerPort",
+            f"the port it listens on as its containerPort"
         )
+        self._say("ListensElsewhere", message)
+        self._in_trouble(message)
+
+    def listens_nowhere(self, wanted: LocalPort, after_s: float) -> None:
+        message = (
+            f"container {self._record.spec.name} listens on no port {after_s:.0f} s after its start: "
+            f"its port {wanted.container_port} is {wanted.local_port} here, which is $PORT "
+            "(its log may tell what it is doing)"
+        )
+        self._say("ListensNowhere", message)
+        self._in_trouble(message)
 
     def fixed_port(self, port: LocalPort, beyond_loopback: bool) -> None:
         fixed = msgspec.structs.replace(port, local_port=port.container_port)
@@ -107,6 +122,11 @@ class RunFindings:
     def _replace_port(self, old: LocalPort, new: LocalPort) -> None:
         self._pod.ports = tuple(new if port == old else port for port in self._pod.ports)
         remember_ports(pod_folder(self._around.home, self._pod.pod), self._pod.ports)
+
+    def _in_trouble(self, message: str) -> None:
+        if message != self._record.trouble:
+            self._record.trouble = message
+            self._pod.changed()
 
     def _say(self, reason: str, message: str) -> None:
         self._around.say(self._pod.pod, WARNING, reason, message)

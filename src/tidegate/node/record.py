@@ -55,6 +55,7 @@ class ContainerRecord:
     back_off: BackOff = field(default_factory=BackOff)
     rewritten: tuple[str, ...] = ()
     not_enforced: tuple[str, ...] = ()
+    trouble: str | None = None  # why this run isn't ready, as far as probing has found out
 
     @property
     def restarts(self) -> int:

@@ -14,6 +14,7 @@ class NodeSettings:
     port_high: int = 32_000  # below Linux' ephemeral range (32768), where clients' ports come from
     max_pods: int = 110  # the kubelet's default
     elsewhere_after_s: float = 3.0  # listening on another port this long gives an event
+    nowhere_after_s: float = 10.0  # listening on no port for so long gives an event
     routed_grace_s: float = (
         30.0  # most between SIGTERM and SIGKILL of a pod that is drained already
     )

@@ -54,6 +54,7 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
             ports=record.ports,
             rewritten=_told(record, [c.rewritten for c in record.containers]),
             not_enforced=_told(record, [c.not_enforced for c in record.containers]),
+            trouble=_told(record, [(c.trouble,) if c.trouble else () for c in record.containers]),
             stages={**record.stages, **local.stages},  # the first time counts,
         ),
     )
