@@ -43,6 +43,8 @@ class ClientConnection(asyncio.Protocol):
         "_in",
         "_known_head",
         "_known_raw",
+        "_lines",
+        "_lines_host",
         "_mood",
         "_paused",
         "_serving",
@@ -72,6 +74,8 @@ class ClientConnection(asyncio.Protocol):
         self._serving = False
         self._for = b""
         self._trusted = False
+        self._lines = b""  # the usual lines about where requests come from, with this host
+        self._lines_host: bytes | None = None
         # A client often sends the very same head again: it is read once.
         self._known_raw = b""
         self._known_head: RequestHead | None = None
@@ -154,11 +158,14 @@ class ClientConnection(asyncio.Protocol):
     def forwarded(self, head: RequestHead) -> bytes:
         """The lines that tell a replica where the request came from."""
         if not self._trusted or not (head.forwarded_for or head.forwarded):
-            return b"X-Forwarded-For: %b\r\n%b\r\nX-Forwarded-Host: %b" % (
-                self._for,
-                _PROTO,
-                head.host,
-            )
+            if head.host is not self._lines_host:
+                lines = [
+                    b"X-Forwarded-For: " + self._for,
+                    _PROTO,
+                    b"X-Forwarded-Host: " + head.host,
+                ]
+                self._lines, self._lines_host = b"\r\n".join(lines), head.host
+            return self._lines
         before = head.forwarded_for + b", " if head.forwarded_for else b""
         lines = [b"X-Forwarded-For: " + before + self._for, *head.forwarded]
         named = {line.partition(b":")[0].lower() for line in head.forwarded}

@@ -48,6 +48,11 @@ class Control:
         self._unheard: list[Drained] = []  # said while nobody listened
         hub.listener = self.tell
 
+    @property
+    def connected(self) -> bool:
+        """Whether a control plane is there."""
+        return self._current is not None
+
     def restore(self) -> None:
         """Put the table from disk in force. Its replicas may be gone; connecting to them will tell."""
         table = self._journal.load()
@@ -96,14 +101,21 @@ class Control:
             case RouteChanged():
                 self._hub.apply_route(message.key, message.route)
         self._journal.keep(message)
-        connection.send(Ack(seq=message.seq))
         if isinstance(message, Snapshot):
             self._catch_up(connection, message)
+        connection.send(Ack(seq=message.seq))
+        if isinstance(message, Snapshot):
+            self._repeat_drained()
 
     def _catch_up(self, connection: ControlConnection, snapshot: Snapshot) -> None:
+        """Samples first, then the acknowledgement: from that on the autoscaler decides."""
         connection.heard_snapshot = True
-        for sample in self._hub.kept_samples(snapshot.samples_since_s):
-            connection.send(msgspec.structs.replace(sample, replay=True))
+        kept = self._hub.kept_samples(snapshot.samples_since_s)
+        connection.send_history(
+            [encode(msgspec.structs.replace(sample, replay=True)) for sample in kept]
+        )
+
+    def _repeat_drained(self) -> None:
         unheard, self._unheard = self._unheard, []
         for drained in dict.fromkeys([*unheard, *self._hub.drained_endpoints()]):
             self._hub.say_drained(drained)
@@ -118,6 +130,7 @@ class ControlConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._pieces: list[bytes] = []  # of a line that isn't complete
         self._size = 0
+        self._may_be_unread = _MAX_UNREAD
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
@@ -146,8 +159,17 @@ class ControlConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(encode(message))
-        if transport.get_write_buffer_size() > _MAX_UNREAD:
+        if transport.get_write_buffer_size() > self._may_be_unread:
             self._fail("it does not read what it is told")
+
+    def send_history(self, lines: list[bytes]) -> None:
+        """However much it is: an hour of many revisions is more than may be unread otherwise, and a
+        control plane that was dropped for it would ask for it again, for ever."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            data = b"".join(lines)
+            self._may_be_unread += len(data)
+            transport.write(data)
 
     def close(self) -> None:
         if self._transport is not None:

@@ -5,6 +5,7 @@ was understood once is looked up the next time: a third of the cost of reading i
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -13,7 +14,9 @@ _TOKEN: Final = bytes(
 )
 _FIELD_TEXT: Final = bytes(c for c in range(256) if c == 9 or (c >= 32 and c != 127))
 _KNOWN_LINES: Final = 4096  # lines remembered; clients can invent them, so bounded
+_KNOWN_LINES_OF_NAME: Final = 256  # a name with more values than this has a new one each time
 _KNOWN_BYTES: Final = 160  # of one of them
+_KNOWN_NAMES: Final = 1024  # spellings
 
 
 class BadHead(Exception):
@@ -74,32 +77,52 @@ ANSWER_MEANINGS: Final[Mapping[bytes, Means]] = {
 }
 
 
+@dataclass(slots=True)
+class Name:
+    """A field's name in one spelling, and how many lines with it are remembered."""
+
+    means: Means
+    lines: int = 0
+
+
 class Lines:
     """The lines of requests, or of answers, understood so far. `known` is for reading only."""
 
-    __slots__ = ("_meanings", "known")
+    __slots__ = ("_meanings", "_names", "known")
 
     def __init__(self, meanings: Mapping[bytes, Means]) -> None:
         self._meanings = meanings
+        self._names: dict[bytes, Name] = {}
         self.known: dict[bytes, Field] = {}
 
     def learn(self, line: bytes) -> Field:
         """What a line means that is not known. Raises `BadHead`, also for one folded onto the line before."""
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN):
-            raise BadHead(
-                400, "bad-header", f"{line[:80]!r} is not a header: write `name: value`, not folded"
-            )
-        means = self._meanings.get(name.lower(), Means.PLAIN)
+        spelled, colon, value = line.partition(b":")
+        name = self._names.get(spelled)
+        if name is None or not colon:
+            name = self._learn_name(spelled, line)
+        means = name.means
         if means is Means.PLAIN:
             field = PLAIN
         else:
             field = (means, line if means is Means.FORWARDED else value.strip(b" \t"))
-        if len(line) <= _KNOWN_BYTES:
+        if name.lines < _KNOWN_LINES_OF_NAME and len(line) <= _KNOWN_BYTES:
             if len(self.known) >= _KNOWN_LINES:
                 self.known.clear()
+                self._names.clear()
+            name.lines += 1
             self.known[line] = field
         return field
+
+    def _learn_name(self, spelled: bytes, line: bytes) -> Name:
+        if line[len(spelled) : len(spelled) + 1] != b":" or not is_token(spelled):
+            raise BadHead(
+                400, "bad-header", f"{line[:80]!r} is not a header: write `name: value`, not folded"
+            )
+        name = Name(self._meanings.get(spelled.lower(), Means.PLAIN))
+        if len(self._names) < _KNOWN_NAMES and len(spelled) <= _KNOWN_BYTES:
+            self._names[spelled] = name
+        return name
 
 
 def check_bytes(head: bytes, lines: int) -> None:

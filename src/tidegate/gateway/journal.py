@@ -45,6 +45,7 @@ class Journal:
 
     def load(self) -> Snapshot | None:
         """The table that was in force when the last gateway ended; None: there is none."""
+        self._drop_unfinished()
         try:
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -108,8 +109,16 @@ class Journal:
             os.rename(beside, self._path)
         except OSError:
             os.close(fd)
+            beside.unlink(missing_ok=True)  # on a full disk it would take what room there is
             raise
         self._fd, self._changes = fd, 0
+
+    def _drop_unfinished(self) -> None:
+        """What a gateway that was killed while it wrote left beside the file."""
+        for beside in self._path.parent.glob(f"{self._path.name}.*"):
+            pid = beside.suffix[1:]
+            if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                beside.unlink(missing_ok=True)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -13,6 +13,7 @@ from tidegate.gateway.control import Control
 from tidegate.gateway.farewell import Farewell, busy_elsewhere
 from tidegate.gateway.hub import Hub
 from tidegate.gateway.journal import Journal
+from tidegate.gateway.keeper_watch import watch_keeper
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.sockets import SocketGiver, bind_unix
 from tidegate.gateway.upstream import UpstreamConnection
@@ -46,10 +47,14 @@ async def serve(
             lambda: ClientConnection(hub), sock=sockets["gateway"].dup(), backlog=_BACKLOG
         )
         rhythm = [tasks.create_task(hub.beat()), tasks.create_task(hub.watch_clients())]
+        watching = tasks.create_task(
+            watch_keeper(home, sockets, clock, has_control_plane=lambda: control.connected)
+        )
         log.info("gateway listens on %s", sockets["gateway"].getsockname())
         await stop.wait()
 
         log.info("gateway ends: %d clients are connected", len(hub.clients))
+        watching.cancel()
         address = _local_address(sockets["gateway"])
         server.close()
         sockets[

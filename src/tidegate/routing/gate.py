@@ -66,7 +66,6 @@ class Gate(Generic[R]):
         "_places",
         "_places_bytes",
         "_returned",
-        "_turn",
         "_waiting",
         "drained",
         "held_bytes",
@@ -81,8 +80,9 @@ class Gate(Generic[R]):
         self._returned: list[
             tuple[int, R, int]
         ] = []  # (arrival, request, bytes), older than `_waiting`
-        self._open: list[Seat] = []  # neither draining nor resting
-        self._turn = 0  # where the next search among equals begins
+        self._open: list[
+            Seat
+        ] = []  # neither draining nor resting; who was chosen longest ago comes first
         self._leaving: dict[str, Seat] = {}  # removed, but still running something
         self.seats: dict[str, Seat] = {}
         self.running = 0
@@ -205,7 +205,7 @@ class Gate(Generic[R]):
                 self._leaving[id_] = seat
             seat.draining = True
             self._say_drained(seat)
-        self._open = [s for s in self.seats.values() if not s.draining and not s.resting]
+        self._reopen()
         return self._admit()
 
     def close(self) -> list[R]:
@@ -236,21 +236,29 @@ class Gate(Generic[R]):
         elif not draining and seat.draining:
             seat.draining, seat.said = False, False
 
+    def _reopen(self) -> None:
+        """Who is open now, in the order of before; new ones first."""
+        now = dict.fromkeys(s for s in self.seats.values() if not s.draining and not s.resting)
+        was = [seat for seat in self._open if seat in now]
+        for seat in was:
+            del now[seat]
+        self._open = [*now, *was]
+
     def _pick(self) -> Seat | None:
-        """The least busy open seat with room; among equals they take turns."""
+        """The least busy open seat with room. It goes to the end of the line: equals take turns."""
         seats = self._open
         if len(seats) == 1:
             return seats[0] if seats[0].running < seats[0].cap else None
-        best, least, at = None, _NO_LIMIT, 0
-        turn = self._turn if self._turn < len(seats) else 0
-        for i, seat in enumerate(seats[turn:] + seats[:turn]):
-            if seat.running < least and seat.running < seat.cap:
-                best, least, at = seat, seat.running, i
-                if least == 0:
+        best, least = None, _NO_LIMIT
+        for seat in seats:
+            running = seat.running
+            if running < least and running < seat.cap:
+                best, least = seat, running
+                if not running:
                     break
-        self._turn = turn + at + 1 if best is not None else turn
-        if self._turn >= len(seats):
-            self._turn -= len(seats)
+        if best is not None:
+            seats.remove(best)
+            seats.append(best)
         return best
 
     def _admit(self) -> list[tuple[R, Seat]]:
