@@ -35,25 +35,38 @@ class EndpointsController:
 
     def __init__(self, api: Api, clock: Clock, table: GatewayTable, config: ClusterConfig) -> None:
         self._api, self._clock, self._table, self._config = api, clock, table, config
-        self._drained: set[str] = set()  # endpoint ids, until their pod's condition is written
+        self._drained: dict[str, set[str]] = {}  # per revision: endpoints whose pod isn't told yet
         self.watches: Sequence[Watch] = (watch_self(Revision), watch_mapped(Pod, _of_pod))
 
-    def drained(self, endpoint_id: str) -> None:
-        """The gateway has had its last answer from there. The caller has the revision looked at."""
-        self._drained.add(endpoint_id)
+    def drained(self, revision: str, endpoint_id: str) -> None:
+        """The gateway has had its last answer from there. The caller has the revision looked at.
+
+        Counts only while the table says that it drains: an endpoint that was taken out because its
+        pod wasn't ready, and came back, has new requests by now.
+        """
+        if endpoint_id in self._draining(revision):
+            self._drained.setdefault(revision, set()).add(endpoint_id)
 
     async def reconcile(self, key: Key) -> Next:
         revision = self._api.get(Revision, *key)
         pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
-        for pod in pods:
-            if self._has_drained(pod):
-                await self._say_drained(pod)
-        pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
+        # The table first: a write that is refused below must not leave the revision out of the first
+        # snapshot of a restarted control plane, for the gateway would drop what the snapshot lacks.
         if revision is not None:
             self._table.set_revision(str(key), self._entry(revision, pods))
         else:
             self._table.set_revision(str(key), self._rest(str(key), pods))
+        self._drained[str(key)] = self._drained.pop(str(key), set()) & self._draining(str(key))
+        if not self._drained[str(key)]:
+            del self._drained[str(key)]
+        for pod in pods:
+            if self._has_drained(str(key), pod):
+                await self._say_drained(pod)  # which brings us back, and takes it out of the table
         return Done()
+
+    def _draining(self, key: str) -> set[str]:
+        entry = self._table.revisions.get(key)
+        return {e.id for e in entry.endpoints if e.draining} if entry is not None else set()
 
     def _rest(self, key: str, pods: Sequence[Pod]) -> RevisionEntry | None:
         """The entry of a revision that is gone: it stays until its last pod has drained."""
@@ -63,12 +76,12 @@ class EndpointsController:
         last = self._table.revisions.get(key) or RevisionEntry(key=key)
         return msgspec.structs.replace(last, endpoints=endpoints)
 
-    def _has_drained(self, pod: Pod) -> bool:
+    def _has_drained(self, key: str, pod: Pod) -> bool:
         """Going, not said yet, and the gateway is through with it (or never knew it)."""
         if pod.metadata.deletion_timestamp is None or _says_drained(pod):
             return False
         known = endpoint(pod)
-        return known is None or known.id in self._drained
+        return known is None or known.id in self._drained.get(key, ())
 
     async def _say_drained(self, pod: Pod) -> None:
         status = pod.status or PodStatus(phase="Pending")
@@ -80,8 +93,6 @@ class EndpointsController:
         kept = tuple(c for c in status.conditions if c.type != names.DRAINED)
         fresh = msgspec.structs.replace(status, conditions=(*kept, condition))
         await self._api.update_status(msgspec.structs.replace(pod, status=fresh))
-        uid = f"{pod.metadata.uid}/"
-        self._drained = {id_ for id_ in self._drained if not id_.startswith(uid)}
 
     def _entry(self, revision: Revision, pods: Sequence[Pod]) -> RevisionEntry:
         spec = revision.spec

@@ -39,7 +39,7 @@ class Publisher:
                 for key in self._routes.waiting():
                     self._poke(self._routes.name, key)
             case Drained():
-                self._endpoints.drained(message.endpoint)
+                self._endpoints.drained(message.revision, message.endpoint)
                 namespace, _, name = message.revision.partition("/")
                 self._poke(self._endpoints.name, Key(namespace, name))
             case _:

@@ -41,6 +41,8 @@ class RoutesController:
             del self._said[key]
             return Done()
         in_force = all(number <= self._table.acked for number in said.values())
+        if self._table.acked == 0 and _settled(ingress):
+            in_force = True  # the gateway serves on from the table an earlier control plane gave it
         status = plan_status(ingress, in_force=in_force, now_s=self._clock.now())
         await write_status(self._api, ingress, status)
         return Done()

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 0.1  # a restarted gateway listens within a tenth of a second or two
 LINE_LIMIT = 2**20
+MAX_UNREAD = (
+    64 * 2**20
+)  # what a gateway that stands still is owed before it gets a snapshot instead
 
 
 class GatewayLink:
@@ -47,8 +50,13 @@ class GatewayLink:
         return self._writer is not None
 
     def send(self, message: ToGateway) -> None:
-        if self._writer is not None:
-            self._writer.write(encode(message))
+        if self._writer is None:
+            return
+        self._writer.write(encode(message))
+        if self._writer.transport.get_write_buffer_size() > MAX_UNREAD:
+            log.error("the gateway does not read what it is told: connecting again")
+            self._writer.transport.abort()
+            self._writer = None
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
         """Keep connected until cancelled; each connection starts with `snapshot()`."""

@@ -39,6 +39,8 @@ class FakeGateway:
         self.seq = 0
         self.kept: list[Sample] = []  # what a reconnecting control plane is told again
         self.connected = False
+        self.busy: set[str] = set()  # endpoints that still have a request: no `Drained` for them
+        self.mute = False  # takes no samples, as a gateway that stands still
         self._acks: asyncio.Queue[FromGateway] = asyncio.Queue()
 
     def listen(self, listener: Callable[[FromGateway], None]) -> None:
@@ -69,20 +71,20 @@ class FakeGateway:
         self.seq = message.seq
         for revision in self.revisions.values():
             for endpoint in revision.endpoints:
-                if endpoint.draining:
+                if endpoint.draining and endpoint.id not in self.busy:
                     self._acks.put_nowait(Drained(revision=revision.key, endpoint=endpoint.id))
         self._acks.put_nowait(Ack(seq=message.seq))
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        self._tell(Hello(pid=1, boot="fake", seq=self.seq))
+        self.tell(Hello(pid=1, boot="fake", seq=self.seq))
         wanted = snapshot()
         for sample in self.kept:
             if sample.at_s > wanted.samples_since_s:
-                self._tell(msgspec.structs.replace(sample, replay=True))
+                self.tell(msgspec.structs.replace(sample, replay=True))
         self.connected = True
         self.send(wanted)
         while True:
-            self._tell(await self._acks.get())
+            self.tell(await self._acks.get())
 
     def serving(self, host: str) -> dict[str, int]:
         """Where a host's requests go: revision name -> percent."""
@@ -96,10 +98,10 @@ class FakeGateway:
         while True:
             woken = [k for k, (c, _) in self.load.items() if c and not self._ready(k)]
             for key in woken:
-                self._tell(Wake(revision=key, at_s=self._clock.monotonic(), waiting=1))
+                self.tell(Wake(revision=key, at_s=self._clock.monotonic(), waiting=1))
             now_s = self._clock.monotonic()
             await self._clock.sleep(now_s // 1 + 1 - now_s)  # at whole seconds, as the real one
-            for key in self.revisions:
+            for key in self.revisions if not self.mute else ():
                 concurrency, arrivals = self.load.get(key, (0.0, 0))
                 if not concurrency and not self._ready(key):
                     continue
@@ -112,12 +114,13 @@ class FakeGateway:
                     running=int(concurrency),
                 )
                 self.kept.append(sample)
-                self._tell(sample)
+                self.tell(sample)
 
     def _ready(self, key: str) -> int:
         known = self.revisions.get(key)
         return sum(not e.draining for e in known.endpoints) if known else 0
 
-    def _tell(self, message: FromGateway) -> None:
+    def tell(self, message: FromGateway) -> None:
+        """Say this to the control plane now."""
         for listener in self._listeners:
             listener(message)
