@@ -93,3 +93,28 @@ def test_what_another_boot_remembered_is_not_believed():
     first.evaluate(1.5, ready=1)
     assert not scaler().restore(first.saved("boot-1"), "boot-2")
     assert not scaler().restore("not json", "boot-1")
+
+
+def test_a_second_that_is_told_again_counts_once():
+    it = scaler()
+    it.sample(sample(1, 3))
+    it.sample(sample(1, 3, replay=True))
+    it.evaluate(1.5, ready=3)
+    assert it.wants == 3
+
+
+def test_seconds_that_nobody_saw_are_not_seconds_without_demand():
+    it = scaler(KpaSpec(target=1.0, total=1.0, stable_window_s=6, panic_window_s=6))
+    for at_s in (1, 2, 3):
+        it.sample(sample(at_s, 4))
+    it.sample(sample(7, 4))  # a killed gateway's 4, 5 and 6 never came
+    it.evaluate(7.5, ready=4)
+    assert it.wants == 4
+
+
+def test_a_gap_longer_than_the_window_is_not_filled():
+    it = scaler()
+    it.sample(sample(1, 50))
+    it.sample(sample(100, 2))
+    it.evaluate(100.5, ready=2)
+    assert it.wants == 2

@@ -72,8 +72,7 @@ class Autoscaler:
             case Wake():
                 self._on_wake(message)
             case Ack() if not self._listening:
-                # Kept samples are sent before the first acknowledgement.
-                self._listening = True
+                self._listening = True  # the gateway sends its kept samples before it acknowledges
             case Hello():
                 self._listening = False
             case _:
@@ -87,9 +86,7 @@ class Autoscaler:
     def _on_sample(self, sample: Sample) -> None:
         key = _key(sample.revision)
         scaler = self._scaler(key)
-        if scaler is None or (sample.at_s <= scaler.last_sample_s - 1 and sample.replay):
-            return
-        if scaler.sample(sample):
+        if scaler is not None and scaler.sample(sample):
             self._evaluate(key, scaler)
 
     def _on_wake(self, wake: Wake) -> None:
@@ -109,7 +106,7 @@ class Autoscaler:
         while True:
             now_s = self._clock.monotonic() - TICK_PHASE_S
             await self._clock.sleep((now_s // TICK_S + 1) * TICK_S - now_s)
-            if not self._listening:
+            if not (self._listening and self._gateway_answers()):
                 continue  # missing samples are not zero: without the gateway nothing is known
             for key, scaler in list(self._scalers.items()):
                 self._evaluate(key, scaler)

@@ -8,6 +8,7 @@ everything that waits or runs, and `mode` is carried only because the rules ask 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 
 import msgspec
 
@@ -55,6 +56,8 @@ class RevisionScaler:
         self._mode = Mode.PROXY
         self._proxy_since_s = now_s
         self._woken = False  # a wake was counted that the next sample holds again
+        self._newest_s = 0.0  # end of the newest second that a sample told of
+        self._newest_value = 0.0
         self.last_words = ""
 
     # --- memory
@@ -86,16 +89,29 @@ class RevisionScaler:
 
     def sample(self, sample: Sample) -> bool:
         """Count one second. Returns whether the revision should be evaluated at once: there is
-        demand and the last decision was zero."""
+        demand and the last decision was zero. A second that is told again counts once."""
+        if sample.replay and sample.at_s <= self._newest_s:
+            return False
         concurrency, requests = sample.concurrency, float(sample.requests)
         if self._woken and not sample.replay:
             # The wake was counted as one request in flight; this second holds that one again.
             concurrency, requests = max(0.0, concurrency - 1.0), max(0.0, requests - 1.0)
         self._woken = False
         value = requests if self.spec.metric is Metric.RPS else concurrency
+        self._bridge(sample.at_s)
         # A sample is stamped with the end of its second.
         self._windows.record(sample.at_s, value)
+        self._newest_s, self._newest_value = max(sample.at_s, self._newest_s), value
         return sample.concurrency > 0 and self._state.replicas == 0 and not sample.replay
+
+    def _bridge(self, at_s: float) -> None:
+        """Seconds that nobody could observe (a gateway was killed or stood still) count as the one
+        before them. To the window they would be zeros; and a revision whose demand really ended is
+        sampled on until its window has passed."""
+        first, last = floor(self._newest_s) + 1, floor(at_s)
+        if self._newest_s and last - first <= self.spec.stable_window_s:
+            for second in range(first, last):
+                self._windows.record(second, self._newest_value)
 
     def wake(self, at_s: float) -> bool:
         """A request found no replica: it counts as one in flight. Returns whether to evaluate now
@@ -109,7 +125,7 @@ class RevisionScaler:
     @property
     def last_sample_s(self) -> float:
         """The newest second seen; 0 for none."""
-        return float(self._windows.last_s or 0)
+        return self._newest_s
 
     # --- deciding
 
