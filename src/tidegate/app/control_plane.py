@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 
 class NewKeeper:
-    """Starts another keeper when ours is gone, once at a time. The API's listening socket is handed
-    along in case no gateway lives to give it back."""
+    """Starts another keeper when ours is gone, once at a time. The listening sockets are handed along
+    in case no gateway lives to give them back."""
 
     def __init__(self, home: Home, listening: Mapping[str, int]) -> None:
         self._home, self._listening = home, listening
@@ -65,14 +65,14 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
     api = LocalApi(writes)
     try:
         await ensure_namespaces(api)
-        await _run_parts(home, sockets["api"], clock, writes, api, boot, stop)
+        await _run_parts(home, sockets, clock, writes, api, boot, stop)
     finally:
         await store.close()
 
 
 async def _run_parts(
     home: Home,
-    listener: socket.socket,
+    sockets: Mapping[str, socket.socket],
     clock: Clock,
     writes: Writes,
     api: LocalApi,
@@ -81,7 +81,9 @@ async def _run_parts(
 ) -> None:
     link = GatewayLink(home.gateway_socket, clock)
     plane = Plane(api, clock, link, boot=boot)
-    keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, {"api": listener.fileno()}))
+    listener = sockets["api"]
+    listening = {name: sock.fileno() for name, sock in sockets.items()}
+    keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
     http = ApiApp(Api(writes, clock, logs=PodLogs(api, home, clock)), token=pki.token)

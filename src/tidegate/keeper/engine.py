@@ -170,11 +170,10 @@ class Engine:
         logs = self._home.logs
         return {
             GATEWAY: PartSpec(GATEWAY, argvs[GATEWAY], logs / "gateway.log", fds),
+            # The gateway's socket too, though it never accepts on it: whoever lives longest has them
+            # all, and connections wait in the backlog instead of being refused.
             CONTROL_PLANE: PartSpec(
-                CONTROL_PLANE,
-                argvs[CONTROL_PLANE],
-                logs / "control-plane.log",
-                {"api": fds["api"]},
+                CONTROL_PLANE, argvs[CONTROL_PLANE], logs / "control-plane.log", fds
             ),
         }
 

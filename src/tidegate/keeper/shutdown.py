@@ -36,7 +36,7 @@ class Shutdown:
         for name in self._pods.running:
             try:
                 self._pods.signal(name, SIGTERM)
-            except HasEnded:  # its end is on its way to us
+            except (HasEnded, PermissionError):  # its end is on its way to us; or not ours to ask
                 pass
         self._loop.after(GRACE_S, self._kill_pods)
         self._loop.after(GRACE_S + PATIENCE_S + 1.0, self._give_up)
