@@ -15,6 +15,7 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap, Node, Pod, Secret
+from tidegate.model.errors import ApiError
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
@@ -111,13 +112,18 @@ class NodeAgent:
         while True:
             await self._unregistered.wait()
             self._unregistered.clear()
-            await register(
-                self._around.api,
-                self._around.clock,
-                self._facts,
-                name=self.node_name,
-                max_pods=settings.max_pods,
-            )
+            try:
+                await register(
+                    self._around.api,
+                    self._around.clock,
+                    self._facts,
+                    name=self.node_name,
+                    max_pods=settings.max_pods,
+                )
+            except ApiError as why:  # a full disk is no reason to stop watching pods
+                _LOG.warning("the node can't be registered yet: %s", why)
+                await self._around.clock.sleep(_AGAIN_S)
+                self._unregistered.set()
 
     def _heard(self, change: Change, tasks: asyncio.TaskGroup) -> None:
         obj = change.object
