@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.model.apps import Deployment
-from tidegate.model.core import Pod
+from tidegate.model.core import EnvVar, Pod
 from tidegate.model.serving import Configuration, PodAutoscaler, Revision, Route, Service
 from tidegate.testing.builders import service
 from tidegate.testing.world import world
@@ -78,6 +79,67 @@ async def test_a_broken_revision_never_takes_traffic_and_says_why():
         assert ready.status == "False"
         assert ready.reason == "RevisionFailed"
         assert "image bad:1" in (ready.message or "")
+
+
+async def test_a_revision_that_never_becomes_ready_fails_at_its_deadline_and_still_says_why():
+    async with world() as it:
+        it.node.silent["mute:1"] = "listens on no port"
+        await it.given(patient(service("hello", image="mute:1"), deadline="30s"))
+        ready = it.condition(it.the(Revision, "hello-00001"), "Ready")
+        assert (ready.status, ready.message) == ("Unknown", "listens on no port")
+        assert "listens on no port" in (
+            it.condition(it.the(Service, "hello"), "Ready").message or ""
+        )
+
+        await it.settle(120)  # the deadline, and the pods' end after it
+        assert it.pods("hello-00001") == []
+        ready = it.condition(it.the(Revision, "hello-00001"), "Ready")
+        assert (ready.status, ready.reason) == ("False", "ProgressDeadlineExceeded")
+        assert ready.message == "Initial scale was never achieved: listens on no port"
+        assert it.condition(it.the(Service, "hello"), "Ready").reason == "RevisionFailed"
+
+
+async def test_a_revision_whose_pods_the_api_refuses_says_so():
+    async with world() as it:
+        document = service("hello")
+        container = document.spec.template.spec.containers[0]
+        wrong = replace(container, env=(EnvVar(name="A=B", value="1"),))
+        spec = replace(document.spec.template.spec, containers=(wrong,))
+        await it.given(with_template(document, spec=spec))
+        ready = it.condition(it.the(Revision, "hello-00001"), "Ready")
+        assert (ready.status, ready.reason) == ("False", "FailedCreate")
+        assert "env[0].name" in (ready.message or "")
+
+
+async def test_a_service_that_was_ready_and_fails_at_its_next_start_is_not_ready_until_it_recovers():
+    async with world() as it:
+        await it.given(service("hello", image="frail:1", scaling=FAST))
+        await it.settle(90)
+        assert it.condition(it.the(Service, "hello"), "Ready").status == "True"
+        it.node.broken.add("frail:1")
+        it.load("hello-00001", in_flight=1)
+        await it.settle(5)
+        ready = it.condition(it.the(Service, "hello"), "Ready")
+        assert (ready.status, ready.reason) == ("False", "RevisionFailed")
+        assert it.traffic("hello") == {"hello-00001": 100}
+
+        it.node.broken.clear()
+        for pod in it.pods("hello-00001"):
+            await it.api.delete(Pod, *pod.key, uid=pod.metadata.uid, grace_s=0)
+        await it.settle(10)
+        assert it.condition(it.the(Service, "hello"), "Ready").status == "True"
+
+
+def patient(document: Service, *, deadline: str) -> Service:
+    meta = document.spec.template.metadata
+    assert meta is not None
+    annotations = {**meta.annotations, "serving.knative.dev/progress-deadline": deadline}
+    return with_template(document, metadata=replace(meta, annotations=annotations))
+
+
+def with_template(document: Service, **changes) -> Service:
+    template = replace(document.spec.template, **changes)
+    return replace(document, spec=replace(document.spec, template=template))
 
 
 async def test_what_a_service_made_goes_with_it():

@@ -142,10 +142,13 @@ def _ready_condition(
     if latest is None:
         message = f"Revision creation failed with message: {failure}."
         return Condition(type="Ready", status="False", reason="RevisionFailed", message=message)
-    if latest.metadata.name == ready_name:
-        return Condition(type="Ready", status="True")
     seen = find(latest.status.conditions, "Ready") if latest.status else None
-    if seen is not None and seen.status == "False":
+    if seen is not None and seen.status == "False":  # also one that was ready once
         message = f'Revision "{latest.metadata.name}" failed with message: {seen.message}.'
         return Condition(type="Ready", status="False", reason="RevisionFailed", message=message)
-    return Condition(type="Ready", status="Unknown")
+    if latest.metadata.name == ready_name:
+        return Condition(type="Ready", status="True")
+    if seen is None or not seen.message:
+        return Condition(type="Ready", status="Unknown")
+    message = f'Revision "{latest.metadata.name}" is not ready yet: {seen.message}'
+    return Condition(type="Ready", status="Unknown", reason=seen.reason, message=message)

@@ -24,7 +24,6 @@ from tidegate.model.conditions import derive_ready, find, merged
 from tidegate.model.core import (
     Container,
     ContainerPort,
-    ContainerStatus,
     EnvVar,
     Pod,
     PodSpec,
@@ -32,6 +31,7 @@ from tidegate.model.core import (
     Probe,
     TCPSocketAction,
 )
+from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.labels import child_name
 from tidegate.model.meta import (
     Condition,
@@ -50,16 +50,17 @@ from tidegate.model.serving import (
     RevisionContainerStatus,
     RevisionStatus,
 )
+from tidegate.model.trouble import Stage, Trouble, trouble_of
 from tidegate.model.wire import IntOrString
 from tidegate.policy import initial_scale
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_deployment import DeploymentConfig
-from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_owned, watch_self
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 
 _API = f"{names.GROUP}/v1"
-_STUCK = frozenset({"ImageNotRunnable", "RunContainerError", "CreateContainerConfigError"})
+_REFUSED_AGAIN_S = 30.0  # a quota or a policy may let the children in later
 
 
 class RevisionController:
@@ -80,20 +81,29 @@ class RevisionController:
         revision = self._api.get(Revision, *key)
         if revision is None or revision.metadata.deletion_timestamp:
             return Done()
-        wanted = desired_deployment(revision, self._config.autoscaler(), self._config.deployment())
-        deployment = self._api.get(Deployment, *wanted.key)
-        if deployment is None:
-            deployment = await ensure(self._api, wanted, lambda existing, _: existing)
-        autoscaler = self._api.get(PodAutoscaler, *key)
-        if autoscaler is None or _owned(autoscaler, revision):
-            scaler = desired_autoscaler(revision, deployment.metadata.name)
-            autoscaler = await ensure(self._api, scaler, _carry_autoscaler)
+        try:
+            deployment, autoscaler = await self._children(revision)
+        except (BadRequest, Forbidden, Invalid) as why:
+            refused = plan_refused(revision, str(why), now_s=self._clock.now())
+            await write_status(self._api, revision, refused)
+            return Again(_REFUSED_AGAIN_S)
         pods = self._api.list(
             Pod, key.namespace, labels={names.REVISION_UID: revision.metadata.uid or ""}
         )
         status = plan_status(revision, deployment, autoscaler, pods, now_s=self._clock.now())
         await write_status(self._api, revision, status)
         return Done()
+
+    async def _children(self, revision: Revision) -> tuple[Deployment, PodAutoscaler]:
+        wanted = desired_deployment(revision, self._config.autoscaler(), self._config.deployment())
+        deployment = self._api.get(Deployment, *wanted.key)
+        if deployment is None:
+            deployment = await ensure(self._api, wanted, lambda existing, _: existing)
+        autoscaler = self._api.get(PodAutoscaler, *revision.key)
+        if autoscaler is None or _owned(autoscaler, revision):
+            scaler = desired_autoscaler(revision, deployment.metadata.name)
+            autoscaler = await ensure(self._api, scaler, _carry_autoscaler)
+        return deployment, autoscaler
 
 
 def _of_pod(pod: Pod) -> Iterable[Key]:
@@ -193,6 +203,9 @@ def _with_env(container: Container, more: tuple[EnvVar, ...]) -> Container:
 
 
 def _container(container: Container, revision: Revision, *, serving: bool) -> Container:
+    # The end of the log says more than nothing when a container fails and wrote no message file.
+    policy = container.termination_message_policy or "FallbackToLogsOnError"
+    container = msgspec.structs.replace(container, termination_message_policy=policy)
     if not serving:
         return _with_env(container, _identity(revision))
     given = container.ports[0] if container.ports else None
@@ -306,6 +319,22 @@ def plan_status(
     )
 
 
+def plan_refused(revision: Revision, why: str, *, now_s: float) -> RevisionStatus:
+    """The status of a revision whose Deployment or PodAutoscaler the API doesn't take."""
+    was = revision.status or RevisionStatus()
+    parts = (
+        _unavailable("FailedCreate", why),
+        _deploying("ContainerHealthy"),
+        Condition(type="Active", severity="Info", status="Unknown", reason="Deploying"),
+    )
+    kept = merged(was.conditions, parts, now_s=now_s)
+    return msgspec.structs.replace(
+        was,
+        observed_generation=revision.metadata.generation,
+        conditions=merged(was.conditions, (*kept, derive_ready(kept)), now_s=now_s),
+    )
+
+
 def _foreign(kind: str, obj: Object) -> Condition:
     return Condition(
         type="ResourcesAvailable",
@@ -315,8 +344,8 @@ def _foreign(kind: str, obj: Object) -> Condition:
     )
 
 
-def _deploying(type_: str) -> Condition:
-    return Condition(type=type_, status="Unknown", reason="Deploying")
+def _deploying(type_: str, message: str | None = None) -> Condition:
+    return Condition(type=type_, status="Unknown", reason="Deploying", message=message)
 
 
 def _active(autoscaler: PodAutoscaler) -> Condition:
@@ -338,6 +367,9 @@ def _health(
     """(ResourcesAvailable, ContainerHealthy). What was true stays so until something is seen."""
     resources = _kept(was, "ResourcesAvailable")
     healthy = _kept(was, "ContainerHealthy")
+    if healthy.status == "Unknown":  # keep what was said last: the pods that said it may go
+        said = find(was.conditions, "ContainerHealthy")
+        healthy = _deploying("ContainerHealthy", said.message if said is not None else None)
     status = deployment.status
     conditions = status.conditions if status else ()
     if status is not None and (status.ready_replicas or 0) > 0:
@@ -348,16 +380,32 @@ def _health(
         resources = Condition(type="ResourcesAvailable", status="True")
         if healthy.status != "False" or not pods:
             healthy = Condition(type="ContainerHealthy", status="True")
-    elif (inactive := find(scaled, "Active")) is not None and inactive.reason == "TimedOut":
-        resources = _unavailable("ProgressDeadlineExceeded", "Initial scale was never achieved")
+    elif _given_up(autoscaler):
+        resources = _unavailable(
+            "ProgressDeadlineExceeded", _because("Initial scale was never achieved", healthy)
+        )
     for type_, bad in (("Progressing", "False"), ("ReplicaFailure", "True")):
         seen = find(conditions, type_)
         if seen is not None and seen.status == bad:
-            resources = _unavailable(seen.reason, seen.message)
+            resources = _unavailable(seen.reason, _because(seen.message or "", healthy))
     wanted = deployment.spec.replicas or 0
     if wanted > 0 and not (status and status.available_replicas):
-        resources, healthy = _first_trouble(pods, resources, healthy)
+        resources, healthy = _troubled(trouble_of(pods), resources, healthy)
     return resources, healthy
+
+
+def _given_up(autoscaler: PodAutoscaler) -> bool:
+    """Inactive before it ever had its initial scale. Without a service name it has yet to begin."""
+    status = autoscaler.status
+    active = find(status.conditions, "Active") if status else None
+    begun = status is not None and bool(status.service_name)
+    return begun and active is not None and active.status == "False"
+
+
+def _because(what: str, healthy: Condition) -> str:
+    """With what was last seen of the pods, which may be gone by now."""
+    seen = healthy.message if healthy.status != "True" else None
+    return f"{what}: {seen}" if seen else what
 
 
 def _kept(was: RevisionStatus, type_: str) -> Condition:
@@ -371,38 +419,24 @@ def _unavailable(reason: str | None, message: str | None) -> Condition:
     return Condition(type="ResourcesAvailable", status="False", reason=reason, message=message)
 
 
-def _first_trouble(
-    pods: Sequence[Pod], resources: Condition, healthy: Condition
+def _troubled(
+    trouble: Trouble | None, resources: Condition, healthy: Condition
 ) -> tuple[Condition, Condition]:
-    """What the first pod says when replicas are wanted and none is available."""
-    pod = next((p for p in pods if p.metadata.deletion_timestamp is None), None)
-    if pod is None or pod.status is None:
+    """With what the pods say when replicas are wanted and none is available."""
+    if trouble is None:
         return resources, healthy
-    scheduled = find(pod.status.conditions, "PodScheduled")
-    if scheduled is not None and scheduled.status == "False":
-        return _unavailable(scheduled.reason, scheduled.message), healthy
-    for container in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        waiting = container.state.waiting if container.state else None
-        if waiting is not None and waiting.reason in _STUCK:
-            # A cluster only says so after the progress deadline, because a pull may yet succeed;
-            # here nothing is going to change by itself.
-            return resources, _unhealthy(waiting.reason, waiting.message)
-        ended = _ended(container)
-        if ended is not None:
-            return resources, ended
-    return resources, healthy
-
-
-def _ended(container: ContainerStatus) -> Condition | None:
-    for state in (container.state, container.last_state):
-        if state is not None and state.terminated is not None:
-            code = state.terminated.exit_code
-            told = state.terminated.message or (
-                "container exited with no error" if code == 0 else ""
+    match trouble.stage:
+        case Stage.NO_ROOM:
+            return _unavailable(trouble.reason, trouble.message), healthy
+        case Stage.FAILED:
+            failed = Condition(
+                type="ContainerHealthy",
+                status="False",
+                reason=trouble.reason,
+                message=trouble.message,
             )
-            return _unhealthy(f"ExitCode{code}", f"Container failed with: {told}")
-    return None
-
-
-def _unhealthy(reason: str | None, message: str | None) -> Condition:
-    return Condition(type="ContainerHealthy", status="False", reason=reason, message=message)
+            return resources, failed
+        case Stage.ON_ITS_WAY:
+            if healthy.status == "Unknown":
+                healthy = _deploying("ContainerHealthy", trouble.message)
+            return resources, healthy

@@ -32,7 +32,8 @@ NAME = "fake-node"
 
 
 class FakeNode:
-    """`start_s`: how long a pod takes to become ready. Images in `broken` never run."""
+    """`start_s`: how long a pod takes to become ready. Images in `broken` never run; those in
+    `silent` run and never become ready, for the reason given."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class FakeNode:
         self._api, self._clock = api, clock
         self.start_s = start_s
         self.broken: set[str] = set()
+        self.silent: dict[str, str] = {}
         self._cpu, self._memory = cpu, memory
         self._next_port = 20000
         self._changed: asyncio.Queue[Pod] = asyncio.Queue()
@@ -120,7 +122,11 @@ class FakeNode:
         if current is None or current.metadata.deletion_timestamp:
             return
         running = ContainerState(running=ContainerStateRunning())
-        await self._write(current, _status("Running", True, running, local, self._clock.now()))
+        trouble = self.silent.get(image)
+        if trouble is not None:
+            local = msgspec.structs.replace(local, trouble=(trouble,))
+        ready = trouble is None
+        await self._write(current, _status("Running", ready, running, local, self._clock.now()))
 
     async def _write(self, pod: Pod, status: PodStatus) -> None:
         current = self._api.get(Pod, *pod.key)

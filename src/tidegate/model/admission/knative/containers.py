@@ -27,6 +27,7 @@ from tidegate.model.admission.knative.words import (
     missing,
     out_of_bounds,
 )
+from tidegate.model.admission.resources import check_resources
 from tidegate.model.core import Container, ContainerPort, EnvFromSource, EnvVar, Volume, VolumeMount
 from tidegate.model.field_errors import FieldError
 
@@ -103,11 +104,18 @@ def _check(
     found += _check_image(container.image, f"{path}.image")
     for port in container.ports if init else container.ports[:1]:
         found += _check_port(port, f"{path}.ports", named=not init)
+    found += _check_resources(container, path)
     found += check_security_context(container.security_context, features, f"{path}.securityContext")
     policy = container.termination_message_policy
     if policy not in (None, "", "File", "FallbackToLogsOnError"):
         found.append(invalid_value(policy, f"{path}.terminationMessagePolicy"))
     return found + _check_mounts(container.volume_mounts, volumes, features, path)
+
+
+def _check_resources(container: Container, path: str) -> Errors:
+    """Upstream leaves these to the Deployment, whose refusal nobody sees; the words are Kubernetes'."""
+    problems = check_resources(container.resources, f"{path}.resources")
+    return [FieldError(problem.message, (problem.field,)) for problem in problems]
 
 
 def _check_fields(container: Container, path: str) -> Errors:
