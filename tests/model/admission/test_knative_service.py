@@ -392,20 +392,6 @@ TEXTS = [
                     {"name": "v", "mountPath": "data"},
                     {"name": "v", "mountPath": "/a"},
                     {"name": "v", "mountPath": "/a/"},
-                    pytest.param(
-                        service(container(resources={"limits": {"cpu": "abc"}})),
-                        'Invalid value: "abc": quantities must match the regular expression '
-                        f"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$': {C0}.resources.limits[cpu]",
-                        id="a limit that is no quantity",
-                    ),
-                    pytest.param(
-                        service(
-                            container(resources={"limits": {"cpu": "1"}, "requests": {"cpu": "2"}})
-                        ),
-                        'Invalid value: "2": must be less than or equal to cpu limit of 1: '
-                        f"{C0}.resources.requests",
-                        id="more asked for than allowed",
-                    ),
                 ]
             ),
             volumes=[{"name": "v", "emptyDir": {}}],
@@ -448,6 +434,18 @@ TEXTS = [
         ),
         f"must not set the field(s): {PREFIX}.containers[1].livenessProbe.tcpSocket",
         id="a probe of a sidecar",
+    ),
+    pytest.param(
+        service(container(resources={"limits": {"cpu": "abc"}})),
+        'Invalid value: "abc": quantities must match the regular expression '
+        f"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$': {C0}.resources.limits[cpu]",
+        id="a limit that is no quantity",
+    ),
+    pytest.param(
+        service(container(resources={"limits": {"cpu": "1"}, "requests": {"cpu": "2"}})),
+        'Invalid value: "2": must be less than or equal to cpu limit of 1: '
+        f"{C0}.resources.requests",
+        id="more asked for than allowed",
     ),
 ]
 
