@@ -96,3 +96,16 @@ def test_a_suffix_finds_its_server():
     assert sklearn is not None
     assert sklearn.runs_code
     assert runtime_for("model.zip") is None
+
+
+def test_a_gguf_model_loads_where_the_temporary_folder_has_a_long_name(
+    smollm2, tmp_path, monkeypatch
+):
+    """llama.cpp's engine binds a Unix socket there; under a pod's TMPDIR it was too long (107)."""
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    argv = ["-m", str(smollm2), "-c", "256", "-np", "1", "--no-warmup"]
+    model = load_gguf(read_llama_flags(argv, {}, cpus=1))
+    model.close()
+    assert list(folder.iterdir()) == []

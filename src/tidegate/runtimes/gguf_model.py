@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tidegate.link.unix import short_path
 from tidegate.protocols.errors import BadRequest, InferenceFailed, NotImplementedHere, ProtocolError
 from tidegate.protocols.openai import ChatPiece, Generate, TextPiece
 from tidegate.runtimes.backend import About
@@ -44,8 +45,11 @@ def load_gguf(plan: LlamaPlan) -> GgufModel:
     plan.put_into(params, xllamacpp)
     try:
         # mkdtemp makes the folder for this user only, also under a shared TMPDIR.
-        with tempfile.TemporaryDirectory(prefix="tidegate-llama-") as folder:
-            params.hostnames = [f"{folder}/engine.sock"]
+        with (
+            tempfile.TemporaryDirectory(prefix="tidegate-llama-") as folder,
+            short_path(Path(folder) / "engine.sock") as short,  # a pod's TMPDIR may be long
+        ):
+            params.hostnames = [short]
             engine = xllamacpp.Server(params)
     except RuntimeError as why:
         raise ModelFileBroken(
