@@ -21,6 +21,9 @@ from tidegate.testing.engine import (
 
 pytestmark = pytest.mark.live
 
+# With the gate always in the path, a revision without traffic goes to zero without a grace period.
+BUFFERED = {"target-burst-capacity": "-1"}
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[RunningEngine]:
@@ -151,7 +154,7 @@ def _keeper(engine: RunningEngine) -> int | None:
 
 
 def test_a_new_revision_and_scaling_down_under_load_fail_no_request(engine):
-    with given(engine, "moving", pods=3, environ={"VERSION": "1"}):
+    with given(engine, "moving", pods=3, environ={"VERSION": "1"}, scaling=BUFFERED):
         with Load(engine, "moving", path="/sleep/0.01") as load:
             time.sleep(0.5)
             engine.cli(
@@ -159,7 +162,9 @@ def test_a_new_revision_and_scaling_down_under_load_fail_no_request(engine):
                 "-f",
                 "-",
                 stdin=service_document(
-                    "moving", scaling={"min-scale": "1", "window": "6s"}, environ={"VERSION": "2"}
+                    "moving",
+                    scaling={"min-scale": "1", "window": "6s", **BUFFERED},
+                    environ={"VERSION": "2"},
                 ),
             )
             wait_until("the new revision", lambda: engine.ask("moving", "/env/VERSION")[1] == b"2")
@@ -173,5 +178,5 @@ def test_a_new_revision_and_scaling_down_under_load_fail_no_request(engine):
 def test_cycles_from_zero_to_one_and_back_leave_nothing_behind(engine):
     from tidegate.testing.leaks import cycle
 
-    report = cycle(engine, services=8, rounds=2)
+    report = cycle(engine, services=10, rounds=1)
     assert report.leftovers == [], report
