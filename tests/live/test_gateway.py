@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.gateway.sockets import connect_unix
 from tidegate.link.gateway import Drained, Endpoint, Sample, Wake
@@ -649,6 +650,29 @@ async def test_a_late_answer_is_a_504_that_says_which_limit_it_broke(tmp_path, l
         assert (answer.status, answer.reason) == (504, reason)
         assert 0.29 <= time.monotonic() - begun < 2
         await control.hear(Sample, lambda sample: sample.errors == 1 and sample.running == 0)
+
+
+async def test_who_waited_in_vain_is_told_why_there_is_no_replica(tmp_path):
+    async with gateway(tmp_path) as gate:
+        control = await gate.control()
+        await control.tell(revision(timeout_s=0.3, trouble="ExitCode3: no such model"))
+        answer = await gate.ask()
+        assert (answer.status, answer.reason) == (504, "timeout")
+        assert b"can't start: ExitCode3: no such model" in answer.body
+
+
+async def test_a_host_that_nothing_serves_yet_is_refused_at_once_with_the_reason(tmp_path):
+    async with gateway(tmp_path) as gate, replica() as pod:
+        control = await gate.control()
+        await control.tell(revision(pod))
+        await control.change_route(replace(route(), splits=(), trouble="image x can't run."))
+        answer = await gate.ask()
+        assert (answer.status, answer.reason) == (503, "not-ready")
+        assert answer.header("retry-after") == "1"
+        assert b"hello.default.localhost has no revision that is ready yet: image x" in answer.body
+
+        await control.change_route(route())
+        assert (await gate.ask()).status == 200
 
 
 async def test_waiting_at_zero_counts_towards_the_timeout(tmp_path):

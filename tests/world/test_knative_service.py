@@ -99,6 +99,32 @@ async def test_a_revision_that_never_becomes_ready_fails_at_its_deadline_and_sti
         assert it.condition(it.the(Service, "hello"), "Ready").reason == "RevisionFailed"
 
 
+async def test_the_gateway_knows_why_a_service_that_was_never_ready_has_no_answer():
+    async with world() as it:
+        it.node.broken.add("bad:1")
+        await it.given(service("hello", image="bad:1"))
+        (route,) = it.gateway.routes.values()
+        assert "hello.default.localhost" in route.hosts
+        assert route.splits == ()
+        assert "image bad:1" in (route.trouble or "")
+
+        await it.given(service("hello", image="good:1"))
+        await it.settle(5)
+        (route,) = it.gateway.routes.values()
+        assert (route.splits[0].revision, route.trouble) == ("default/hello-00002", None)
+
+
+async def test_the_gateway_knows_why_a_revision_has_no_replica():
+    async with world() as it:
+        await it.given(service("hello", image="frail:1", scaling=FAST))
+        await it.settle(90)
+        assert it.gateway.revisions["default/hello-00001"].trouble is None
+        it.node.broken.add("frail:1")
+        it.load("hello-00001", in_flight=1)
+        await it.settle(5)
+        assert it.gateway.revisions["default/hello-00001"].trouble == "image frail:1"
+
+
 async def test_a_revision_whose_pods_the_api_refuses_says_so():
     async with world() as it:
         document = service("hello")

@@ -24,6 +24,7 @@ from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
 from tidegate.ingress.table import GatewayTable
+from tidegate.ingress.unready import UnreadyController
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
 from tidegate.model import serving_names as names
@@ -92,6 +93,7 @@ class Plane:
                 self.autoscaler,
                 endpoints,
                 routes,
+                UnreadyController(api, self.table, config),
             ],
         )
         publisher = Publisher(self.table, endpoints, routes, poke=self.engine.look_at)

@@ -66,6 +66,17 @@ def no_table(waited_s: float) -> Refusal:
     )
 
 
+def not_ready(host: str, why: str) -> Refusal:
+    """503: the host is a service's, and nothing serves it yet."""
+    return Refusal(
+        503,
+        "not-ready",
+        f"{host} has no revision that is ready yet: {why.rstrip('. ')}."
+        " See `tidegate describe ksvc` and `tidegate logs`, or send the request again in a moment",
+        retry_after_s=1,
+    )
+
+
 def no_revision(route: str, revision: str) -> Refusal:
     """503: the route is known and what it points at is not."""
     return Refusal(
@@ -107,11 +118,14 @@ def queue_bytes_full(revision: str, places_bytes: int) -> Refusal:
     )
 
 
-def too_late(revision: str, after_s: float, *, waited: bool) -> Refusal:
-    """504: the whole exchange took longer than the revision allows."""
+def too_late(revision: str, after_s: float, *, waited: bool, trouble: str | None) -> Refusal:
+    """504: the whole exchange took longer than the revision allows. `trouble`: why it has no replica."""
     where = "still waiting for a replica" if waited else "while a replica worked on it"
+    because = f", which can't start: {trouble}" if waited and trouble else ""
     return Refusal(
-        504, "timeout", f"request to revision {revision} timed out after {after_s:g} s, {where}"
+        504,
+        "timeout",
+        f"request to revision {revision} timed out after {after_s:g} s, {where}{because}",
     )
 
 

@@ -84,7 +84,7 @@ class Hub:
         key = found.target.split.choose()
         lane = self._lanes.get(key)
         if lane is None:
-            exchange.refuse(answers.no_revision(found.target.key, key))
+            exchange.refuse(_nowhere(found.target, key))
         else:
             lane.submit(exchange)
 
@@ -146,11 +146,12 @@ class Hub:
         try:
             split = Split((share.revision, share.percent) for share in route.splits)
         except BadWeights as why:
-            log.warning("route %s sends nowhere: %s", key, why)
+            if route.trouble is None:
+                log.warning("route %s sends nowhere: %s", key, why)
             split = Split([(_NOWHERE, 1)])
         if was is not None and was.split.weights == split.weights:
             split = was.split  # same shares: go on counting where we were
-        self._table.put(Target(key, route.hosts, split, route.path_prefix))
+        self._table.put(Target(key, route.hosts, split, route.path_prefix, route.trouble))
 
     def kept_samples(self, since_s: float) -> Iterable[Sample]:
         """Samples later than this that are still kept, oldest first for each revision."""
@@ -242,6 +243,12 @@ class Hub:
     def busy_endpoints(self) -> list[str]:
         """Replicas that work on a request of ours."""
         return [id_ for lane in self.active for id_ in lane.busy_endpoints()]
+
+
+def _nowhere(target: Target, revision: str) -> answers.Refusal:
+    if target.trouble is not None:
+        return answers.not_ready(target.hosts[0], target.trouble)
+    return answers.no_revision(target.key, revision)
 
 
 async def _reported(work: Coroutine[Any, Any, None]) -> None:

@@ -387,7 +387,12 @@ class Lane:
             return answers.slow_start(revision.key, revision.response_start_timeout_s or 0)
         if limit is _Limit.IDLE:
             return answers.idle(revision.key, revision.idle_timeout_s or 0)
-        return answers.too_late(revision.key, revision.timeout_s, waited=exchange.seat is None)
+        return answers.too_late(
+            revision.key,
+            revision.timeout_s,
+            waited=exchange.seat is None,
+            trouble=revision.trouble,
+        )
 
 
 def _field_lines(headers: Iterable[tuple[str, str]]) -> bytes:

@@ -17,10 +17,11 @@ from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Endpoint
 from tidegate.link.gateway import Revision as RevisionEntry
 from tidegate.model import serving_names as names
-from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.conditions import find, is_true, timestamp
 from tidegate.model.core import LocalPort, Pod, PodStatus
 from tidegate.model.meta import Condition, Key
 from tidegate.model.serving import Revision
+from tidegate.model.trouble import trouble_of
 from tidegate.policy import kpa_spec
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
@@ -99,16 +100,28 @@ class EndpointsController:
         annotations = revision.metadata.annotations
         scaling = kpa_spec(annotations, self._config.autoscaler(), self._config.deployment())
         timeout_s = float(spec.timeout_seconds or 300)
+        endpoints = tuple(e for pod in pods if (e := endpoint(pod)) is not None)
+        serves = any(not e.draining for e in endpoints)
         return RevisionEntry(
             key=str(revision.key),
-            endpoints=tuple(e for pod in pods if (e := endpoint(pod)) is not None),
+            endpoints=endpoints,
             container_concurrency=spec.container_concurrency or 0,
             timeout_s=timeout_s,
             response_start_timeout_s=_seconds(spec.response_start_timeout_seconds),
             idle_timeout_s=_seconds(spec.idle_timeout_seconds),
             keep_samples_s=min(MAX_SAMPLES_S, scaling.stable_window_s),
             idempotent=annotations.get(names.IDEMPOTENT) == "true",
+            trouble=None if serves else _trouble(revision, pods),
         )
+
+
+def _trouble(revision: Revision, pods: Sequence[Pod]) -> str | None:
+    """Why there is no replica: what the pods say, else the revision."""
+    found = trouble_of(pods)
+    if found is not None:
+        return found.message
+    ready = find(revision.status.conditions, "Ready") if revision.status else None
+    return ready.message if ready is not None and ready.status != "True" else None
 
 
 def _of_pod(pod: Pod) -> Iterable[Key]:

@@ -39,6 +39,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep_samples_s: int = 60  # the revision's longest window; at most 3600
     idempotent: bool = False  # the service says that its calls may be repeated
     headers: tuple[tuple[str, str], ...] = ()  # added to every request sent upstream
+    trouble: str | None = None  # why no replica can serve, for the answers to who waited in vain
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +54,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `path_prefix` is how clients that can't set a Host reach it on the gateway's own address:
     `/<namespace>/<name>`; the prefix is cut off before forwarding. None: hosts only.
+    No splits: nothing serves it yet; requests get 503 with `trouble`, which says why.
     `key` is unique and chosen by the control plane, e.g. `<namespace>/<route>` or with `#<tag>`.
     """
 
@@ -60,6 +62,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosts: tuple[str, ...]
     splits: tuple[Split, ...]
     path_prefix: str | None = None
+    trouble: str | None = None
 
 
 # --- control plane to gateway

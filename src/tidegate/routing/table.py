@@ -21,6 +21,7 @@ class Target:
     hosts: tuple[str, ...]  # lower case, no port; `*.x` stands for one or more labels before `.x`
     split: Split
     path_prefix: str | None = None  # `/<namespace>/<name>`; None: reached by host only
+    trouble: str | None = None  # why nothing serves it yet
 
 
 @dataclass(frozen=True, slots=True)
