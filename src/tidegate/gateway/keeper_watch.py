@@ -48,10 +48,11 @@ async def watch_keeper(
 
 
 def _keeper_listens(home: Home) -> bool:
-    """A full backlog (EAGAIN) is a keeper too; only "nobody there" is none."""
+    """Nobody behind the socket: killed. No socket at all: shut down in order, it takes that along. A
+    full backlog (EAGAIN) is a keeper too."""
     try:
         connect_unix(home.keeper_socket, timeout_s=0.2).close()
-    except (ConnectionRefusedError, FileNotFoundError):
+    except ConnectionRefusedError:
         return False
     except OSError:
         return True

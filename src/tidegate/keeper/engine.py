@@ -22,6 +22,7 @@ from tidegate.keeper.requests import name_of, part_of, signal_of, spec_of
 from tidegate.keeper.server import Answer, Connection, Server
 from tidegate.keeper.settings import read_settings, write_addresses
 from tidegate.keeper.shutdown import Shutdown
+from tidegate.keeper.strays import complete, living_parts
 from tidegate.keeper.sweep import Sweeper
 from tidegate.keeper.table import load, wire_list, write_whole
 from tidegate.kit.home import Home
@@ -56,6 +57,10 @@ class Engine:
         if complaint:
             world.report(complaint)
         settings = read_settings(home.settings)
+        for stray in complete(
+            self._table, living_parts(str(home.root), boot_id), known=settings.parts
+        ):
+            world.report(f"the {stray.name} (pid {stray.pid}) lives and was not recorded: adopted")
         self._sockets = regain(
             settings.addresses,
             given=world.given,

@@ -18,7 +18,7 @@ from tidegate.keeper.errors import AlreadyRuns, NotServing
 from tidegate.keeper.lines import timestamp
 from tidegate.keeper.lock import acquire
 from tidegate.kit.home import Home, home_from
-from tidegate.link.keeper import FDS, MARK, READY_FD
+from tidegate.link.keeper import FDS, MARK, PART, READY_FD
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -52,7 +52,8 @@ def _serve(home: Home, given: dict[str, int]) -> Engine:
     home.make()
     lock = acquire(home, monotonic)
     _become_subreaper()
-    environ = {key: text for key, text in os.environ.items() if key not in (FDS, READY_FD, MARK)}
+    ours = (FDS, READY_FD, MARK, PART)
+    environ = {key: text for key, text in os.environ.items() if key not in ours}
     environ["TIDEGATE_HOME"] = str(home.root)
     return Engine(home, lock, World(monotonic, time_ns, _report, environ, given))
 

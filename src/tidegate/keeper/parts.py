@@ -20,7 +20,7 @@ from tidegate.keeper.leader import Leader
 from tidegate.keeper.loop import Loop, Timer
 from tidegate.keeper.sweep import Sweeper
 from tidegate.keeper.table import Table
-from tidegate.link.keeper import FDS, Process
+from tidegate.link.keeper import FDS, PART, Process
 from tidegate.link.log_file import rotate
 
 GATEWAY, CONTROL_PLANE = "gateway", "control_plane"
@@ -90,14 +90,18 @@ class Parts:
         for process in table.retired:
             if (leader := self._living(process)) is not None:
                 self._retired[process.pid] = leader
+                self._end(leader, RETIRED_GRACE_S)  # told before, perhaps; who will kill it wasn't
         for name, part in self._parts.items():
             before = table.parts.get(name)
             part.leader = None if before is None else self._living(before)
-            if part.leader is None:
-                self._start(part)
-            else:
-                part.starts, part.started_s = 1, self._behind.loop.monotonic()
+            part.starts, part.started_s = 1, self._behind.loop.monotonic()
         self._record()
+        # Not before all that live are adopted: starting one records all parts, and would forget the
+        # others, whose second copies nobody would end.
+        for part in self._parts.values():
+            if part.leader is None:
+                part.starts = 0
+                self._start(part)
 
     def restart(self, name: str, then: OnStarted) -> None:
         """SIGTERM to the old one, and a new one; `then` gets its pid."""
@@ -166,7 +170,7 @@ class Parts:
     def _plan(self, spec: PartSpec) -> Plan:
         return Plan(
             argv=spec.argv,
-            env={**self._behind.environ, FDS: json.dumps(dict(spec.fds))},
+            env={**self._behind.environ, FDS: json.dumps(dict(spec.fds)), PART: spec.name},
             stdout=str(spec.log),
             stderr=str(spec.log),
             keep_fds=tuple(spec.fds.values()),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from tidegate.link.keeper import MARK
 
-_MARK = b"\0" + MARK.encode() + b"="
 _MOST_BYTES = 2**20  # of an environment; the kernel's own limit for one string is 128 KiB
 
 
@@ -68,11 +67,16 @@ def all_stats() -> dict[int, Stat]:
 
 def mark_of(pid: int) -> str | None:
     """The pod's name in the process's environment as it was at exec; None: none, or not readable."""
+    return variable_of(pid, MARK)
+
+
+def variable_of(pid: int, name: str) -> str | None:
+    """A variable of the process's environment as it was at exec; None: none, or not readable."""
     try:
         environ = b"\0" + _read(f"/proc/{pid}/environ")
     except OSError:
         return None
-    _, found, tail = environ.partition(_MARK)
+    _, found, tail = environ.partition(f"\0{name}=".encode())
     return tail.partition(b"\0")[0].decode(errors="replace") if found else None
 
 

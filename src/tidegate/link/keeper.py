@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 HOME = "TIDEGATE_HOME"  # environment of keeper, gateway and control plane: the home's folder
 FDS = "TIDEGATE_FDS"  # environment of parts: JSON, name of a listening socket -> its descriptor
 READY_FD = "TIDEGATE_READY_FD"  # environment of a keeper: where it says `ok <pid>` or `error <why>`
+PART = "TIDEGATE_PART"  # environment of gateway and control plane: which of the two it is
 MARK = "TIDEGATE_POD"  # in the environment of every process of a pod; its value is SpawnSpec.name
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import tidegate
 from tidegate.kit.home import Home
-from tidegate.link.keeper import FDS, MARK, READY_FD
+from tidegate.link.keeper import FDS, MARK, PART, READY_FD
 from tidegate.link.log_file import rotate
 
 _LOG_BYTES = 10 * 2**20
@@ -86,7 +86,8 @@ def become_keeper(home: Home) -> NoReturn:
 
 
 def _environment(home: Home) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in (MARK, FDS, READY_FD)}
+    ours = (MARK, PART, FDS, READY_FD)
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"TIDEGATE_HOME": str(home.root)}
 
 
