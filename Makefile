@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench clean distclean
+.PHONY: help setup demo up test check format bench chaos clean distclean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -50,6 +50,9 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
+
+chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 SECONDS_=300; about 4 minutes)
+	@$(PY) -m tidegate.testing.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS_),180)
 
 clean: ## Remove caches and generated files
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache examples/*/build
