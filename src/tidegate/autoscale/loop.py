@@ -19,7 +19,7 @@ from tidegate.link.gateway import Ack, FromGateway, Hello, Sample, Wake
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true, timestamp
-from tidegate.model.core import Pod
+from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.meta import Condition, Key
 from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus
 from tidegate.policy import kpa_spec
@@ -60,7 +60,14 @@ class Autoscaler:
         self.watches: Sequence[Watch] = (
             watch_self(PodAutoscaler),
             watch_mapped(Pod, _of_pod),
+            watch_mapped(ConfigMap, self._of_config),
         )
+
+    def _of_config(self, config: ConfigMap) -> Iterable[Key]:
+        """Cluster-wide settings concern everybody."""
+        if config.metadata.namespace != names.SYSTEM_NAMESPACE:
+            return ()
+        return [autoscaler.key for autoscaler in self._api.list(PodAutoscaler)]
 
     # --- what the gateway tells
 

@@ -17,6 +17,7 @@ from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import derive_ready, find, merged
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Condition, Key, ObjectMeta, owner_reference
 from tidegate.model.networking import (
     CLUSTER_LOCAL,
@@ -62,7 +63,14 @@ class RouteController:
             watch_owned(Ingress, "Route"),
             watch_mapped(Configuration, self._of_configuration),
             watch_mapped(Revision, self._of_revision),
+            watch_mapped(ConfigMap, self._of_config),
         )
+
+    def _of_config(self, config: ConfigMap) -> Iterable[Key]:
+        """Another domain moves every route to another host."""
+        if config.key != (names.SYSTEM_NAMESPACE, "config-domain"):
+            return ()
+        return [route.key for route in self._api.list(Route)]
 
     def _of_configuration(self, configuration: Configuration) -> Iterable[Key]:
         namespace, name = configuration.key

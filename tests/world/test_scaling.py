@@ -1,0 +1,78 @@
+"""Scaling on the whole control plane: bounds, first sizes, settings changed at run time, lost pods."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidegate.model.core import Pod
+from tidegate.model.serving import PodAutoscaler, Revision, Service
+from tidegate.testing.builders import config_map, service
+from tidegate.testing.world import world
+
+pytestmark = pytest.mark.looptime
+
+FAST = {"window": "6s", "target": "1", "target-utilization-percentage": "100"}
+
+
+async def test_the_minimum_is_kept_without_any_traffic():
+    async with world() as it:
+        await it.given(service("hello", scaling={**FAST, "min-scale": "2"}))
+        await it.settle(120)
+        assert len(it.pods("hello-00001")) == 2
+
+
+async def test_a_revision_is_ready_only_when_its_initial_scale_is_reached():
+    async with world(cpu="2") as it:
+        await it.given(service("hello", cpu="1", scaling={**FAST, "initial-scale": "3"}))
+        await it.settle(5)
+        ready = it.condition(it.the(Service, "hello"), "Ready")
+        assert ready.status != "True"
+        assert len(it.pods("hello-00001")) == 3
+
+
+async def test_a_changed_config_map_counts_without_a_restart():
+    async with world() as it:
+        await it.given(service("hello", scaling={"window": "6s", "target": "1"}))
+        await it.given(config_map("config-autoscaler", {"enable-scale-to-zero": "false"}))
+        await it.settle(120)
+        assert len(it.pods("hello-00001")) == 1
+        await it.given(config_map("config-autoscaler", {"enable-scale-to-zero": "true"}))
+        await it.settle(60)
+        assert it.pods("hello-00001") == []
+
+
+async def test_a_pod_that_is_deleted_is_replaced_and_drained_first():
+    async with world() as it:
+        await it.given(service("hello", scaling={**FAST, "min-scale": "1"}))
+        (pod,) = it.pods("hello-00001")
+        await it.api.delete(Pod, "default", pod.metadata.name)
+        await it.settle(5)
+        (other,) = it.pods("hello-00001")
+        assert other.metadata.uid != pod.metadata.uid
+        assert [p.metadata.uid for p in it.api.list(Pod)] == [other.metadata.uid]
+
+
+async def test_the_last_decision_is_told_in_words():
+    async with world() as it:
+        await it.given(service("hello", scaling=FAST))
+        it.load("hello-00001", in_flight=4)
+        await it.settle(10)
+        status = it.the(PodAutoscaler, "hello-00001").status
+        assert status is not None
+        assert (status.decision or "").startswith("4 replicas, because")
+        revision = it.the(Revision, "hello-00001").status
+        assert revision is not None
+        assert (revision.actual_replicas, revision.desired_replicas) == (4, 4)
+
+
+async def test_a_request_that_waits_at_zero_is_served_although_the_control_plane_is_killed():
+    async with world() as it:
+        await it.given(service("hello", scaling=FAST))
+        await it.settle(90)
+        assert it.pods("hello-00001") == []
+        await it.kill_plane()
+        it.load("hello-00001", in_flight=1)
+        await it.settle(5)
+        await it.start_plane()
+        await it.settle(5)
+        assert len(it.pods("hello-00001")) == 1
