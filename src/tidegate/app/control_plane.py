@@ -25,6 +25,7 @@ from tidegate.apiserver.routes import Api
 from tidegate.apiserver.server import serve
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
+from tidegate.ingress.balancers import BALANCERS, GatewayAddress
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.link.gateway_link import GatewayLink
@@ -65,6 +66,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
     api = LocalApi(writes)
     try:
         await ensure_namespaces(api)
+        await ensure_namespaces(api, {key.namespace for key in BALANCERS})
         await _run_parts(home, sockets, clock, writes, api, boot, stop)
     finally:
         await store.close()
@@ -80,7 +82,7 @@ async def _run_parts(
     stop: asyncio.Event,
 ) -> None:
     link = GatewayLink(home.gateway_socket, clock)
-    plane = Plane(api, clock, link, boot=boot)
+    plane = Plane(api, clock, link, boot=boot, gateway=_gateway_address(sockets))
     listener = sockets["api"]
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
@@ -101,3 +103,11 @@ async def _run_parts(
         log.info("the control plane ends; pods and gateway go on")
         for task in running:
             task.cancel()
+
+
+def _gateway_address(sockets: Mapping[str, socket.socket]) -> GatewayAddress | None:
+    """Where the gateway listens: the keeper hands its socket to every part."""
+    if "gateway" not in sockets:
+        return None
+    host, port = sockets["gateway"].getsockname()[:2]
+    return GatewayAddress(host, port)

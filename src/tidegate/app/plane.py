@@ -20,6 +20,7 @@ from tidegate.controllers.revision import RevisionController
 from tidegate.controllers.route import RouteController
 from tidegate.controllers.scheduler import SchedulerController
 from tidegate.controllers.service import ServiceController
+from tidegate.ingress.balancers import BalancersController, GatewayAddress
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
@@ -62,9 +63,19 @@ def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
 
 
 class Plane:
-    """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id."""
+    """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id.
 
-    def __init__(self, api: Api, clock: Clock, link: Link, *, boot: str) -> None:
+    `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how."""
+
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        link: Link,
+        *,
+        boot: str,
+        gateway: GatewayAddress | None = None,
+    ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
         self.table = GatewayTable(send=link.send)
@@ -94,6 +105,7 @@ class Plane:
                 endpoints,
                 routes,
                 UnreadyController(api, self.table, config),
+                *([] if gateway is None else [BalancersController(api, gateway)]),
             ],
         )
         publisher = Publisher(self.table, endpoints, routes, poke=self.engine.look_at)
