@@ -20,3 +20,9 @@ def test_a_word_left_by_a_dead_gateway_counts_for_nothing(tmp_path):
     dead.wait()
     (tmp_path / f"gateway-leaving-{dead.pid}.json").write_text('["a"]')
     assert busy_elsewhere(tmp_path) == set()
+
+
+def test_a_word_that_can_not_be_left_costs_nothing_else(tmp_path):
+    farewell = Farewell(tmp_path / "gone")
+    farewell.say(["a"])
+    assert busy_elsewhere(tmp_path) == set()

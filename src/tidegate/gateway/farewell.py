@@ -8,11 +8,14 @@ before it says `drained`. A file whose process is gone counts for nothing.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 _NAME: Final = "gateway-leaving-"
 
@@ -40,8 +43,11 @@ class Farewell:
         now = sorted(set(endpoints))
         if now != self._said:
             beside = self._path.with_suffix(".new")
-            beside.write_text(json.dumps(now))
-            beside.replace(self._path)
+            try:
+                beside.write_text(json.dumps(now))
+                beside.replace(self._path)
+            except OSError as why:  # a full disk must not cost the requests that this is about
+                log.warning("%s can't be written: %s", self._path, why)
             self._said = now
 
 

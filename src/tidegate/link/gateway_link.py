@@ -26,6 +26,9 @@ from tidegate.link.unix import short_path
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.1  # a restarted gateway listens within a tenth of a second or two
+MOST_RETRY_S = (
+    2.0  # where it hangs up again and again (it can't save its table): a snapshot is large
+)
 LINE_LIMIT = 2**20
 MAX_UNREAD = (
     64 * 2**20
@@ -60,7 +63,9 @@ class GatewayLink:
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
         """Keep connected until cancelled; each connection starts with `snapshot()`."""
+        pause_s = RETRY_S
         while True:
+            began_s = self._clock.monotonic()
             try:
                 with short_path(self._path) as short:
                     reader, writer = await asyncio.open_unix_connection(short, limit=LINE_LIMIT)
@@ -75,7 +80,9 @@ class GatewayLink:
                 self._writer = None
                 self.hello = None
                 writer.close()
-            await self._clock.sleep(RETRY_S)
+            brief = self._clock.monotonic() - began_s < MOST_RETRY_S
+            await self._clock.sleep(pause_s)
+            pause_s = min(MOST_RETRY_S, pause_s * 2) if brief else RETRY_S
 
     async def _talk(
         self,
