@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench chaos clean distclean
+.PHONY: help setup demo up test check format bench chaos soak clean distclean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -35,8 +35,8 @@ demo: $(STAMP) ## Serve two models from zero, scale one out under load, back to 
 up: $(STAMP) ## Start the engine in the foreground (Ctrl-C stops it)
 	@$(PY) -m tidegate.cli.main up
 
-test: $(STAMP) ## Run all tests
-	$(PY) -m pytest -q
+test: $(STAMP) ## Run all tests, four files at a time (most live ones wait)
+	$(PY) -m pytest -q -n 4 --dist loadfile
 
 check: $(STAMP) ## Format, lint, types, import contracts
 	$(PY) -m ruff format --check .
@@ -51,8 +51,11 @@ format: $(STAMP) ## Format and fix what can be fixed
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
-chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 SECONDS_=300; about 4 minutes)
-	@$(PY) -m tidegate.testing.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS_),180)
+chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 FOR=300 seconds; 3 minutes if not said)
+	@$(PY) -m tidegate.testing.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(FOR),180)
+
+soak: $(STAMP) ## 200 cycles zero -> one -> zero, and what they leave behind (about 4 minutes)
+	@$(PY) -m tidegate.testing.leaks
 
 clean: ## Remove caches and generated files
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache examples/*/build
