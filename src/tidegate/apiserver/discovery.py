@@ -6,11 +6,13 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+from tidegate.apiserver import metrics
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import KINDS, Kind
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _SUB_VERBS = ("get", "patch", "update")
+_MEASURED_VERBS = ("get", "list")
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -33,19 +35,21 @@ def api_versions() -> dict[str, Any]:
 
 
 def group_list() -> dict[str, Any]:
-    groups = [_group(name) for name in _groups() if name]
+    groups = [_group(name) for name in (*_groups(), metrics.GROUP) if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def group(name: str) -> dict[str, Any]:
     """Raises UnknownPath."""
-    if not name or name not in _groups():
+    if not name or name not in (*_groups(), metrics.GROUP):
         raise UnknownPath("the server could not find the requested resource", details={})
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
 def resource_list(group_name: str, group_version: str) -> dict[str, Any]:
     """Raises UnknownPath."""
+    if (group_name, group_version) == (metrics.GROUP, metrics.VERSION):
+        return _metrics_list()
     kinds = [k for k in KINDS if (k.group, k.version) == (group_name, group_version)]
     if not kinds:
         raise UnknownPath("the server could not find the requested resource", details={})
@@ -73,6 +77,8 @@ def aggregated(*, core: bool) -> dict[str, Any]:
                 for v in _versions(name)
             ]
             items.append({"metadata": {"name": name} if name else {}, "versions": versions})
+    if not core:
+        items.append(_aggregated_metrics())
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -82,11 +88,47 @@ def aggregated(*, core: bool) -> dict[str, Any]:
 
 
 def _groups() -> list[str]:
-    """In table order: the first group wins an ambiguous short name."""
+    """Of the kinds, in table order: the first group wins an ambiguous short name."""
     return list(dict.fromkeys(kind.group for kind in KINDS))
 
 
+def _metrics_list() -> dict[str, Any]:
+    """What is measured is no kind: it can be read and nothing else."""
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{metrics.GROUP}/{metrics.VERSION}",
+        "resources": [
+            {
+                "name": name,
+                "singularName": "",
+                "namespaced": namespaced,
+                "kind": kind,
+                "verbs": list(_MEASURED_VERBS),
+            }
+            for name, (kind, namespaced) in metrics.RESOURCES.items()
+        ],
+    }
+
+
+def _aggregated_metrics() -> dict[str, Any]:
+    resources = [
+        {
+            "resource": name,
+            "responseKind": _gvk(f"{metrics.GROUP}/{metrics.VERSION}", kind),
+            "scope": "Namespaced" if namespaced else "Cluster",
+            "singularResource": "",
+            "verbs": list(_MEASURED_VERBS),
+        }
+        for name, (kind, namespaced) in metrics.RESOURCES.items()
+    ]
+    version = {"version": metrics.VERSION, "freshness": "Current", "resources": resources}
+    return {"metadata": {"name": metrics.GROUP}, "versions": [version]}
+
+
 def _versions(group_name: str) -> list[str]:
+    if group_name == metrics.GROUP:
+        return [metrics.VERSION]
     return list(dict.fromkeys(kind.version for kind in KINDS if kind.group == group_name))
 
 

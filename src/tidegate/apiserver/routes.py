@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from tidegate.apiserver import discovery, openapi
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
+from tidegate.apiserver.metrics import Metrics, UsageSource
 from tidegate.apiserver.podlogs import LogSource, PodLogs
 from tidegate.apiserver.resources import Resources
 from tidegate.apiserver.targets import NO_RESOURCE, Target, target_of
@@ -23,7 +24,14 @@ PUBLIC = (*_HEALTH, "/version")
 class Api:
     """The whole HTTP API as a function from `Ask` to an answer. Raises ApiError."""
 
-    def __init__(self, writes: Writes, clock: Clock, *, logs: LogSource | None = None) -> None:
+    def __init__(
+        self,
+        writes: Writes,
+        clock: Clock,
+        *,
+        logs: LogSource | None = None,
+        usage: UsageSource | None = None,
+    ) -> None:
         resources = Resources(writes, clock)
         self._watch: Handler = resources.watch
         self._collection: Mapping[str, Handler] = {
@@ -43,6 +51,7 @@ class Api:
             "PATCH": resources.patch_scale,
         }
         self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs).read}
+        self._metrics = Metrics(writes.store, usage)
 
     async def handle(self, ask: Ask) -> Reply | Stream:
         """Answer one request."""
@@ -51,6 +60,8 @@ class Api:
             if ask.method not in ("GET", "HEAD"):
                 raise _not_allowed()
             return plain
+        if self._metrics.has(ask.path):
+            return await self._metrics.read(ask)
         target = target_of(ask.path)
         return await self._handler(ask, target)(ask, target)
 

@@ -34,6 +34,7 @@ from tidegate.node.agent import NodeAgent
 from tidegate.node.keeper_link import KeeperLink
 from tidegate.node.logs import PodLogs
 from tidegate.node.settings import NodeSettings
+from tidegate.node.usage import PodUsage
 from tidegate.store import Database, Store, ThreadedJournal
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,8 @@ async def _run_parts(
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
-    http = ApiApp(Api(writes, clock, logs=PodLogs(api, home, clock)), token=pki.token)
+    usage = PodUsage(keeper, clock, agent.node_name)
+    http = ApiApp(Api(writes, clock, logs=PodLogs(api, home, clock), usage=usage), token=pki.token)
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         running = [

@@ -57,22 +57,44 @@ def _members(process: Process) -> Iterable[int]:
     """Pids of the pod's processes, the leader first: it usually holds the socket itself."""
     if _stat(process.pid)[2] == process.start:
         yield process.pid
+    yield from members_of((process,))[process.name] - {process.pid}
+
+
+def members_of(processes: Iterable[Process]) -> dict[str, set[int]]:
+    """Pids of all that belongs to each of the processes, by its name. One pass over /proc."""
     stats = {int(name): _stat(int(name)) for name in os.listdir("/proc") if name.isdecimal()}
-    trusted = stats.get(process.pid, (0, 0, 0))[2] == process.start
-    found = {process.pid} if trusted else set()
-    for pid, (_, session, start) in stats.items():
-        ours = trusted and session == process.pid
-        if start >= process.start and (ours or _mark(pid) == process.name):
-            found.add(pid)
+    marks: dict[int, str | None] = {}
     children: dict[int, list[int]] = {}
     for pid, (parent, _, _) in stats.items():
         children.setdefault(parent, []).append(pid)
+    return {process.name: _tree(process, stats, marks, children) for process in processes}
+
+
+def _tree(
+    process: Process,
+    stats: dict[int, tuple[int, int, int]],
+    marks: dict[int, str | None],
+    children: dict[int, list[int]],
+) -> set[int]:
+    """`marks` is filled with what had to be read: an environment is dear."""
+    trusted = stats.get(process.pid, (0, 0, 0))[2] == process.start
+    found = {process.pid} if trusted else set()
+    for pid, (_, session, start) in stats.items():
+        if start < process.start:
+            continue
+        if trusted and session == process.pid:
+            found.add(pid)
+            continue
+        if pid not in marks:
+            marks[pid] = _mark(pid)
+        if marks[pid] == process.name:
+            found.add(pid)
     todo = list(found)
     while todo:
         fresh = [pid for pid in children.get(todo.pop(), ()) if pid not in found]
         found.update(fresh)
         todo += fresh
-    yield from found - {process.pid}
+    return found
 
 
 def _stat(pid: int) -> tuple[int, int, int]:
