@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -79,10 +80,29 @@ def apply_document(
 ) -> str:
     """Create or change one object; what was done, as `service.serving.knative.dev/iris created`.
 
-    Raises `CliError`, `ApiError`.
+    Prints warnings. Raises `CliError`, `ApiError`.
     """
+    sent = send_document(cluster, document, namespace=namespace, dry_run=dry_run)
+    for warning in sent.warnings:
+        print(f"Warning: {sent.name}: {warning}", file=sys.stderr)
+    return f"{sent.name} {sent.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """`name`: `service.serving.knative.dev/iris`; `what` became of it: created, configured, unchanged."""
+
+    name: str
+    what: str
+    warnings: tuple[str, ...] = ()
+
+
+def send_document(
+    cluster: Cluster, document: Document, *, namespace: str | None = None, dry_run: bool = False
+) -> Sent:
+    """Create or change one object. Raises `CliError`, `ApiError`."""
     resource = find_document_kind(cluster.resources(), document.api_version, document.kind)
-    inside = _namespace(document, resource, namespace)
+    inside = namespace_of(document, resource, namespace)
     wanted = with_last_applied(without_nulls(document.value))
     if inside:
         wanted["metadata"]["namespace"] = inside
@@ -91,19 +111,19 @@ def apply_document(
             raise CliError("metadata.name: missing, an object needs a name")
         answer = cluster.create(resource, inside, wanted, dry_run=dry_run)
         name = answer.body["metadata"]["name"]
-        return _told(resource, name, "created", answer)
+        return _sent(resource, name, "created", answer)
     name = document.name
     try:
         live = cluster.read(resource, inside, name)
     except NotFound:
         answer = cluster.create(resource, inside, wanted, dry_run=dry_run)
-        return _told(resource, name, "created", answer)
+        return _sent(resource, name, "created", answer)
     patch = merge_patch(last_applied(live), wanted, live)
     if not patch:
-        return f"{resource.qualified}/{name} unchanged"
+        return Sent(f"{resource.qualified}/{name}", "unchanged")
     answer = cluster.merge(resource, inside, name, patch, dry_run=dry_run)
     same = answer.body["metadata"].get("resourceVersion") == live["metadata"]["resourceVersion"]
-    return _told(resource, name, "unchanged" if same and not dry_run else "configured", answer)
+    return _sent(resource, name, "unchanged" if same and not dry_run else "configured", answer)
 
 
 def explained(document: Document | BadDocument, why: Exception) -> str:
@@ -129,7 +149,8 @@ def paths_in(why: Exception) -> list[str]:
     return list(dict.fromkeys(path.rstrip(".") for path in found))
 
 
-def _namespace(document: Document, resource: Resource, asked: str | None) -> str | None:
+def namespace_of(document: Document, resource: Resource, asked: str | None) -> str | None:
+    """Where an object goes; None outside namespaces. Raises `CliError` when two are said."""
     if not resource.namespaced:
         return None
     if asked and document.namespace and asked != document.namespace:
@@ -139,7 +160,5 @@ def _namespace(document: Document, resource: Resource, asked: str | None) -> str
     return document.namespace or asked or "default"
 
 
-def _told(resource: Resource, name: str, what: str, answer: Answer) -> str:
-    for warning in answer.warnings:
-        print(f"Warning: {resource.qualified}/{name}: {warning}", file=sys.stderr)
-    return f"{resource.qualified}/{name} {what}"
+def _sent(resource: Resource, name: str, what: str, answer: Answer) -> Sent:
+    return Sent(f"{resource.qualified}/{name}", what, answer.warnings)

@@ -33,6 +33,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "Documents and objects",
         (
             Command("apply", "apply:apply", "Create or change objects from YAML documents."),
+            Command("check", "check:check", "Tell what applying documents would say."),
             Command("get", "get:get", "List objects of a kind, or show some."),
             Command("describe", "describe:describe", "Show one object, its conditions and events."),
             Command("delete", "delete:delete", "Delete objects by name or by their documents."),
