@@ -64,6 +64,21 @@ def test_a_model_file_is_served_by_the_runtime_of_its_suffix(file, image, args):
     strictly_read(document)
 
 
+@pytest.mark.parametrize(
+    ("beside", "model"),
+    [
+        pytest.param(["iris.joblib", "notes.txt"], "/mnt/models", id="the only model: the folder"),
+        pytest.param(["iris.joblib", "wine.onnx"], "/mnt/models", id="another runtime's"),
+        pytest.param(
+            ["iris.joblib", "wine.pkl"], "/mnt/models/iris.joblib", id="several: the file"
+        ),
+    ],
+)
+def test_a_model_among_others_is_named_itself(beside, model):
+    document = model_service(PurePosixPath("/models/iris.joblib"), Wanted(), beside=beside)
+    assert f"--model_dir={model}" in container_of(document)["args"]
+
+
 def test_the_options_are_in_the_document():
     wanted = Wanted(
         name="n", namespace="ns", min_scale=0, max_scale=3, concurrency=2, port=9000, env={"A": "1"}

@@ -137,7 +137,8 @@ def explained(document: Document | BadDocument, why: Exception) -> str:
     line = lines[0] if lines else here.line if here else 0
     more = f" (lines {', '.join(map(str, lines))})" if len(lines) > 1 else ""
     name = f"{document.kind}/{document.name}" if document.name else document.kind
-    return f"{document.source}:{line}: document {document.index}, {name}: {said}{more}"
+    place = f"{document.source}:{line}" if line else document.source
+    return f"{place}: document {document.index}, {name}: {said}{more}"
 
 
 def paths_in(why: Exception) -> list[str]:

@@ -128,9 +128,18 @@ def wait_until_gone(pid: int, *, timeout_s: float) -> bool:
 
 
 def write_settings(home: Home, *, port: int, api_port: int) -> None:
-    """What the next keeper of this home reads (`Home.settings`); written whole or not at all."""
-    home.make()
+    """What the next keeper of this home reads (`Home.settings`); written whole or not at all.
+
+    Raises `CliError` when the home can't be made.
+    """
     wanted: dict[str, Any] = {"host": HOST, "port": port, "api_host": HOST, "api_port": api_port}
-    fresh = home.settings.with_suffix(".new")
-    fresh.write_text(json.dumps(wanted) + "\n")
-    fresh.replace(home.settings)
+    try:
+        home.make()
+        fresh = home.settings.with_suffix(".new")
+        fresh.write_text(json.dumps(wanted) + "\n")
+        fresh.replace(home.settings)
+    except OSError as why:
+        raise CliError(
+            f"the engine's folder {home.root} can't be made or written ({why.strerror}): "
+            "choose another with --data-dir or TIDEGATE_HOME"
+        ) from why

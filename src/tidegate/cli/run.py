@@ -86,7 +86,8 @@ def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, object]:
     if len(target) == 1 and PurePosixPath(target[0]).suffix:
         file = Path(target[0])
         if file.is_file():
-            return model_service(PurePosixPath(file.absolute()), wanted)
+            file = file.absolute()
+            return model_service(PurePosixPath(file), wanted, beside=os.listdir(file.parent))
         if not file.exists():
             raise CliError(f"{file}: no such model file")
         raise CliError(f"{file}: a folder, not a model file")

@@ -36,10 +36,10 @@ class _Runtime:
     """How a kind of model file is served."""
 
     image: str
-    args: tuple[str, ...]  # with {name}, {port}, {file}
+    args: tuple[str, ...]  # with {name}, {port}, {file}, {model}: the folder, or the file in it
 
 
-_KSERVE = ("--model_name={name}", "--model_dir=" + _MOUNT, "--http_port={port}")
+_KSERVE = ("--model_name={name}", "--model_dir={model}", "--http_port={port}")
 _SKLEARN = _Runtime("kserve/sklearnserver:v0.15.0", _KSERVE)
 _RUNTIMES: Mapping[str, _Runtime] = {
     ".joblib": _SKLEARN,
@@ -52,8 +52,14 @@ _RUNTIMES: Mapping[str, _Runtime] = {
 }
 
 
-def model_service(file: PurePosixPath, wanted: Wanted) -> dict[str, Any]:
-    """The document for a model file given by its absolute path. Raises `Usage`."""
+def model_service(
+    file: PurePosixPath, wanted: Wanted, *, beside: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The document for a model file given by its absolute path. Raises `Usage`.
+
+    `beside`: the names of the folder's other files. KServe's servers take a folder with one model in
+    it; where there are several, the file itself is named, which ours take as well.
+    """
     runtime = _RUNTIMES.get(file.suffix.lower())
     if runtime is None:
         kinds = ", ".join(f"*{suffix}" for suffix in _RUNTIMES)
@@ -62,9 +68,14 @@ def model_service(file: PurePosixPath, wanted: Wanted) -> dict[str, Any]:
             f"there are {kinds}; for anything else write `tidegate run -- COMMAND ...`"
         )
     name = wanted.name or service_name(file.stem)
+    same = (n for n in beside if _RUNTIMES.get(PurePosixPath(n).suffix.lower()) is runtime)
+    model = f"{_MOUNT}/{file.name}" if any(n != file.name for n in same) else _MOUNT
     container = {
         "image": runtime.image,
-        "args": [part.format(name=name, port=wanted.port, file=file.name) for part in runtime.args],
+        "args": [
+            part.format(name=name, port=wanted.port, file=file.name, model=model)
+            for part in runtime.args
+        ],
         "ports": [{"containerPort": wanted.port}],
         "volumeMounts": [{"name": "model", "mountPath": _MOUNT, "readOnly": True}],
     }

@@ -22,7 +22,7 @@ from tidegate.cli.engine import (
     wait_until_serving,
     write_settings,
 )
-from tidegate.cli.errors import Several, Usage
+from tidegate.cli.errors import CliError, Several, Usage
 from tidegate.cli.options import DataDir, Files, home_of
 from tidegate.kit.home import Home
 
@@ -57,6 +57,9 @@ def up(
             raise Usage(f"{option} {number}: a port is between 0 and 65535")
     home = home_of(data_dir)
     files = list(filename or [])
+    missing = [name for name in files if name != "-" and not os.path.exists(name)]
+    if missing:
+        raise CliError(f"{missing[0]}: no such file")  # before anything is started
     running = engine_or_none(home)
     if running is None and not gateway_lives(home):
         write_settings(
