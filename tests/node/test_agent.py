@@ -1,6 +1,7 @@
 """The agent over the true API, with fake processes, on virtual time."""
 
 import asyncio
+import errno
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -292,6 +293,22 @@ async def test_an_exec_that_fails_ends_a_pod_that_may_not_restart(world):
     await world.until(lambda: world.status().phase == "Failed")
     assert world.main().state.terminated.exit_code == 128
     assert world.main().state.terminated.reason == "StartError"
+
+
+async def test_a_machine_without_room_is_asked_again_and_nothing_counts_as_a_crash(world):
+    full = [True]
+
+    def no_room(spec):
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", spec.argv[0])
+        return Script()
+
+    world.keeper.script = no_room
+    await world.given()
+    await world.until(lambda: "No space left" in (world.waiting()[1] or ""))
+    full[0] = False
+    await world.until(lambda: world.main().ready)
+    assert world.main().restart_count == 0
 
 
 async def test_a_grpc_probe_is_refused_by_name(world):

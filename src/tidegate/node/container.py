@@ -8,6 +8,7 @@ outlive the control plane.
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from typing import Any
 
@@ -32,6 +33,12 @@ from tidegate.node.probing import Subject, act, probe
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
 from tidegate.node.status import PREFIX, termination
 
+# The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
+# run is counted and no back-off grows.
+_MACHINE_IS_SHORT = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+)
+_ROOM_AGAIN_S = 1.0
 _START_ERROR = 128  # the code that containerd gives where exec failed
 _PRIVILEGED = 1024  # below, not being able to bind means nothing
 _ROUTED = "serving.knative.dev/revision"
@@ -96,6 +103,13 @@ class ContainerRunner:
         if self.record.process is not None:
             await self._around.keeper.kill_tree(self.record.process.name)
 
+    def running(self) -> tuple[Process, Launch] | None:
+        """The process and how it was started, for what is to run beside it; None: there is none, or
+        its environment can't be worked out any more."""
+        process = self.record.process
+        launch = self._launch_again() if process is not None and not process.ended else None
+        return None if process is None or launch is None else (process, launch)
+
     # --- starting
 
     async def _start(self) -> Process | None:
@@ -116,7 +130,11 @@ class ContainerRunner:
         try:
             process = await self._around.keeper.spawn(launch.spec)
         except KeeperRefused as why:
-            await self._not_started(why)
+            if why.number in _MACHINE_IS_SHORT:
+                self._wait(Waiting(why.reason, str(why)), "Failed")
+                await self._until_woken(_ROOM_AGAIN_S)
+            else:
+                await self._not_started(why)
             return None
         self._began(process, launch)
         if self._stopping:
