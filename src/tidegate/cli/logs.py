@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -12,8 +13,8 @@ from cyclopts import Parameter
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.follow import Follower
 from tidegate.cli.options import DataDir, Namespace, home_of
-from tidegate.model.errors import ApiError
 
 Json = dict[str, Any]
 _BY_LABEL = {
@@ -37,7 +38,8 @@ def logs(
 ) -> int:
     """Print what a pod, or every pod of a service, revision or deployment, wrote.
 
-    With several pods each line starts with its pod's name. --follow follows the pods there are now.
+    With several pods each line starts with its pod's name. --follow of a pod ends with its container;
+    of a service it goes on with new and restarted pods, also after none were left.
 
     Example: tidegate logs -f ksvc/iris
 
@@ -64,40 +66,44 @@ def logs(
     for name, wanted in (("follow", follow), ("previous", previous), ("timestamps", timestamps)):
         if wanted:
             query[name] = "true"
-    pods = _pods(cluster, target, namespace)
-    if len(pods) == 1:
-        _copy(cluster.log(namespace, pods[0], query), "")
+    pod, selector = _meant(cluster, target, namespace)
+    if pod is not None:
+        _copy(cluster.log(namespace, pod, query), "")
         return 0
-    if not follow:
-        for pod in pods:
-            _copy(cluster.log(namespace, pod, query), f"[{pod}] ")
-        return 0
-    return _follow_all(cluster, namespace, pods, query)
+    kind = find_kind(cluster.resources(), "pods")
 
+    def look() -> Sequence[Json]:
+        return cluster.items(kind, namespace, selector=selector)
 
-def _pods(cluster: Cluster, target: str, namespace: str) -> list[str]:
-    kind_word, slash, name = target.partition("/")
-    if not slash:
-        return [target]
-    known = cluster.resources()
-    kind = find_kind(known, kind_word)
-    resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-    if resource == "pods":
-        return [name]
-    owner = cluster.read(kind, namespace, name)
-    if resource in _BY_LABEL:
-        selector = f"{_BY_LABEL[resource]}={name}"
-    else:
-        labels = ((owner.get("spec") or {}).get("selector") or {}).get("matchLabels")
-        if not labels:
-            raise Usage(f"{target}: {kind.kind} has no pods of its own; name a pod or a ksvc")
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-    pods = cluster.items(find_kind(known, "pods"), namespace, selector=selector)
-    if not pods:
+    if follow and not previous:
+        read = partial(cluster.log, namespace, query=query)
+        Follower(look, read, sys.stdout.buffer, container).run(threading.Event())
+    names = [found["metadata"]["name"] for found in look()]
+    if not names:
         raise CliError(
             f"{target} has no pods now (at zero?): logs go with their pod; send a request and look again"
         )
-    return [pod["metadata"]["name"] for pod in pods]
+    for name in names:
+        _copy(cluster.log(namespace, name, query), f"[{name}] " if len(names) > 1 else "")
+    return 0
+
+
+def _meant(cluster: Cluster, target: str, namespace: str) -> tuple[str | None, str]:
+    """One pod's name, or the labels of many. Raises `Usage`, `ApiError`."""
+    kind_word, slash, name = target.partition("/")
+    if not slash:
+        return target, ""
+    kind = find_kind(cluster.resources(), kind_word)
+    resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+    if resource == "pods":
+        return name, ""
+    owner = cluster.read(kind, namespace, name)
+    if resource in _BY_LABEL:
+        return None, f"{_BY_LABEL[resource]}={name}"
+    labels = ((owner.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    if not labels:
+        raise Usage(f"{target}: {kind.kind} has no pods of its own; name a pod or a ksvc")
+    return None, ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _copy(chunks: Iterator[bytes], prefix: str) -> None:
@@ -116,23 +122,3 @@ def _copy(chunks: Iterator[bytes], prefix: str) -> None:
     if rest:
         out.write(mark + rest + b"\n")
         out.flush()
-
-
-def _follow_all(cluster: Cluster, namespace: str, pods: list[str], query: dict[str, str]) -> int:
-    """A thread per pod; they end with their logs, or with us (daemons: Ctrl-C must not wait)."""
-    failed: list[str] = []
-
-    def follow(pod: str) -> None:
-        try:
-            _copy(cluster.log(namespace, pod, query), f"[{pod}] ")
-        except (ApiError, CliError, OSError) as why:
-            failed.append(f"{pod}: {why}")
-
-    threads = [threading.Thread(target=follow, args=(pod,), daemon=True) for pod in pods]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise CliError("; ".join(failed))
-    return 0
