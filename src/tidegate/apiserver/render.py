@@ -14,7 +14,7 @@ import msgspec
 from tidegate.model.columns import columns_of
 from tidegate.model.errors import ApiError, BadRequest
 from tidegate.model.kinds import BY_TYPE, Kind, encode, encode_stored
-from tidegate.model.meta import Object
+from tidegate.model.meta import Object, touched
 
 
 class NotAcceptable(ApiError):
@@ -138,9 +138,10 @@ def table_bookmark(kind: Kind, form: Form, bookmark: dict[str, Any]) -> dict[str
 def _row_object(obj: Object, form: Form) -> Any:
     if form.include == "None":
         return None
-    return (
-        msgspec.Raw(encode(obj)) if form.include == "Object" else _partial(obj, form.table or "v1")
-    )
+    if form.include == "Object":
+        return msgspec.Raw(encode(obj))
+    named = _partial(obj, form.table or "v1")  # without managers: no client prints those of a row
+    return named | {"metadata": touched(obj.metadata, managed_fields=None)}
 
 
 def _partial(obj: Object, version: str) -> dict[str, Any]:

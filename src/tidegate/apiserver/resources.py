@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tidegate.apiserver import bodies, render
+from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced, updating
 from tidegate.apiserver.bodies import Body, Strictness
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.lifecycle import Deletion
@@ -22,8 +23,9 @@ from tidegate.apiserver.selectors import Selection, parse_fields, parse_labels
 from tidegate.apiserver.strategic import strategic_merge
 from tidegate.apiserver.targets import Target
 from tidegate.apiserver.watches import DEFAULT_TIMEOUT_S, Watch, WatchOptions
-from tidegate.apiserver.writes import Caller, Writes, Written
+from tidegate.apiserver.writes import Caller, Manage, Writes, Written
 from tidegate.kit.clock import Clock
+from tidegate.model.conditions import timestamp
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound, UnsupportedMedia
 from tidegate.model.kinds import Kind, encode
@@ -33,7 +35,6 @@ from tidegate.store import too_large
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
-_APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
 PATCHES: Mapping[str, Callable[[Any, Any], Any]] = {
     _MERGE: merge_patch,
     _JSON: json_patch,
@@ -95,7 +96,8 @@ class Resources:
     async def create(self, ask: Ask, target: Target) -> Reply:
         body = bodies.decode(ask.body, ask.content_type)
         obj, notes = self._object(ask, target, body)
-        written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask))
+        manage = self._updating(ask, target)
+        written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask), manage=manage)
         return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
 
     async def update(self, ask: Ask, target: Target) -> Reply:
@@ -105,7 +107,10 @@ class Resources:
         return await self._write(ask, target, obj, notes)
 
     async def patch(self, ask: Ask, target: Target) -> Reply:
+        if ask.content_type in APPLY_MEDIA:
+            return await self._apply(ask, target)
         change = _patch_kind(ask, target.kind)
+        check_not_forced(ask)
         patch = bodies.from_json(ask.body)
         old = self._existing(target)
         current = msgspec.json.decode(encode(old))
@@ -119,16 +124,31 @@ class Resources:
         obj, notes = self._object(ask, target, Body(patched, patch.duplicates), old)
         return await self._write(ask, target, obj, notes)
 
+    async def _apply(self, ask: Ask, target: Target) -> Reply:
+        assert target.name is not None
+        kind, now = target.kind, timestamp(self._clock.now())
+        old = self._store.latest(kind.type, target.namespace or "", target.name)
+        if old is None and target.subresource:
+            raise NotFound(kind.resource, target.name)
+        applied = applying(ask, target, old, now=now)
+        obj, notes = self._object(ask, target, applied.body, old)
+        if old is not None:
+            return await self._write(ask, target, obj, notes, applied.manage)
+        written = await self._writes.create(
+            obj, _caller(ask), dry_run=_dry_run(ask), manage=applied.manage
+        )
+        return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
+
     async def update_scale(self, ask: Ask, target: Target) -> Reply:
         current = self._existing(target)
         body = bodies.decode(ask.body, ask.content_type)
-        return await self._write_scale(ask, scaled(current, body.raw))
+        return await self._write_scale(ask, target, scaled(current, body.raw))
 
     async def patch_scale(self, ask: Ask, target: Target) -> Reply:
         current = self._existing(target)
         change = _patch_kind(ask, target.kind)
         patched = change(scale_of(current), bodies.from_json(ask.body).raw)
-        return await self._write_scale(ask, scaled(current, patched))
+        return await self._write_scale(ask, target, scaled(current, patched))
 
     async def delete(self, ask: Ask, target: Target) -> Reply:
         assert target.name is not None
@@ -218,18 +238,30 @@ class Resources:
         fitted = touched(meta, name=target.name or meta.name, namespace=target.namespace)
         return msgspec.structs.replace(obj, metadata=fitted), notes
 
-    async def _write(self, ask: Ask, target: Target, obj: Object, notes: tuple[str, ...]) -> Reply:
+    def _updating(self, ask: Ask, target: Target) -> Manage:
+        now = timestamp(self._clock.now())
+        return updating(ask, kind=target.kind, subresource=target.subresource, now=now)
+
+    async def _write(
+        self,
+        ask: Ask,
+        target: Target,
+        obj: Object,
+        notes: tuple[str, ...],
+        manage: Manage | None = None,
+    ) -> Reply:
         written = await self._writes.update(
             obj,
             _caller(ask),
             status=target.subresource == "status",
             dry_run=_dry_run(ask),
+            manage=manage or self._updating(ask, target),
         )
         return self._reply(ask, written.object, (*notes, *written.warnings))
 
-    async def _write_scale(self, ask: Ask, obj: Object) -> Reply:
+    async def _write_scale(self, ask: Ask, target: Target, obj: Object) -> Reply:
         written: Written[Object] = await self._writes.update(
-            obj, _caller(ask), dry_run=_dry_run(ask)
+            obj, _caller(ask), dry_run=_dry_run(ask), manage=self._updating(ask, target)
         )
         return as_json(scale_of(written.object), warnings=written.warnings)
 
@@ -291,11 +323,6 @@ def _patch_kind(ask: Ask, kind: Kind) -> Callable[[Any, Any], Any]:
     if found is not None and (built_in or ask.content_type != _STRATEGIC):
         return found
     accepted = ", ".join(t for t in PATCHES if built_in or t != _STRATEGIC)
-    if ask.content_type in _APPLY:
-        raise UnsupportedMedia(
-            "server-side apply is not served yet: leave out --server-side "
-            f"(accepted patches are {accepted})"
-        )
     raise UnsupportedMedia(
         "the body of the request was in an unknown format - accepted media types include: "
         + accepted

@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ from tidegate.store import Store
 
 T = TypeVar("T", bound=Object)
 O_co = TypeVar("O_co", bound=Object, covariant=True)
+#: `metadata.managedFields` of an object about to be stored, from it and the one before (None: it is
+#: new). Writes of controllers come without one: they leave the managers as they are.
+Manage = Callable[[Object, Object | None], Any]
 
 #: No vowels and no look-alikes: no words, no misreadings. As Kubernetes' `rand.String`.
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -83,7 +86,9 @@ class Writes:
         self._admission, self._clock, self._new_uid = admission, clock, new_uid
         self._suffixes = suffixes or random.Random()
 
-    async def create(self, obj: T, caller: Caller, *, dry_run: bool = False) -> Written[T]:
+    async def create(
+        self, obj: T, caller: Caller, *, dry_run: bool = False, manage: Manage | None = None
+    ) -> Written[T]:
         """A new object. With `dry_run` everything is done but the storing."""
         if obj.metadata.resource_version:
             raise BadRequest("resourceVersion should not be set on objects to be created")
@@ -94,12 +99,19 @@ class Writes:
         new = _same_type(admitted.object, new)
         if self._latest(new) is not None:
             raise AlreadyExists(kind_of(new).resource, new.metadata.name)
+        new = _managed(new, None, manage)
         if not dry_run:
             new = await self.store.put(new, durable=caller.durable)
         return Written(new, admitted.warnings)
 
     async def update(
-        self, obj: T, caller: Caller, *, status: bool = False, dry_run: bool = False
+        self,
+        obj: T,
+        caller: Caller,
+        *,
+        status: bool = False,
+        dry_run: bool = False,
+        manage: Manage | None = None,
     ) -> Written[T]:
         """Metadata and spec, or with `status` the status only."""
         old = self._existing(type(obj), obj.metadata.namespace or "", obj.metadata.name)
@@ -109,6 +121,7 @@ class Writes:
         new = _same_type(admitted.object, new)
         if not status:
             new = lifecycle.with_generation(new, old)
+        new = _managed(new, old, manage)
         if new == old:
             await self.store.settled(old)
             return Written(old, admitted.warnings, changed=False)
@@ -209,3 +222,13 @@ class Writes:
 def _same_type(admitted: Object, sent: T) -> T:
     assert type(admitted) is type(sent), "admission must not change an object's kind"
     return admitted
+
+
+def _managed(new: T, old: T | None, manage: Manage | None) -> T:
+    if manage is not None:
+        fields = manage(new, old)
+    else:
+        fields = None if old is None else old.metadata.managed_fields
+    if fields == new.metadata.managed_fields:
+        return new
+    return msgspec.structs.replace(new, metadata=touched(new.metadata, managed_fields=fields))

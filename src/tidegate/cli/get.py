@@ -148,6 +148,8 @@ def _objects(
         named = {"apiVersion": one.resource.api_version, "kind": one.resource.kind}
         listed = cluster.items(one.resource, inside, selector=selector)
         found += [{**named, **item} for item in listed]
+    for item in found:
+        item["metadata"].pop("managedFields", None)  # as kubectl does: nobody reads them
     single = len(wanted) == 1 and wanted[0].name
     if output == "name":
         kinds = {one.resource.kind: one.resource.qualified for one in wanted}
