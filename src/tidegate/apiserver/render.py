@@ -5,7 +5,7 @@ Source: kubernetes-api conventions; k8s.io/apimachinery pkg/apis/meta/v1 (Table)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,16 +66,27 @@ def one(obj: Object, form: Form, *, now_s: float) -> bytes:
     return encode(obj)
 
 
-def many(objects: Iterable[Object], kind: Kind, form: Form, *, now_s: float, version: str) -> bytes:
-    """A list. Items of built-in kinds don't repeat their kind; those of others do."""
+def many(
+    objects: Iterable[Object],
+    kind: Kind,
+    form: Form,
+    *,
+    now_s: float,
+    version: str,
+    more: Mapping[str, Any] | None = None,
+) -> bytes:
+    """A list. Items of built-in kinds don't repeat their kind; those of others do. `more`: what the
+    list's metadata says besides its version."""
+    meta = {"resourceVersion": version, **(more or {})}
     if form.table:
-        return _dump(table(objects, kind, form, now_s=now_s, version=version))
+        whole = table(objects, kind, form, now_s=now_s, version=version)
+        return _dump(whole | {"metadata": meta})
     if form.partial:
         return _dump(
             {
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": f"meta.k8s.io/{form.partial}",
-                "metadata": {"resourceVersion": version},
+                "metadata": meta,
                 "items": [_partial(o, form.partial) for o in objects],
             }
         )
@@ -83,7 +94,7 @@ def many(objects: Iterable[Object], kind: Kind, form: Form, *, now_s: float, ver
         {
             "kind": f"{kind.kind}List",
             "apiVersion": kind.api_version,
-            "metadata": {"resourceVersion": version},
+            "metadata": meta,
         }
     )
     one_item = encode_stored if is_built_in(kind) else encode

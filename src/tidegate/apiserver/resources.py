@@ -7,7 +7,7 @@ needs no retry: nobody can come in between.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced,
 from tidegate.apiserver.bodies import Body, Strictness
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.lifecycle import Deletion
+from tidegate.apiserver.pages import TOO_OLD, as_of, page, read_token
 from tidegate.apiserver.patches import json_patch, merge_patch
 from tidegate.apiserver.scale import scale_of, scaled
 from tidegate.apiserver.selectors import Selection, parse_fields, parse_labels
@@ -25,9 +26,10 @@ from tidegate.apiserver.targets import Target
 from tidegate.apiserver.watches import DEFAULT_TIMEOUT_S, Watch, WatchOptions
 from tidegate.apiserver.writes import Caller, Manage, Writes, Written
 from tidegate.kit.clock import Clock
+from tidegate.model.changes import Change
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import Pod
-from tidegate.model.errors import ApiError, BadRequest, NotFound, UnsupportedMedia
+from tidegate.model.errors import ApiError, BadRequest, Expired, NotFound, UnsupportedMedia
 from tidegate.model.kinds import Kind, encode
 from tidegate.model.meta import Object, touched
 from tidegate.store import too_large
@@ -65,19 +67,48 @@ class Resources:
 
     async def list(self, ask: Ask, target: Target) -> Reply:
         form = render.form_of(ask.accept, ask.query.get("includeObject"))
-        asked_version = ask.number("resourceVersion")
-        if asked_version is not None and asked_version > self._store.version:
-            raise too_large(asked_version, self._store.version)
+        limit = ask.number("limit") or 0
+        if limit < 0:
+            raise BadRequest(f"limit is {limit}: it must not be negative")
         selection = selection_of(ask, target)
-        objects = self._store.list(selection.type, selection.namespace)
-        body = render.many(
-            [o for o in objects if selection.holds(o)],
-            target.kind,
-            form,
-            now_s=self._clock.now(),
-            version=str(self._store.version),
-        )
+        objects, version = self._moment(ask, selection)
+        counted = not (ask.query.get("labelSelector") or ask.query.get("fieldSelector"))
+        found = [o for o in objects if selection.holds(o)]
+        shown, more = page(found, version=version, limit=limit, counted=counted)
+        now_s = self._clock.now()
+        body = render.many(shown, target.kind, form, now_s=now_s, version=str(version), more=more)
         return Reply(body)
+
+    def _moment(self, ask: Ask, selection: Selection) -> tuple[Sequence[Object], int]:
+        """What a list is made from, and the version that it shows: now, unless a page before or
+        the client says another. Raises BadRequest, Expired, Timeout."""
+        asked = ask.number("resourceVersion")
+        objects = self._store.list(selection.type, selection.namespace)
+        if token := ask.query.get("continue"):
+            if asked:
+                raise BadRequest("specifying resource version is not allowed when using continue")
+            place = read_token(token)
+            try:
+                was = as_of(objects, self._changes(place.version, selection))
+            except Expired as why:
+                raise Expired(TOO_OLD) from why
+            return [o for o in was if o.key > place.after], place.version
+        if asked is not None and asked > self._store.version:
+            raise too_large(asked, self._store.version)
+        if ask.query.get("resourceVersionMatch") == "Exact":
+            if not asked:
+                raise BadRequest("resourceVersionMatch Exact needs a resourceVersion beside it")
+            return as_of(objects, self._changes(asked, selection)), asked
+        return objects, self._store.version
+
+    def _changes(self, version: int, selection: Selection) -> Sequence[Change]:
+        """To the objects of a list, since that version."""
+        return [
+            logged.change
+            for logged in self._store.since(version)
+            if type(logged.change.object) is selection.type
+            and selection.namespace in (None, logged.change.object.metadata.namespace)
+        ]
 
     async def watch(self, ask: Ask, target: Target) -> Stream:
         form = render.form_of(ask.accept, ask.query.get("includeObject"))
