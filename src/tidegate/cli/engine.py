@@ -127,6 +127,18 @@ def wait_until_gone(pid: int, *, timeout_s: float) -> bool:
         os.close(watched)
 
 
+def ports_of_last_run(home: Home) -> tuple[int, int]:
+    """(gateway, API): what an engine that was killed had, whose clients still know them; else the
+    usual ones. An engine that was stopped leaves no process table, and starts afresh."""
+    if not home.processes.exists():
+        return PORT, API_PORT
+    try:
+        last = json.loads(home.settings.read_text())
+        return int(last["port"]), int(last["api_port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return PORT, API_PORT
+
+
 def write_settings(home: Home, *, port: int, api_port: int) -> None:
     """What the next keeper of this home reads (`Home.settings`); written whole or not at all.
 

@@ -14,11 +14,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tidegate.cli.engine import (
-    API_PORT,
-    PORT,
     Engine,
     engine_or_none,
     gateway_lives,
+    ports_of_last_run,
     wait_until_serving,
     write_settings,
 )
@@ -62,10 +61,11 @@ def up(
         raise CliError(f"{missing[0]}: no such file")  # before anything is started
     running = engine_or_none(home)
     if running is None and not gateway_lives(home):
+        last_port, last_api_port = ports_of_last_run(home)
         write_settings(
             home,
-            port=PORT if port is None else port,
-            api_port=API_PORT if api_port is None else api_port,
+            port=last_port if port is None else port,
+            api_port=last_api_port if api_port is None else api_port,
         )
         if not detach:
             _become_keeper(home, files)

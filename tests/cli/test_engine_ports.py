@@ -1,0 +1,33 @@
+"""Which ports `up` takes when none is said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tidegate.cli.engine import API_PORT, PORT, ports_of_last_run
+from tidegate.kit.home import Home
+
+
+@pytest.fixture
+def home(tmp_path) -> Home:
+    home = Home(tmp_path)
+    home.make()
+    home.settings.write_text(json.dumps({"port": 1234, "api_port": 5678}))
+    return home
+
+
+def test_an_engine_that_was_killed_comes_back_where_its_clients_know_it(home):
+    home.processes.write_text("{}")
+    assert ports_of_last_run(home) == (1234, 5678)
+
+
+def test_an_engine_that_was_stopped_starts_where_people_look_first(home):
+    assert ports_of_last_run(home) == (PORT, API_PORT)
+
+
+def test_settings_that_can_not_be_read_are_no_reason_not_to_start(home):
+    home.processes.write_text("{}")
+    home.settings.write_text("{")
+    assert ports_of_last_run(home) == (PORT, API_PORT)
