@@ -11,9 +11,11 @@ import pytest
 
 from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.asgi import ApiApp
+from tidegate.apiserver.discovery import EXTRA
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.render import PLAIN
+from tidegate.apiserver.reviews import RBAC, REFUSED
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.selectors import Selection
 from tidegate.apiserver.watches import Watch, WatchOptions
@@ -341,7 +343,7 @@ async def test_deletecollection_takes_what_is_selected(server):
 async def test_discovery_names_every_kind_both_ways(server):
     _, groups, _ = await server.ask("GET", "/apis")
     names = [g["name"] for g in groups["groups"]]
-    assert set(names) == {k.group for k in KINDS if k.group}
+    assert set(names) == {k.group for k in KINDS if k.group} | set(EXTRA)
     found = set()
     for place in [
         "/api/v1",
@@ -364,7 +366,8 @@ async def test_every_kind_can_be_asked_for_its_patch_operation(server):
         for path in document["paths"].values():
             gvk = path["patch"]["x-kubernetes-group-version-kind"]
             seen.add((gvk["group"], gvk["version"], gvk["kind"]))
-    assert seen == {(k.group, k.version, k.kind) for k in KINDS}
+    refused = {(RBAC, "v1", kind) for kind, _ in REFUSED.values()}
+    assert seen == {(k.group, k.version, k.kind) for k in KINDS} | refused
 
 
 async def test_schemas_are_whole_and_say_what_has_no_effect_here(server):

@@ -19,6 +19,7 @@ from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.pki import open_pki
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.server import serve
+from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.kit.realtime import RealClock
 from tidegate.model.core import ConfigMap
@@ -58,7 +59,9 @@ async def main(folder: Path, port: int) -> None:
         await ensure_namespaces(LocalApi(writes))
         write_kubeconfig(folder / "kubeconfig", pki, port=port)
         async with asyncio.TaskGroup() as group:
-            app = ApiApp(Api(writes, clock, logs=TwoLines()), token=pki.token)
+            app = ApiApp(
+                Api(writes, clock, logs=TwoLines()), token=pki.token, tokens=Tokens(folder / "pki")
+            )
             tasks = [
                 group.create_task(serve(app, listener, pki, clock)),
                 group.create_task(GarbageCollector(writes, clock).run()),

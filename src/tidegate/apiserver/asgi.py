@@ -12,8 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 
+from tidegate.apiserver.access import Role
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
 from tidegate.apiserver.routes import PUBLIC
+from tidegate.apiserver.tokens import Tokens
 from tidegate.model.errors import ApiError, Forbidden, TooLarge, Unauthorized
 
 Message = MutableMapping[str, Any]
@@ -37,13 +39,16 @@ class Left(Exception):
 
 
 class ApiApp:
-    """The ASGI application. `token` is what a client must bring; `user` who it then is.
+    """The ASGI application. Whoever brings `token` is `user` with every right; `tokens` are the others.
 
     `close` ends the streams, so that a server with watchers can stop.
     """
 
-    def __init__(self, api: Answers, *, token: str, user: str = "admin") -> None:
+    def __init__(
+        self, api: Answers, *, token: str, user: str = "admin", tokens: Tokens | None = None
+    ) -> None:
         self._api, self._token, self._user = api, token.encode(), user
+        self._tokens = tokens
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -71,23 +76,31 @@ class ApiApp:
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         _check_loopback(scope.get("client"))
+        user, role = self._user, Role.ADMIN
         if path not in PUBLIC:
-            self._check_token(headers.get("authorization", ""))
+            user, role = self._who(headers.get("authorization", ""))
         ask = Ask(
             method=scope["method"],
             path=path,
             query=parse_query(scope["query_string"].decode("latin-1")),
             headers=headers,
             body=await _body(headers, receive),
-            user=self._user,
+            user=user,
+            role=role,
         )
         return await self._api.handle(ask)
 
-    def _check_token(self, header: str) -> None:
+    def _who(self, header: str) -> tuple[str, Role]:
+        """The user behind an Authorization header. Raises Unauthorized."""
         scheme, _, token = header.partition(" ")
-        known = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
-        if scheme.lower() != "bearer" or not known:
-            raise Unauthorized("Unauthorized")
+        token = token.strip()
+        if scheme.lower() == "bearer":
+            if hmac.compare_digest(token.encode("latin-1", "replace"), self._token):
+                return self._user, Role.ADMIN
+            named = self._tokens.owner(token) if self._tokens is not None else None
+            if named is not None:
+                return named.name, named.role
+        raise Unauthorized("Unauthorized")
 
     async def _stream(self, stream: Stream, receive: Receive, send: Send) -> None:
         async def leave() -> None:

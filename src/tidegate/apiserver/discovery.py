@@ -4,16 +4,41 @@ aggregated. Made once from the table of kinds."""
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tidegate.apiserver import metrics
+from tidegate.apiserver import metrics, reviews
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import KINDS, Kind
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _SUB_VERBS = ("get", "patch", "update")
-_MEASURED_VERBS = ("get", "list")
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """A group of what is no kind of ours. `resources`: plural -> kind, whether it is namespaced."""
+
+    version: str
+    verbs: tuple[str, ...]
+    resources: Mapping[str, tuple[str, bool]]
+    singular: bool = True
+
+
+EXTRA: Mapping[str, Extras] = {
+    **{
+        group_name: Extras(
+            "v1",
+            ("create",),
+            {name: (kind, False) for (g, name), kind in reviews.REVIEWS.items() if g == group_name},
+        )
+        for group_name in (reviews.AUTHORIZATION, reviews.AUTHENTICATION)
+    },
+    reviews.RBAC: Extras("v1", ("create", "get"), reviews.REFUSED),
+    metrics.GROUP: Extras(metrics.VERSION, ("get", "list"), metrics.RESOURCES, singular=False),
+}
 
 
 def version() -> dict[str, str]:
@@ -35,21 +60,21 @@ def api_versions() -> dict[str, Any]:
 
 
 def group_list() -> dict[str, Any]:
-    groups = [_group(name) for name in (*_groups(), metrics.GROUP) if name]
+    groups = [_group(name) for name in (*_groups(), *EXTRA) if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def group(name: str) -> dict[str, Any]:
     """Raises UnknownPath."""
-    if not name or name not in (*_groups(), metrics.GROUP):
+    if not name or name not in (*_groups(), *EXTRA):
         raise UnknownPath("the server could not find the requested resource", details={})
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
 def resource_list(group_name: str, group_version: str) -> dict[str, Any]:
     """Raises UnknownPath."""
-    if (group_name, group_version) == (metrics.GROUP, metrics.VERSION):
-        return _metrics_list()
+    if group_name in EXTRA and group_version == EXTRA[group_name].version:
+        return _extra_list(group_name)
     kinds = [k for k in KINDS if (k.group, k.version) == (group_name, group_version)]
     if not kinds:
         raise UnknownPath("the server could not find the requested resource", details={})
@@ -78,7 +103,7 @@ def aggregated(*, core: bool) -> dict[str, Any]:
             ]
             items.append({"metadata": {"name": name} if name else {}, "versions": versions})
     if not core:
-        items.append(_aggregated_metrics())
+        items += [_aggregated_extra(name) for name in EXTRA]
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -92,43 +117,45 @@ def _groups() -> list[str]:
     return list(dict.fromkeys(kind.group for kind in KINDS))
 
 
-def _metrics_list() -> dict[str, Any]:
-    """What is measured is no kind: it can be read and nothing else."""
+def _extra_list(group_name: str) -> dict[str, Any]:
+    """What is answered and no kind: computed when asked, or refused with a reason."""
+    extras = EXTRA[group_name]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
-        "groupVersion": f"{metrics.GROUP}/{metrics.VERSION}",
+        "groupVersion": f"{group_name}/{extras.version}",
         "resources": [
             {
                 "name": name,
-                "singularName": "",
+                "singularName": kind.lower() if extras.singular else "",
                 "namespaced": namespaced,
                 "kind": kind,
-                "verbs": list(_MEASURED_VERBS),
+                "verbs": list(extras.verbs),
             }
-            for name, (kind, namespaced) in metrics.RESOURCES.items()
+            for name, (kind, namespaced) in extras.resources.items()
         ],
     }
 
 
-def _aggregated_metrics() -> dict[str, Any]:
+def _aggregated_extra(group_name: str) -> dict[str, Any]:
+    extras = EXTRA[group_name]
     resources = [
         {
             "resource": name,
-            "responseKind": _gvk(f"{metrics.GROUP}/{metrics.VERSION}", kind),
+            "responseKind": _gvk(f"{group_name}/{extras.version}", kind),
             "scope": "Namespaced" if namespaced else "Cluster",
-            "singularResource": "",
-            "verbs": list(_MEASURED_VERBS),
+            "singularResource": kind.lower() if extras.singular else "",
+            "verbs": list(extras.verbs),
         }
-        for name, (kind, namespaced) in metrics.RESOURCES.items()
+        for name, (kind, namespaced) in extras.resources.items()
     ]
-    version = {"version": metrics.VERSION, "freshness": "Current", "resources": resources}
-    return {"metadata": {"name": metrics.GROUP}, "versions": [version]}
+    version = {"version": extras.version, "freshness": "Current", "resources": resources}
+    return {"metadata": {"name": group_name}, "versions": [version]}
 
 
 def _versions(group_name: str) -> list[str]:
-    if group_name == metrics.GROUP:
-        return [metrics.VERSION]
+    if group_name in EXTRA:
+        return [EXTRA[group_name].version]
     return list(dict.fromkeys(kind.version for kind in KINDS if kind.group == group_name))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tidegate.apiserver.access import Role
 from tidegate.model.errors import ApiError, BadRequest
 
 JSON = "application/json"
@@ -23,6 +24,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     user: str = "admin"
+    role: Role = Role.ADMIN
 
     @property
     def accept(self) -> str:

@@ -12,8 +12,13 @@ CONTEXT = "tidegate"
 
 
 def kubeconfig(pki: Pki, *, port: int) -> str:
-    """YAML (written as JSON values, which YAML takes), CA and token inside."""
-    ca = base64.b64encode(pki.ca.read_bytes()).decode()
+    """For the engine's own user."""
+    ca = pki.ca.read_text()
+    return kubeconfig_text(f"https://127.0.0.1:{port}", ca, token=pki.token, user=CONTEXT)
+
+
+def kubeconfig_text(server: str, ca: str, *, token: str, user: str) -> str:
+    """YAML (written as JSON values, which YAML takes), CA (PEM) and token inside."""
     return "\n".join(
         [
             "apiVersion: v1",
@@ -22,15 +27,15 @@ def kubeconfig(pki: Pki, *, port: int) -> str:
             "clusters:",
             f"- name: {CONTEXT}",
             "  cluster:",
-            f"    server: https://127.0.0.1:{port}",
-            f"    certificate-authority-data: {ca}",
+            f"    server: {server}",
+            f"    certificate-authority-data: {base64.b64encode(ca.encode()).decode()}",
             "contexts:",
             f"- name: {CONTEXT}",
-            f"  context: {{cluster: {CONTEXT}, namespace: default, user: {CONTEXT}}}",
+            f"  context: {{cluster: {CONTEXT}, namespace: default, user: {user}}}",
             "users:",
-            f"- name: {CONTEXT}",
+            f"- name: {user}",
             "  user:",
-            f"    token: {json.dumps(pki.token)}",
+            f"    token: {json.dumps(token)}",
             "",
         ]
     )

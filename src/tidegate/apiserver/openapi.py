@@ -11,17 +11,19 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from tidegate.apiserver import reviews
 from tidegate.apiserver.schemas import schemas_of
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import KINDS, Kind
 
+_REFUSED_PLACE = f"apis/{reviews.RBAC}/v1"
 _PARAMETERS = [{"name": name, "in": "query"} for name in ("dryRun", "fieldValidation")]
 
 
 def index() -> dict[str, Any]:
     """One address per group and version; the hash lets clients keep what they have."""
     paths = {}
-    for place in _places():
+    for place in (*_places(), _REFUSED_PLACE):
         digest = hashlib.sha256(document(place)).hexdigest()[:16].upper()
         paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}?hash={digest}"}
     return {"paths": paths}
@@ -30,14 +32,21 @@ def index() -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def document(place: str) -> bytes:
     """The document of `api/v1` or `apis/G/V`. Raises UnknownPath."""
-    kinds = _places().get(place)
-    if not kinds:
+    kinds = _places().get(place, [])
+    paths = {
+        _path(place, kind.plural, namespaced=kind.namespaced): _patched(kind) for kind in kinds
+    }
+    if place == _REFUSED_PLACE:  # else kubectl sends nothing that could be refused with the reason
+        for plural, (name, namespaced) in reviews.REFUSED.items():
+            operation = _patch(name, group=reviews.RBAC, version="v1")
+            paths[_path(place, plural, namespaced=namespaced)] = {"patch": operation}
+    if not paths:
         raise UnknownPath("the server could not find the requested resource", details={})
     return json.dumps(
         {
             "openapi": "3.0.0",
             "info": {"title": "Tidegate", "version": "v1.32.0+tidegate"},
-            "paths": {_path(place, kind): {"patch": _patch(kind)} for kind in kinds},
+            "paths": paths,
             "components": {"schemas": schemas_of(kinds)},
         }
     ).encode()
@@ -51,19 +60,23 @@ def _places() -> dict[str, list[Kind]]:
     return out
 
 
-def _path(place: str, kind: Kind) -> str:
-    middle = "/namespaces/{namespace}" if kind.namespaced else ""
-    return f"/{place}{middle}/{kind.plural}/{{name}}"
+def _path(place: str, plural: str, *, namespaced: bool) -> str:
+    middle = "/namespaces/{namespace}" if namespaced else ""
+    return f"/{place}{middle}/{plural}/{{name}}"
 
 
-def _patch(kind: Kind) -> dict[str, Any]:
+def _patched(kind: Kind) -> dict[str, Any]:
+    return {"patch": _patch(kind.kind, group=kind.group, version=kind.version)}
+
+
+def _patch(kind: str, *, group: str, version: str) -> dict[str, Any]:
     return {
-        "operationId": f"patch{kind.kind}",
+        "operationId": f"patch{kind}",
         "parameters": _PARAMETERS,
         "x-kubernetes-group-version-kind": {
-            "group": kind.group,
-            "version": kind.version,
-            "kind": kind.kind,
+            "group": group,
+            "version": version,
+            "kind": kind,
         },
         "responses": {},
     }

@@ -155,6 +155,41 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         2: Field("intVal", "int"),
         3: Field("strVal", _TEXT),
     },
+    "SelfSubjectAccessReview": {
+        1: Field("metadata", "ObjectMeta"),
+        2: Field("spec", "AccessSpec"),
+        3: Field("status", "AccessStatus"),
+    },
+    "AccessSpec": {
+        1: Field("resourceAttributes", "ResourceAttributes"),
+        2: Field("nonResourceAttributes", "NonResourceAttributes"),
+    },
+    "ResourceAttributes": {
+        1: Field("namespace", _TEXT),
+        2: Field("verb", _TEXT),
+        3: Field("group", _TEXT),
+        4: Field("version", _TEXT),
+        5: Field("resource", _TEXT),
+        6: Field("subresource", _TEXT),
+        7: Field("name", _TEXT),
+    },
+    "NonResourceAttributes": {1: Field("path", _TEXT), 2: Field("verb", _TEXT)},
+    "AccessStatus": {
+        1: Field("allowed", "bool"),
+        2: Field("reason", _TEXT),
+        3: Field("evaluationError", _TEXT),
+        4: Field("denied", "bool"),
+    },
+    "SelfSubjectRulesReview": {
+        1: Field("metadata", "ObjectMeta"),
+        2: Field("spec", "RulesSpec"),
+        3: Field("status", "RulesStatus"),
+    },
+    "RulesSpec": {1: Field("namespace", _TEXT)},
+    "RulesStatus": {3: Field("incomplete", "bool"), 4: Field("evaluationError", _TEXT)},
+    "SelfSubjectReview": {1: Field("metadata", "ObjectMeta"), 2: Field("status", "WhoStatus")},
+    "WhoStatus": {1: Field("userInfo", "Who")},
+    "Who": {1: Field("username", _TEXT), 2: Field("uid", _TEXT)},
     "Nothing": {},
     "Unknown": {
         1: Field("typeMeta", "TypeMeta"),
@@ -164,7 +199,18 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     },
     "TypeMeta": {1: Field("apiVersion", _TEXT), 2: Field("kind", _TEXT)},
 }
-_READABLE = frozenset(["Namespace", "ConfigMap", "Secret", "Service", "Deployment"])
+_READABLE = frozenset(
+    [
+        "Namespace",
+        "ConfigMap",
+        "Secret",
+        "Service",
+        "Deployment",
+        "SelfSubjectAccessReview",
+        "SelfSubjectRulesReview",
+        "SelfSubjectReview",
+    ]
+)
 
 
 def decode_protobuf(body: bytes) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from tidegate.apiserver import discovery, openapi
+from tidegate.apiserver import discovery, openapi, reviews
+from tidegate.apiserver.access import INTO_PODS, Action, check_allowed
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.metrics import Metrics, UsageSource
 from tidegate.apiserver.podlogs import LogSource, PodLogs
@@ -16,6 +17,7 @@ from tidegate.model.errors import MethodNotAllowed, UnknownPath
 
 Handler = Callable[[Ask, Target], Awaitable[Reply | Stream]]
 
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _HEALTH = ("/healthz", "/livez", "/readyz")
 #: What anybody may ask without a token, as on a cluster.
 PUBLIC = (*_HEALTH, "/version")
@@ -62,7 +64,10 @@ class Api:
             return plain
         if self._metrics.has(ask.path):
             return await self._metrics.read(ask)
+        if reviews.has(ask.path):
+            return reviews.answer(ask)
         target = target_of(ask.path)
+        check_allowed(ask.role, ask.user, _action(ask, target))
         return await self._handler(ask, target)(ask, target)
 
     def _handler(self, ask: Ask, target: Target) -> Handler:
@@ -92,6 +97,26 @@ class Api:
                 return self._log
             case _:
                 raise UnknownPath(NO_RESOURCE, details={})
+
+
+def _action(ask: Ask, target: Target) -> Action:
+    """What a request wants to do, in the words of access rules."""
+    verb = _VERBS.get(ask.method, "get")
+    if target.name is None and verb == "get":
+        verb = "watch" if target.watch or ask.flag("watch") else "list"
+    elif target.name is None and verb == "delete":
+        verb = "deletecollection"
+    elif target.subresource in INTO_PODS:
+        verb = "create"  # a WebSocket begins with a GET
+    kind = target.kind
+    return Action(
+        verb,
+        kind.group,
+        kind.plural,
+        target.subresource or "",
+        target.namespace or "",
+        target.name or "",
+    )
 
 
 def _about(ask: Ask) -> Reply | None:

@@ -23,6 +23,7 @@ from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.pki import open_pki
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.server import serve
+from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
@@ -90,7 +91,8 @@ async def _run_parts(
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
-    http = ApiApp(Api(writes, clock, logs=PodLogs(api, home, clock), usage=usage), token=pki.token)
+    front = Api(writes, clock, logs=PodLogs(api, home, clock), usage=usage)
+    http = ApiApp(front, token=pki.token, tokens=Tokens(home.pki))
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         running = [

@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("down", "down:down", "Stop the engine and everything it runs."),
             Command("status", "status:status", "Show the engine's processes and addresses."),
             Command("kubeconfig", "kubeconfig:kubeconfig", "Print the path of the kubeconfig."),
+            Command("token", "token:token", "Create, list or delete named tokens for the API."),
         ),
     ),
     (
