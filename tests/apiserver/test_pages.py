@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.apiserver.exchange import Ask, Reply, as_status, parse_query
@@ -140,6 +140,7 @@ def test_tokens_read_back_as_they_were_written(version, namespace, name):
     assert read_token(write_token(place)) == place
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12), st.data())
 async def test_undoing_the_changes_shows_the_moment_before(steps, data):
     """Against a plain list of all moments: each step writes or deletes one name."""

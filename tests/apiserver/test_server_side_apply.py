@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.apiserver.admission import Admission
@@ -238,6 +238,30 @@ async def test_lists_of_knatives_kinds_are_one_value_each(server):
     )
 
 
+async def test_what_defaults_fill_in_is_nobodys_and_no_conflict(server):
+    intent = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": "s"},
+        "spec": {"template": {"spec": {"containers": [{"image": "greeter:1"}]}}},
+    }
+    _, made = await server.ask("POST", SERVICES, intent)
+    assert owners(made) == {("tester", "Update"): {".spec.template.spec.containers"}}
+    assert made["spec"]["template"]["spec"]["containers"] != [{"image": "greeter:1"}]
+    code, _ = await server.apply(f"{SERVICES}/s", intent)
+    assert code == 200
+    _, made = await server.ask("POST", DEPLOYMENTS, deployment())
+    assert owners(made) == {
+        ("tester", "Update"): {
+            ".spec.selector",
+            ".spec.template.metadata.labels.app",
+            '.spec.template.spec.containers[name="main"]',
+            '.spec.template.spec.containers[name="main"].image',
+            '.spec.template.spec.containers[name="main"].name',
+        }
+    }
+
+
 async def test_apply_of_a_status_touches_nothing_else(server):
     await server.apply(f"{DEPLOYMENTS}/web", deployment(replicas=2))
     intent = deployment(replicas=9) | {"status": {"replicas": 1}}
@@ -360,7 +384,9 @@ def test_updaters_beyond_the_tenth_are_thrown_together():
         was = dict(fields)
         fields["f:data", f"f:k{number}"] = "x"
         who = Manager(f"m{number}", UPDATE, "v1")
-        entries = after_update(entries, who, was, fields, now=f"2026-01-01T00:00:{number:02}Z")
+        entries = after_update(
+            entries, who, was, fields, said=fields, now=f"2026-01-01T00:00:{number:02}Z"
+        )
     assert len(entries) == MOST_UPDATES
     assert any(e.manager.name == ANCIENT for e in entries)
     assert frozenset().union(*(e.fields for e in entries)) == fields.keys()
@@ -400,24 +426,28 @@ pods = st.builds(lambda c: {"spec": {"template": {"spec": {"containers": c}}}}, 
 documents = st.one_of(maps, pods)
 
 
+@settings(max_examples=40)
 @given(documents)
 def test_field_sets_survive_being_written(document):
     paths = fields_of(document, keyed=True).keys()
     assert from_v1(json.loads(json.dumps(to_v1(paths)))) == paths
 
 
+@settings(max_examples=40)
 @given(pods, pods)
 def test_an_intent_laid_twice_is_laid_once(live, intent):
     once = merged(live, intent, keyed=True)
     assert merged(once, intent, keyed=True) == once
 
 
+@settings(max_examples=40)
 @given(documents, documents)
 def test_all_that_an_intent_says_is_so_afterwards(live, intent):
     said = {p: v for p, v in fields_of(intent, keyed=True).items() if v not in ({}, [])}
     assert said.items() <= fields_of(merged(live, intent, keyed=True), keyed=True).items()
 
 
+@settings(max_examples=40)
 @given(pods, pods)
 def test_dropping_all_that_was_said_leaves_what_others_say(live, intent):
     mine, theirs = fields_of(intent, keyed=True).keys(), fields_of(live, keyed=True).keys()
@@ -427,6 +457,7 @@ def test_dropping_all_that_was_said_leaves_what_others_say(live, intent):
     assert not fields_of(left, keyed=True).keys() & (mine - theirs)
 
 
+@settings(max_examples=40)
 @given(pods)
 def test_dropping_everything_leaves_nothing(intent):
     mine = fields_of(intent, keyed=True).keys()

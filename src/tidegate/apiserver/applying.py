@@ -48,18 +48,25 @@ class Applied:
     manage: Manage
 
 
-def updating(ask: Ask, *, kind: Kind, subresource: str | None, now: str) -> Manage:
-    """The managers after a create, update or patch. Raises Invalid for a manager's name."""
-    manager = _manager(ask, UPDATE, kind, subresource)
+def updating(ask: Ask, sent: Object, *, subresource: str | None, now: str) -> Manage:
+    """The managers after a create, update or patch that wants the object to be as `sent`.
+
+    Raises Invalid for a manager's name.
+    """
+    manager = _manager(ask, UPDATE, kind_of(sent), subresource)
 
     def manage(new: Object, old: Object | None) -> Any:
-        if old is None:  # what the server itself says of a new object is nobody's
-            fields = {path: v for path, v in _fields(new).items() if path[0] != "f:status"}
-            return write_entries(after_update((), manager, {}, fields, now=now))
-        said = new.metadata.managed_fields
-        raw = old.metadata.managed_fields if said is None or subresource else said
-        entries = after_update(read_entries(raw), manager, _fields(old), _fields(new), now=now)
-        return write_entries(entries)
+        said = _fields(sent)
+        if old is None:
+            entries: tuple[Entry, ...] = ()
+            said = {path: v for path, v in said.items() if path[0] != "f:status"}
+        else:
+            raw = new.metadata.managed_fields
+            if raw is None or subresource:  # not said: as they were
+                raw = old.metadata.managed_fields
+            entries = read_entries(raw)
+        was = {} if old is None else _fields(old)
+        return write_entries(after_update(entries, manager, was, _fields(new), said=said, now=now))
 
     return manage
 
@@ -67,7 +74,7 @@ def updating(ask: Ask, *, kind: Kind, subresource: str | None, now: str) -> Mana
 def applying(ask: Ask, target: Target, old: Object | None, *, now: str) -> Applied:
     """What becomes of `old` (None: there is none yet).
 
-    Raises BadRequest, Invalid, Conflict, and ApplyConflict unless it is forced.
+    Raises BadRequest, Invalid, Conflict; its `manage` raises ApplyConflict unless it is forced.
     """
     kind = target.kind
     if not ask.query.get("fieldManager"):
@@ -78,20 +85,23 @@ def applying(ask: Ask, target: Target, old: Object | None, *, now: str) -> Appli
     laid = merged({}, body.raw, keyed=keyed)  # refuses lists whose items can't be told apart
     said = _said(laid, target, keyed=keyed)
     entries: tuple[Entry, ...] = ()
-    conflicts: tuple[tuple[Manager, Path], ...] = ()
     if old is not None:
         entries = read_entries(old.metadata.managed_fields)
-        conflicts = conflicts_of(entries, manager, said, _fields(old))
-        if conflicts and not ask.flag("force"):
-            raise ApplyConflict(conflicts)
         laid = merged(_document(old, body.raw), body.raw, keyed=keyed)
         if dropped := fields_by(entries, manager) - said.keys():
             others = (e.fields for e in entries if not e.manager.is_same(manager))
             owned = frozenset(said).union(*others)
             laid = without(laid, dropped, owned, kind.type, keyed=keyed)
 
-    def manage(new: Object, _: Object | None) -> Any:
-        after = after_apply(entries, manager, said.keys(), _fields(new), taken=conflicts, now=now)
+    forced = ask.flag("force")
+
+    def manage(new: Object, old: Object | None) -> Any:
+        # only now: a value that becomes the same once defaults are filled in is no conflict
+        was, written = {} if old is None else _fields(old), _fields(new)
+        conflicts = conflicts_of(entries, manager, said.keys(), was, written)
+        if conflicts and not forced:
+            raise ApplyConflict(conflicts)
+        after = after_apply(entries, manager, said.keys(), written, taken=conflicts, now=now)
         return write_entries(after)
 
     return Applied(Body(laid, body.duplicates), manage)

@@ -140,17 +140,22 @@ def fields_by(entries: Iterable[Entry], manager: Manager) -> frozenset[Path]:
 def conflicts_of(
     entries: Iterable[Entry],
     manager: Manager,
-    said: Mapping[Path, Any],
-    has: Mapping[Path, Any],
+    said: Set[Path],
+    old: Mapping[Path, Any],
+    new: Mapping[Path, Any],
 ) -> tuple[tuple[Manager, Path], ...]:
-    """Fields that others own and that this manager says otherwise than they are now."""
+    """Fields that others own and that this manager's saying so would change from `old` to `new`."""
     return tuple(
         (entry.manager, path)
         for entry in entries
         if not entry.manager.is_same(manager)
-        for path in sorted(entry.fields & said.keys())
-        if path not in has or has[path] != said[path]
+        for path in sorted(entry.fields & said)
+        if path in old.keys() | new.keys() and _differs(path, old, new)
     )
+
+
+def _differs(path: Path, old: Mapping[Path, Any], new: Mapping[Path, Any]) -> bool:
+    return path not in old or path not in new or old[path] != new[path]
 
 
 def after_apply(
@@ -179,11 +184,12 @@ def after_apply(
 
 def after_update(
     entries: Sequence[Entry], manager: Manager, old: Mapping[Path, Any], new: Mapping[Path, Any], *,
-    now: str,
+    said: Mapping[Path, Any], now: str,
 ) -> tuple[Entry, ...]:  # fmt: skip
-    """The entries once this manager has turned the fields of `old` into those of `new`: what it
-    changed is its own now, and nobody owns what is gone."""
-    changed = frozenset(p for p, value in new.items() if p not in old or old[p] != value)
+    """The entries once this manager said `said` and that turned the fields of `old` into those of
+    `new`: what it changed is its own now, what was filled in is nobody's, as is what is gone."""
+    changed = frozenset(p for p in new if _differs(p, old, new) and _differs(p, old, said))
+    changed &= said.keys()
     if not changed and old.keys() <= new.keys():
         return tuple(entries)
     there = _with_parents(new)

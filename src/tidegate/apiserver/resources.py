@@ -127,7 +127,7 @@ class Resources:
     async def create(self, ask: Ask, target: Target) -> Reply:
         body = bodies.decode(ask.body, ask.content_type)
         obj, notes = self._object(ask, target, body)
-        manage = self._updating(ask, target)
+        manage = self._updating(ask, target, obj)
         written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask), manage=manage)
         return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
 
@@ -269,9 +269,9 @@ class Resources:
         fitted = touched(meta, name=target.name or meta.name, namespace=target.namespace)
         return msgspec.structs.replace(obj, metadata=fitted), notes
 
-    def _updating(self, ask: Ask, target: Target) -> Manage:
+    def _updating(self, ask: Ask, target: Target, sent: Object) -> Manage:
         now = timestamp(self._clock.now())
-        return updating(ask, kind=target.kind, subresource=target.subresource, now=now)
+        return updating(ask, sent, subresource=target.subresource, now=now)
 
     async def _write(
         self,
@@ -286,13 +286,13 @@ class Resources:
             _caller(ask),
             status=target.subresource == "status",
             dry_run=_dry_run(ask),
-            manage=manage or self._updating(ask, target),
+            manage=manage or self._updating(ask, target, obj),
         )
         return self._reply(ask, written.object, (*notes, *written.warnings))
 
     async def _write_scale(self, ask: Ask, target: Target, obj: Object) -> Reply:
         written: Written[Object] = await self._writes.update(
-            obj, _caller(ask), dry_run=_dry_run(ask), manage=self._updating(ask, target)
+            obj, _caller(ask), dry_run=_dry_run(ask), manage=self._updating(ask, target, obj)
         )
         return as_json(scale_of(written.object), warnings=written.warnings)
 
