@@ -15,6 +15,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/cli.md",
+    "docs/kubernetes-api.md",
     "examples/iris/README.md",
     "examples/chat/README.md",
 ]
