@@ -18,10 +18,13 @@ from tidegate.apiserver.render import PLAIN
 from tidegate.apiserver.reviews import RBAC, REFUSED
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.selectors import Selection
-from tidegate.apiserver.watches import Watch, WatchOptions
+from tidegate.apiserver.watches import BOOKMARK_EVERY_S, Watch, WatchOptions
+from tidegate.apiserver.writes import Writes
 from tidegate.model.core import ConfigMap
 from tidegate.model.errors import ApiError
 from tidegate.model.kinds import BY_TYPE, KINDS
+from tidegate.store import Database, InlineJournal, Store
+from tidegate.store.record import Record
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
 
@@ -32,9 +35,13 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 class Server:
     """The whole API but for the socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
         self.clock = LoopClock()
-        self.local: LocalApi = make_api(self.clock, Admission(lambda name: {}))
+        admission = Admission(lambda name: {})
+        if store is None:
+            self.local: LocalApi = make_api(self.clock, admission)
+        else:
+            self.local = LocalApi(Writes(store, admission, self.clock))
         self.api = Api(self.local.writes, self.clock)
 
     async def ask(
@@ -412,8 +419,39 @@ async def test_bookmarks_come_to_those_who_asked():
     marked = await server.watch(f"{url}&allowWatchBookmarks=true")
     assert await lines_of(plain, 9) == []
     lines = await lines_of(marked, 9)
-    assert [line["type"] for line in lines] == ["BOOKMARK", "BOOKMARK"]
+    assert [line["type"] for line in lines] == ["BOOKMARK"] * 3  # every minute, and at the end
     assert lines[0]["object"]["metadata"]["resourceVersion"] == str(version)
+
+
+class HeldJournal(InlineJournal):
+    """Commits when told."""
+
+    held = False
+
+    def submit(self, record: Record) -> None:
+        super().submit(record)
+        self.waiting, self._queue = self._queue, [] if self.held else self._queue
+
+    def commit(self) -> None:
+        self._queue = self.waiting
+        self._flush()
+
+
+@pytest.mark.looptime
+async def test_a_bookmark_never_passes_a_change_that_was_not_sent_yet():
+    journal = HeldJournal(Database(None))
+    store = Store(journal)
+    server = Server(store)
+    await ensure_namespaces(server.local)
+    journal.held = True
+    url = f"{MAPS}?watch=1&resourceVersion={server.local.version}&allowWatchBookmarks=true"
+    stream = await server.watch(url)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.ask("POST", MAPS, config()))
+        loop = asyncio.get_running_loop()  # committed just when the wait for a bookmark ends
+        loop.call_at(loop.time() + BOOKMARK_EVERY_S, journal.commit)
+        lines = await lines_of(stream, 2)
+    assert [line["type"] for line in lines] == ["ADDED", "BOOKMARK"]
 
 
 async def test_only_the_first_table_of_a_watch_names_the_columns(server):

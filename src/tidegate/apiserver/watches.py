@@ -89,10 +89,13 @@ class Watch:
             until_s = min(end_s, bookmark_s) if self._options.bookmarks else end_s
             if await self._wait(until_s):
                 continue
+            if self._waiting or self._overrun:  # it came together with the end of the wait
+                continue
+            if self._options.bookmarks:  # also the last word: the next watch starts from there
+                yield self._bookmark(self._store.version)
+                bookmark_s = loop.time() + BOOKMARK_EVERY_S
             if loop.time() >= end_s:
                 return
-            yield self._bookmark(self._store.version)
-            bookmark_s = loop.time() + BOOKMARK_EVERY_S
         yield self._expired()
 
     def _on_change(self, logged: Logged) -> None:
