@@ -9,18 +9,17 @@ import asyncio
 import hmac
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tidegate.apiserver.access import Role
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
 from tidegate.apiserver.routes import PUBLIC
+from tidegate.apiserver.sessions import Session
 from tidegate.apiserver.tokens import Tokens
+from tidegate.apiserver.websocket import Message, Receive, Send, converse, refuse
 from tidegate.model.errors import ApiError, Forbidden, TooLarge, Unauthorized
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 #: As an API server limits a request body.
 LARGEST_BODY = 3 * 1024 * 1024
@@ -31,6 +30,10 @@ _log = logging.getLogger(__name__)
 class Answers(Protocol):
     async def handle(self, ask: Ask) -> Reply | Stream:
         """Answer one request. Raises ApiError."""
+        ...
+
+    async def connect(self, ask: Ask) -> Session:
+        """Answer one request for a WebSocket. Raises ApiError."""
         ...
 
 
@@ -55,8 +58,8 @@ class ApiApp:
         self._closing.set()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # no WebSockets yet; lifespan is off
-            await send({"type": "websocket.close"})
+        if scope["type"] == "websocket":  # lifespan is off
+            await self._websocket(scope, receive, send)
             return
         try:
             answer = await self._answer(scope, receive)
@@ -73,22 +76,39 @@ class ApiApp:
             await _whole(answer, send, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Reply | Stream:
+        ask = self._admitted(scope)
+        return await self._api.handle(replace(ask, body=await _body(ask.headers, receive)))
+
+    def _admitted(self, scope: Mapping[str, Any]) -> Ask:
+        """The request but for its body. Raises Unauthorized, Forbidden."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         _check_loopback(scope.get("client"))
         user, role = self._user, Role.ADMIN
         if path not in PUBLIC:
             user, role = self._who(headers.get("authorization", ""))
-        ask = Ask(
-            method=scope["method"],
+        query_string = scope["query_string"].decode("latin-1")
+        return Ask(
+            method=scope.get("method", "GET"),  # a WebSocket's scope names none
             path=path,
-            query=parse_query(scope["query_string"].decode("latin-1")),
+            query=parse_query(query_string),
             headers=headers,
-            body=await _body(headers, receive),
             user=user,
             role=role,
+            query_string=query_string,
         )
-        return await self._api.handle(ask)
+
+    async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            session = await self._api.connect(self._admitted(scope))
+            protocol = session.protocol_for(scope["subprotocols"])
+        except ApiError as why:
+            await refuse(as_status(why), send)
+        except Exception:  # noqa: BLE001 - the edge of a request; reported
+            _log.exception("WebSocket %s failed", scope["path"])
+            await refuse(as_status(ApiError("an unexpected error: see the engine's log")), send)
+        else:
+            await converse(session, protocol, receive, send, closing=self._closing)
 
     def _who(self, header: str) -> tuple[str, Role]:
         """The user behind an Authorization header. Raises Unauthorized."""

@@ -222,6 +222,8 @@ def _subresources(kind: Kind) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         out["scale"] = ("autoscaling/v1", "Scale", _SUB_VERBS)
     if kind.plural == "pods" and not kind.group:
         out["log"] = (kind.api_version, kind.kind, ("get",))
+        out["attach"] = (kind.api_version, "PodAttachOptions", ("create", "get"))
+        out["exec"] = (kind.api_version, "PodExecOptions", ("create", "get"))
     return out
 
 

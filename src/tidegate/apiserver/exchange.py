@@ -16,7 +16,8 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request. `path` has no trailing slash; header names are lower case."""
+    """One request. `path` has no trailing slash; header names are lower case. `query_string` is the
+    query as it came, for a parameter that may be said many times."""
 
     method: str
     path: str
@@ -25,6 +26,7 @@ class Ask:
     body: bytes = b""
     user: str = "admin"
     role: Role = Role.ADMIN
+    query_string: str = ""
 
     @property
     def accept(self) -> str:

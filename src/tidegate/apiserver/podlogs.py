@@ -42,7 +42,7 @@ class PodLogs:
         pod = self._store.get(Pod, namespace, name)
         if pod is None:
             raise NotFound("pods", name)
-        container = _container(pod, ask.query.get("container"))
+        container = container_of(pod, ask.query.get("container"))
         if self._source is None:
             raise BadRequest("this API server runs without a node, so there are no logs")
         since_s = ask.number("sinceSeconds")
@@ -62,7 +62,8 @@ class PodLogs:
         )
 
 
-def _container(pod: Pod, asked: str | None) -> str:
+def container_of(pod: Pod, asked: str | None) -> str:
+    """The container that is meant; None or empty: the only one. Raises BadRequest."""
     names = [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)]
     if asked:
         if asked not in names:
@@ -73,9 +74,11 @@ def _container(pod: Pod, asked: str | None) -> str:
     main = [c.name for c in pod.spec.containers]
     if len(main) == 1:
         return main[0]
-    choices = " ".join(main)
+    inits = " ".join(c.name for c in pod.spec.init_containers)
     raise BadRequest(
-        f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{choices}]"
+        f"a container name must be specified for pod {pod.metadata.name}, "
+        f"choose one of: [{' '.join(main)}]"
+        + (f" or one of the init containers: [{inits}]" if inits else "")
     )
 
 

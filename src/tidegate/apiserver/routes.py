@@ -8,14 +8,17 @@ from tidegate.apiserver import discovery, openapi, reviews
 from tidegate.apiserver.access import INTO_PODS, Action, check_allowed
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.metrics import Metrics, UsageSource
+from tidegate.apiserver.podexec import CommandSource, PodExec
 from tidegate.apiserver.podlogs import LogSource, PodLogs
 from tidegate.apiserver.resources import Resources
+from tidegate.apiserver.sessions import Session
 from tidegate.apiserver.targets import NO_RESOURCE, Target, target_of
 from tidegate.apiserver.writes import Writes
 from tidegate.kit.clock import Clock
-from tidegate.model.errors import MethodNotAllowed, UnknownPath
+from tidegate.model.errors import BadRequest, MethodNotAllowed, UnknownPath
 
 Handler = Callable[[Ask, Target], Awaitable[Reply | Stream]]
+Opener = Callable[[Ask, Target], Awaitable[Session]]
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _HEALTH = ("/healthz", "/livez", "/readyz")
@@ -33,6 +36,7 @@ class Api:
         *,
         logs: LogSource | None = None,
         usage: UsageSource | None = None,
+        commands: CommandSource | None = None,
     ) -> None:
         resources = Resources(writes, clock)
         self._watch: Handler = resources.watch
@@ -54,6 +58,10 @@ class Api:
         }
         self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs).read}
         self._metrics = Metrics(writes.store, usage)
+        self._sessions: Mapping[str, Opener] = {
+            "attach": _no_attach,
+            "exec": PodExec(writes.store, commands).open,
+        }
 
     async def handle(self, ask: Ask) -> Reply | Stream:
         """Answer one request."""
@@ -69,6 +77,25 @@ class Api:
         target = target_of(ask.path)
         check_allowed(ask.role, ask.user, _action(ask, target))
         return await self._handler(ask, target)(ask, target)
+
+    async def connect(self, ask: Ask) -> Session:
+        """Answer one request for a WebSocket."""
+        target = target_of(ask.path)
+        check_allowed(ask.role, ask.user, _action(ask, target))
+        opener = self._sessions.get(target.subresource or "")
+        if opener is None or target.kind.resource != "pods":
+            raise BadRequest(
+                "no WebSocket here: they are for pods/NAME/"
+                f"{' and pods/NAME/'.join(sorted(self._sessions))}; watches are plain HTTP streams"
+            )
+        return await opener(ask, target)
+
+    async def _not_upgraded(self, ask: Ask, target: Target) -> Reply:
+        """What would be refused anyway is refused with its own reason. Raises ApiError."""
+        await self._sessions[target.subresource or ""](ask, target)
+        raise BadRequest(
+            f"pods/{target.subresource} is answered over WebSockets only: use kubectl 1.31 or later"
+        )
 
     def _handler(self, ask: Ask, target: Target) -> Handler:
         method = "GET" if ask.method == "HEAD" else ask.method
@@ -95,8 +122,17 @@ class Api:
                 return self._scale
             case "log" if kind.resource == "pods":
                 return self._log
+            case name if name in self._sessions and kind.resource == "pods":
+                return {"GET": self._not_upgraded, "POST": self._not_upgraded}
             case _:
                 raise UnknownPath(NO_RESOURCE, details={})
+
+
+async def _no_attach(ask: Ask, target: Target) -> Session:
+    raise BadRequest(
+        "attach is not possible: a pod's output goes to its log and its input is closed; "
+        "use kubectl logs -f to follow it, kubectl exec to run something beside it"
+    )
 
 
 def _action(ask: Ask, target: Target) -> Action:

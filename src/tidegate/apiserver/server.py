@@ -17,6 +17,8 @@ from tidegate.kit.clock import Clock
 
 #: How long a stop waits for answers that are on their way.
 _DRAIN_S = 3
+#: Of a WebSocket: clients send 32 KiB at a time.
+_LARGEST_MESSAGE = 2**20
 _LOOK_AT_CERTIFICATE_EVERY_S = 12 * 3600.0
 
 
@@ -59,7 +61,13 @@ def _server(app: ApiApp, pki: Pki) -> _Server:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="wsproto",
+        ws_max_size=_LARGEST_MESSAGE,
+        # A client that sends more than a pod reads is left waiting, its pongs with it: that is no
+        # reason to end it. One that is gone is known by its connection.
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        ws_per_message_deflate=False,
         loop="none",
         lifespan="off",
         log_config=None,

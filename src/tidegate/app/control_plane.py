@@ -32,8 +32,10 @@ from tidegate.kit.home import Home
 from tidegate.link.gateway_link import GatewayLink
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
+from tidegate.node.commands import PodCommands
 from tidegate.node.keeper_link import KeeperLink
 from tidegate.node.logs import PodLogs
+from tidegate.node.machine import LocalMachine
 from tidegate.node.settings import NodeSettings
 from tidegate.node.usage import PodUsage
 from tidegate.store import Database, Store, ThreadedJournal
@@ -91,7 +93,8 @@ async def _run_parts(
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
-    front = Api(writes, clock, logs=PodLogs(api, home, clock), usage=usage)
+    logs, commands = PodLogs(api, home, clock), PodCommands(agent, LocalMachine())
+    front = Api(writes, clock, logs=logs, usage=usage, commands=commands)
     http = ApiApp(front, token=pki.token, tokens=Tokens(home.pki))
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:

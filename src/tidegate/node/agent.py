@@ -90,6 +90,11 @@ class NodeAgent:
         """For tests and metrics: uids of the pods that have a worker."""
         return tuple(self._workers)
 
+    def worker_of(self, namespace: str, name: str) -> PodWorker | None:
+        """Who runs the pod; None: nobody here does."""
+        pod = self._around.api.get(Pod, namespace, name)
+        return self._workers.get(pod.metadata.uid or "") if pod is not None else None
+
     def _take_stock(self, tasks: asyncio.TaskGroup) -> None:
         around = self._around
         pods = [pod for pod in around.api.list(Pod) if self._is_ours(pod)]

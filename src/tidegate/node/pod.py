@@ -13,13 +13,14 @@ from contextlib import suppress
 
 import msgspec
 
+from tidegate.link.keeper import Process
 from tidegate.model.conditions import is_true, seconds_of
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, Conflict, NotFound
 from tidegate.node.adopt import recall_pod
 from tidegate.node.container import ContainerRunner
 from tidegate.node.errors import NoFreePort, VolumeNotReady
-from tidegate.node.launch import pod_folder
+from tidegate.node.launch import Launch, pod_folder
 from tidegate.node.lifecycle import Happened, Phase
 from tidegate.node.log_files import drop_logs
 from tidegate.node.pod_files import recall_ports, remember_ports, remove_pod_folder
@@ -90,6 +91,13 @@ class PodWorker:
             ):  # gone or wrong now: what is mounted stays, as in a cluster
                 self._make_volumes()
         self._wake()
+
+    def running(self, container: str) -> tuple[Process, Launch] | None:
+        """What runs as that container, and how it was started; None: nothing does."""
+        for runner in (*self._runners, *self._inits):
+            if runner.record.spec.name == container:
+                return runner.running()
+        return None
 
     # --- its life
 

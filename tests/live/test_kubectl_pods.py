@@ -1,0 +1,185 @@
+"""What people do with pods: exec, port-forward, top, with a real kubectl and real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+
+KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
+]
+
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  containers:
+  - name: main
+    image: python:3
+    command: [python, -m, http.server, "8080", --bind, 127.0.0.1]
+    ports: [{containerPort: 8080, name: http}]
+    env: [{name: GREETING, value: hello}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: two}
+spec:
+  containers:
+  - {name: busy, image: "python:3", command: [python, -c, "while True: pass"]}
+  - {name: idle, image: "python:3", command: [sleep, "1000"]}
+"""
+
+
+@dataclass
+class Kubectl:
+    engine: RunningEngine
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
+        return (str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}")
+
+    def __call__(self, *args: str, given: str = "") -> tuple[int, str, str]:
+        """Exit code and both outputs."""
+        done = subprocess.run(
+            [*self.line, *args],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def kubectl() -> Iterator[Kubectl]:
+    with running_engine() as engine:
+        kubectl = Kubectl(engine)
+        assert kubectl("apply", "-f", "-", given=PODS)[0] == 0
+        assert kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=30s")[0] == 0
+        yield kubectl
+
+
+def test_exec_runs_in_the_pods_environment_and_ends_with_its_code(kubectl):
+    script = "echo $GREETING; echo trouble >&2; exit 7"
+    code, out, err = kubectl("exec", "web", "--", "sh", "-c", script)
+    assert (code, out) == (7, "hello\n")
+    assert err == "trouble\ncommand terminated with exit code 7\n"
+
+
+def test_exec_takes_input_to_its_end_and_gives_all_output(kubectl):
+    given = "all of it\n" * 100_000
+    assert kubectl("exec", "-i", "web", "--", "cat", given=given) == (0, given, "")
+
+
+def test_exec_in_one_of_several_containers(kubectl):
+    show = ("--", "sh", "-c", "echo $TIDEGATE_POD")
+    assert "/idle/" in kubectl("exec", "two", "-c", "idle", *show)[1]
+    assert "not valid for pod two" in kubectl("exec", "two", "-c", "none", *show)[2]
+
+
+def test_exec_tells_of_a_program_that_is_not_there(kubectl):
+    code, _, err = kubectl("exec", "web", "--", "nope")
+    assert code == 1
+    assert 'exec: "nope": executable file not found in $PATH' in err
+
+
+def test_exec_on_a_terminal(kubectl):
+    line = (
+        *kubectl.line,
+        "exec",
+        "-it",
+        "web",
+        "--",
+        "sh",
+        "-c",
+        "tty && stty size && tty </dev/tty",
+    )
+    master, theirs = os.openpty()
+    with subprocess.Popen(line, stdin=theirs, stdout=subprocess.PIPE, text=True) as process:
+        os.close(theirs)
+        out = process.communicate(timeout=30)[0]
+    os.close(master)
+    assert process.returncode == 0
+    first, size, controlling = out.splitlines()
+    assert first.startswith("/dev/pts/")
+    assert (size, controlling) == ("24 80", "/dev/tty")
+
+
+@contextmanager
+def sleeping(kubectl: Kubectl, pod: str, seconds: str) -> Iterator[subprocess.Popen[str]]:
+    """A client whose command sleeps in a pod; in a group of its own, for a dispatcher has a child."""
+    line = (*kubectl.line, "exec", pod, "--", "sleep", seconds)
+    client = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_until("the command", lambda: _sleeps(seconds), within_s=10.0)
+        yield client
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(client.pid, signal.SIGKILL)
+        client.communicate(timeout=10)
+
+
+def _sleeps(seconds: str) -> list[int]:
+    """Pids of commands in pods that sleep for so long."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cmdline()[1:] == [seconds] and "TIDEGATE_POD" in process.environ():
+                found.append(process.pid)
+    return found
+
+
+def test_a_command_ends_with_the_client_that_asked_for_it(kubectl):
+    seconds = f"600.{os.getpid()}"
+    with sleeping(kubectl, "web", seconds):
+        pass
+    wait_until("its end", lambda: not _sleeps(seconds), within_s=10.0)
+
+
+def test_a_command_ends_with_its_pod(kubectl):
+    pod = PODS.partition("---")[0].replace("name: web", "name: brief")
+    assert kubectl("apply", "-f", "-", given=pod)[0] == 0
+    assert kubectl("wait", "--for=condition=Ready", "pod/brief", "--timeout=30s")[0] == 0
+    seconds = f"700.{os.getpid()}"
+    with sleeping(kubectl, "brief", seconds) as client:
+        assert kubectl("delete", "pod", "brief")[0] == 0
+        assert "exit code 137" in client.communicate(timeout=20)[1]
+    assert not _sleeps(seconds)
+
+
+def test_attach_is_refused_with_the_way_out(kubectl):
+    code, _, err = kubectl("attach", "web")
+    assert code == 1
+    assert "kubectl logs -f" in err
+
+
+def test_top_tells_what_pods_and_the_node_use(kubectl):
+    used: dict[tuple[str, str], int] = {}
+
+    def measured() -> bool:
+        out = kubectl("top", "pods", "--containers", "--no-headers")[1]
+        rows = [line.split() for line in out.splitlines()]
+        used.update({(row[0], row[1]): int(row[2].removesuffix("m")) for row in rows})
+        return set(used) >= {("two", "busy"), ("two", "idle"), ("web", "main")}
+
+    wait_until("all containers", measured)
+    assert used["two", "busy"] > 100
+    assert used["two", "idle"] < 50
+    (node,) = [line.split() for line in kubectl("top", "nodes", "--no-headers")[1].splitlines()]
+    assert int(node[1].removesuffix("m")) > 100
+    assert node[3].endswith("Mi")
