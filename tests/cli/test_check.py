@@ -129,5 +129,12 @@ def test_a_document_of_any_kind_without_anything_gets_an_answer(kind):
     assert [finding.verdict in (0, 1, 2) for finding in found(text)] == [True]
 
 
+def test_a_role_is_refused_with_what_to_use_instead():
+    text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: x}\n"
+    (finding,) = found(text)
+    assert finding.verdict == 2
+    assert "tidegate token create --role view" in finding.lines[0]
+
+
 def test_no_file_is_a_wrong_command_line():
     assert main(["check"]) == 2

@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tidegate.apiserver.review import review
+from tidegate.apiserver.reviews import RBAC, WHY_REFUSED
 from tidegate.cli.apply import explained, namespace_of, send_document
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_document_kind, find_kind
@@ -106,6 +107,8 @@ class Checker:
         return Finding(ACCEPTED, (f"{at}: {resource.qualified}/{document.name}",))
 
     def _review(self, document: Document) -> tuple[Resource, tuple[str, ...]]:
+        if document.api_version.startswith(f"{RBAC}/"):
+            raise CliError(f"{document.kind} is not kept: {WHY_REFUSED}")
         resource = find_document_kind(RESOURCES, document.api_version, document.kind)
         inside = namespace_of(document, resource, self._namespace)
         kind = BY_GVK[document.api_version, document.kind]
