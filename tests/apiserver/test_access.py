@@ -12,7 +12,7 @@ from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.apiserver.routes import Api
-from tidegate.model.errors import ApiError
+from tidegate.model.errors import ApiError, Forbidden, NotFound
 from tidegate.model.kinds import KINDS
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
@@ -109,6 +109,14 @@ async def test_a_refusal_says_who_could_not_do_what_and_why(server):
 def test_reaching_into_a_pod_is_no_reading(subresource):
     into = Action("get", "", "pods", subresource, "default", "p")
     assert [refusal(role, into) is None for role in Role] == [False, True, True]
+
+
+async def test_a_command_in_a_pod_is_refused_before_anything_is_looked_for(server):
+    path = "/api/v1/namespaces/default/pods/nope/exec"
+    with pytest.raises(Forbidden, match='cannot create resource "pods/exec"'):
+        await server.api.connect(Ask("GET", path, {}, {}, b"", role=Role.VIEW))
+    with pytest.raises(NotFound):
+        await server.api.connect(Ask("GET", path, {}, {}, b"", role=Role.EDIT))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource)
