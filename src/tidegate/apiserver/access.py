@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from tidegate.model.errors import Forbidden
-from tidegate.model.kinds import KINDS
+from tidegate.model.kinds import KINDS, Kind
 
 READS = ("get", "list", "watch")
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
@@ -99,17 +99,26 @@ def rules(role: Role, namespace: str) -> list[dict[str, Any]]:
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for kind in KINDS:
         within = namespace if kind.namespaced else ""
-        places = [(kind.plural, Action("", kind.group, kind.plural, namespace=within))]
-        if (kind.group, kind.plural) == ("", "pods"):
-            places.append(("pods/log", Action("", "", "pods", "log", within)))
-        for name, place in places:
-            verbs = tuple(_allowed(role, place, ("get",) if place.subresource else READS + WRITES))
+        for sub, asked in _subresources(kind).items():
+            place = Action("", kind.group, kind.plural, sub, within)
+            verbs = tuple(_allowed(role, place, asked))
             if verbs:
+                name = f"{kind.plural}/{sub}" if sub else kind.plural
                 found.setdefault((kind.group, verbs), []).append(name)
     return [
         {"verbs": list(verbs), "apiGroups": [group], "resources": names}
         for (group, verbs), names in found.items()
     ]
+
+
+def _subresources(kind: Kind) -> dict[str, tuple[str, ...]]:
+    """The verbs worth telling of a kind (empty name) and of its subresources."""
+    out = {"": READS + WRITES}
+    if kind.has_scale:
+        out["scale"] = ("get", "update", "patch")
+    if (kind.group, kind.plural) == ("", "pods"):
+        out |= {"log": ("get",), "exec": ("create",)}
+    return out
 
 
 def _allowed(role: Role, place: Action, verbs: Iterable[str]) -> Iterable[str]:
