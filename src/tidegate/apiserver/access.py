@@ -113,7 +113,7 @@ def rules(role: Role, namespace: str) -> list[dict[str, Any]]:
 
 def _subresources(kind: Kind) -> dict[str, tuple[str, ...]]:
     """The verbs worth telling of a kind (empty name) and of its subresources."""
-    out = {"": READS + WRITES}
+    out: dict[str, tuple[str, ...]] = {"": READS + WRITES}
     if kind.has_scale:
         out["scale"] = ("get", "update", "patch")
     if (kind.group, kind.plural) == ("", "pods"):
