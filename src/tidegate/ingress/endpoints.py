@@ -8,6 +8,7 @@ which is what the node agent waits for before SIGTERM.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +20,7 @@ from tidegate.link.gateway import Revision as RevisionEntry
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find, is_true, timestamp
 from tidegate.model.core import LocalPort, Pod, PodStatus
+from tidegate.model.errors import NotFound
 from tidegate.model.meta import Condition, Key
 from tidegate.model.serving import Revision
 from tidegate.model.trouble import trouble_of
@@ -93,7 +95,8 @@ class EndpointsController:
         )
         kept = tuple(c for c in status.conditions if c.type != names.DRAINED)
         fresh = msgspec.structs.replace(status, conditions=(*kept, condition))
-        await self._api.update_status(msgspec.structs.replace(pod, status=fresh))
+        with suppress(NotFound):  # it went without waiting, as a pod that never ran does
+            await self._api.update_status(msgspec.structs.replace(pod, status=fresh))
 
     def _entry(self, revision: Revision, pods: Sequence[Pod]) -> RevisionEntry:
         spec = revision.spec
