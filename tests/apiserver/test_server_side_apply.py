@@ -464,6 +464,49 @@ def test_dropping_everything_leaves_nothing(intent):
     assert without(intent, mine, frozenset(), Deployment, keyed=True) == {}
 
 
+WORDS = (
+    "metadata", "spec", "template", "containers", "ports", "env", "name", "labels", "port",
+    "containerPort", "finalizers", "selector", "status", "managedFields",
+)  # fmt: skip
+wild = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | texts,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(WORDS),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), wild, max_size=3))
+async def test_any_document_is_taken_or_refused(intent):
+    server = Server()
+    await ensure_namespaces(server.local)
+    whole = {"apiVersion": "apps/v1", "kind": "Deployment", **intent}
+    assert (await server.apply(f"{DEPLOYMENTS}/web", whole))[0] in (201, 400, 422)
+    await server.apply(f"{DEPLOYMENTS}/web", deployment())
+    assert (await server.apply(f"{DEPLOYMENTS}/web", whole, "other"))[0] in (200, 400, 409, 422)
+
+
+@pytest.mark.parametrize("depth", [90, 300, 900])
+async def test_a_document_nested_deeply_is_refused_or_taken(server, depth):
+    deep: Any = "x"
+    for _ in range(depth):
+        deep = {"a": deep}
+    code, _ = await server.apply(f"{DEPLOYMENTS}/web", deployment() | {"deep": deep})
+    assert code in (201, 400)
+    managed = [{"operation": "Apply", "fieldsV1": deep}]
+    patch = {"metadata": {"managedFields": managed}}
+    await server.apply(f"{MAPS}/c", config(a="1"))
+    code, _ = await server.ask("PATCH", f"{MAPS}/c", patch, MERGE)
+    assert code == 400
+
+
 @pytest.mark.parametrize("tree", [[], {"what": {}}, {"k:name": {}}, {"k:1": {}}, {"f:a": 1}])
 def test_what_is_no_set_of_fields_is_refused(tree):
     with pytest.raises(BadRequest):

@@ -19,6 +19,8 @@ from tidegate.model.errors import BadRequest
 
 Path = tuple[str, ...]
 
+#: What lies deeper is one value. No kind comes near; documents made to break things do.
+DEEPEST = 100
 #: Objects that are one value: half of a selector or of a reference makes no sense.
 ATOMIC = frozenset(
     [
@@ -78,7 +80,9 @@ def _is_servers(path: Path) -> bool:
 def _walk(value: Any, name: str, path: Path, keyed: bool, out: dict[Path, Any]) -> None:
     if value is None:
         return
-    if isinstance(value, dict) and value and name not in ATOMIC:
+    if len(path) > DEEPEST:
+        out[path] = value
+    elif isinstance(value, dict) and value and name not in ATOMIC:
         for key, inner in value.items():
             _walk(inner, key, (*path, f"f:{key}"), keyed, out)
     elif isinstance(value, list) and value and (steps := steps_of(value, name, path, keyed)):
@@ -119,7 +123,8 @@ def item_steps(items: list[Any], name: str, path: Path, keyed: bool) -> list[str
 
 def _keys(name: str, items: list[Any]) -> tuple[tuple[str, Any], ...] | None:
     if name == "ports":  # of a container, or of a Service
-        names = next((k for k in ("containerPort", "port") if any(k in i for i in items)), None)
+        said = {key for item in items if isinstance(item, dict) for key in item}
+        names = next((k for k in ("containerPort", "port") if k in said), None)
         return _MORE_KEYS[names or "containerPort"]
     key = MERGE_KEYS.get(name)
     if key is None or name in _NO_KEYS:
@@ -188,6 +193,8 @@ def from_v1(tree: Any) -> frozenset[Path]:
 
 
 def _paths(node: Any, path: Path) -> Iterator[Path]:
+    if len(path) > DEEPEST:
+        raise BadRequest("fieldsV1 is nested too deeply")
     if not isinstance(node, dict):
         raise BadRequest(f"fieldsV1: {path_text(path) or 'the whole'} is not an object")
     if path and (not node or "." in node):

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import inspect
 
-from tidegate.apiserver.field_sets import ATOMIC, Path, item_steps, steps_of
+from tidegate.apiserver.field_sets import ATOMIC, DEEPEST, Path, item_steps, steps_of
 
 _METADATA = "metadata"
 
@@ -31,6 +31,8 @@ def merged(live: Mapping[str, Any], intent: Mapping[str, Any], *, keyed: bool) -
 
 
 def _merged(was: Any, said: Any, name: str, path: Path, keyed: bool) -> Any:
+    if len(path) > DEEPEST:
+        return said
     if isinstance(said, dict):
         old = was if isinstance(was, dict) and name not in ATOMIC else {}
         out = dict(old)
@@ -92,6 +94,8 @@ def _pruned(
     """The value without what is gone below it; None when that leaves nothing of it."""
     if path in gone:
         return None
+    if len(path) > DEEPEST:
+        return value
     below = keyed or path[:1] == ("f:metadata",)
     pairs: list[tuple[Any, Any]]
     if isinstance(value, dict) and name not in ATOMIC:
