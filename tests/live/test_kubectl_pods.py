@@ -7,13 +7,20 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 
 import psutil
 import pytest
 
-from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+from tidegate.testing.engine import (
+    RunningEngine,
+    running_engine,
+    service_document,
+    wait_until,
+)
 
 KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 pytestmark = [
@@ -35,7 +42,7 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: two}
+metadata: {name: two, labels: {app: two}}
 spec:
   containers:
   - {name: busy, image: "python:3", command: [python, -c, "while True: pass"]}
@@ -166,6 +173,64 @@ def test_attach_is_refused_with_the_way_out(kubectl):
     code, _, err = kubectl("attach", "web")
     assert code == 1
     assert "kubectl logs -f" in err
+
+
+@contextmanager
+def forwarding(kubectl: Kubectl, target: str, port: str) -> Iterator[int]:
+    """The local port of a port-forward."""
+    client = subprocess.Popen(
+        [*kubectl.line, "port-forward", "--address=127.0.0.1", target, f":{port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert client.stdout is not None
+        said = client.stdout.readline()
+        assert said.startswith("Forwarding from 127.0.0.1:"), said
+        yield int(said.split()[2].rpartition(":")[2])
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(client.pid, signal.SIGKILL)
+        client.communicate(timeout=10)
+
+
+def fetch(port: int, path: str = "/") -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_port_forward_to_a_pod_also_many_connections_at_a_time(kubectl):
+    with forwarding(kubectl, "pod/web", "8080") as port:
+        assert fetch(port)[0] == 200
+        with ThreadPoolExecutor(8) as clients:
+            seen = list(clients.map(lambda _: fetch(port), range(40)))
+        assert {code for code, _ in seen} == {200}
+        assert fetch(port, "/not-there")[0] == 404
+
+
+def test_port_forward_to_a_port_where_nothing_listens_fails_that_connection_only(kubectl):
+    with forwarding(kubectl, "pod/web", "81") as port:
+        for _ in range(2):
+            with pytest.raises((HTTPException, OSError)):
+                fetch(port)
+
+
+def test_port_forward_to_a_pod_of_a_knative_service(kubectl):
+    scaling = {"min-scale": "1"}
+    document = service_document("hello", scaling=scaling)
+    assert kubectl("apply", "-f", "-", given=document)[0] == 0
+    wait_until("a pod", lambda: kubectl.engine.ready_pods("hello"))
+    pod = kubectl.engine.ready_pods("hello")[0]["metadata"]["name"]
+    with forwarding(kubectl, f"pod/{pod}", "8080") as port:
+        code, body = fetch(port)
+    assert (code, body.isdigit()) == (200, True)  # the pod's pid
 
 
 def test_top_tells_what_pods_and_the_node_use(kubectl):

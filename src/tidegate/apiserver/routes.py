@@ -10,6 +10,7 @@ from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.metrics import Metrics, UsageSource
 from tidegate.apiserver.podexec import CommandSource, PodExec
 from tidegate.apiserver.podlogs import LogSource, PodLogs
+from tidegate.apiserver.podports import PortForward, PortSource
 from tidegate.apiserver.resources import Resources
 from tidegate.apiserver.sessions import Session
 from tidegate.apiserver.targets import NO_RESOURCE, Target, target_of
@@ -37,6 +38,7 @@ class Api:
         logs: LogSource | None = None,
         usage: UsageSource | None = None,
         commands: CommandSource | None = None,
+        ports: PortSource | None = None,
     ) -> None:
         resources = Resources(writes, clock)
         self._watch: Handler = resources.watch
@@ -61,6 +63,7 @@ class Api:
         self._sessions: Mapping[str, Opener] = {
             "attach": _no_attach,
             "exec": PodExec(writes.store, commands).open,
+            "portforward": PortForward(writes.store, ports).open,
         }
 
     async def handle(self, ask: Ask) -> Reply | Stream:

@@ -33,6 +33,7 @@ from tidegate.link.gateway_link import GatewayLink
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
 from tidegate.node.commands import PodCommands
+from tidegate.node.dial import PodPorts
 from tidegate.node.keeper_link import KeeperLink
 from tidegate.node.logs import PodLogs
 from tidegate.node.machine import LocalMachine
@@ -93,8 +94,10 @@ async def _run_parts(
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
-    logs, commands = PodLogs(api, home, clock), PodCommands(agent, LocalMachine())
-    front = Api(writes, clock, logs=logs, usage=usage, commands=commands)
+    machine = LocalMachine()
+    logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)
+    ports = PodPorts(agent, machine)
+    front = Api(writes, clock, logs=logs, usage=usage, commands=commands, ports=ports)
     http = ApiApp(front, token=pki.token, tokens=Tokens(home.pki))
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
