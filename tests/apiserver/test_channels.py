@@ -186,6 +186,22 @@ async def test_a_client_that_leaves_ends_the_command():
     assert command.was_ended
 
 
+async def test_a_client_that_is_gone_is_noticed_while_the_command_reads_no_input():
+    class Stuck(FakeCommand):
+        async def write(self, data: bytes) -> None:
+            await asyncio.Event().wait()
+
+    class Gone(Line):
+        async def send(self, message: bytes) -> None:
+            raise Closed
+
+    command = Stuck(0, endless=True)
+    session = await connect(f"{POD}/exec?command=x&stdin=true&stdout=true", Commands(command))
+    with pytest.raises(Closed):
+        await session.run(Gone(joined(Channel.STDIN, b"abc")))
+    assert command.was_ended
+
+
 async def test_a_command_that_can_not_be_started_says_why_on_the_error_channel():
     line = Line()
     await (await connect(f"{POD}/exec?command=nope&stdout=true", Commands())).run(line)

@@ -14,10 +14,12 @@ from tidegate.apiserver.exchange import Ask
 from tidegate.apiserver.podlogs import container_of
 from tidegate.apiserver.sessions import Closed, Session, Socket
 from tidegate.apiserver.targets import Target
+from tidegate.kit.clock import Clock
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound
 from tidegate.store import Store
 
+_HEARTBEAT_S = 15.0
 _LAST_WORDS_S = 2.0  # for output on its way; a child in the background may hold the pipe for ever
 
 
@@ -74,8 +76,8 @@ class _Wanted:
 
 
 class PodExec:
-    def __init__(self, store: Store, source: CommandSource | None) -> None:
-        self._store, self._source = store, source
+    def __init__(self, store: Store, source: CommandSource | None, clock: Clock) -> None:
+        self._store, self._source, self._clock = store, source, clock
 
     async def open(self, ask: Ask, target: Target) -> Session:
         """Raises NotFound, BadRequest."""
@@ -101,7 +103,7 @@ class PodExec:
                 await socket.send(failed(why))
                 return
             try:
-                code = await _converse(socket, command, wanted)
+                code = await _converse(socket, command, wanted, self._clock)
                 await socket.send(ended(code))
             finally:
                 await command.end()
@@ -133,20 +135,29 @@ def _wanted(ask: Ask, pod: Pod) -> _Wanted:
     )
 
 
-async def _converse(socket: Socket, command: Command, wanted: _Wanted) -> int:
+async def _converse(socket: Socket, command: Command, wanted: _Wanted, clock: Clock) -> int:
     """The exit code. Raises Closed when the client leaves first."""
     try:
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(_listen(socket, command, wanted))
+            beating = tasks.create_task(_beat(socket, clock))
             telling = [tasks.create_task(_tell(socket, command, c)) for c in wanted.channels]
             code = await command.ended()
             if telling:
                 await asyncio.wait(telling, timeout=_LAST_WORDS_S)
-            for task in (listening, *telling):
+            for task in (listening, beating, *telling):
                 task.cancel()
     except* Closed as why:
         raise Closed from why
     return code
+
+
+async def _beat(socket: Socket, clock: Clock) -> None:
+    """Says nothing now and then: while the command reads no input nothing is received either, and a
+    client that has gone is known only by what can't be sent. Raises Closed."""
+    while True:
+        await clock.sleep(_HEARTBEAT_S)
+        await socket.send(joined(Channel.STDOUT, b""))
 
 
 async def _tell(socket: Socket, command: Command, channel: Channel) -> None:

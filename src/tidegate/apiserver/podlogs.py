@@ -7,8 +7,10 @@ from typing import Protocol
 
 from tidegate.apiserver.exchange import Ask, Stream
 from tidegate.apiserver.targets import Target
+from tidegate.kit.clock import Clock
+from tidegate.model.conditions import seconds_of
 from tidegate.model.core import Pod
-from tidegate.model.errors import BadRequest, NotFound
+from tidegate.model.errors import BadRequest, Cause, Invalid, NotFound
 from tidegate.store import Store
 
 
@@ -33,11 +35,11 @@ class LogSource(Protocol):
 
 
 class PodLogs:
-    def __init__(self, store: Store, source: LogSource | None) -> None:
-        self._store, self._source = store, source
+    def __init__(self, store: Store, source: LogSource | None, clock: Clock) -> None:
+        self._store, self._source, self._clock = store, source, clock
 
     async def read(self, ask: Ask, target: Target) -> Stream:
-        """Raises NotFound, BadRequest."""
+        """Raises NotFound, BadRequest, Invalid."""
         namespace, name = target.namespace or "", target.name or ""
         pod = self._store.get(Pod, namespace, name)
         if pod is None:
@@ -45,21 +47,48 @@ class PodLogs:
         container = container_of(pod, ask.query.get("container"))
         if self._source is None:
             raise BadRequest("this API server runs without a node, so there are no logs")
-        since_s = ask.number("sinceSeconds")
+        tail, limit = _at_least(ask, name, "tailLines", 0), _at_least(ask, name, "limitBytes", 1)
         chunks = await self._source.read(
             namespace,
             name,
             container,
             follow=ask.flag("follow"),
-            tail=ask.number("tailLines"),
-            since_s=None if since_s is None else float(since_s),
+            tail=tail,
+            since_s=self._since_s(ask, name),
             previous=ask.flag("previous"),
             timestamps=ask.flag("timestamps"),
         )
-        limit = ask.number("limitBytes")
         return Stream(
             chunks if limit is None else _first(chunks, limit), lambda: None, media="text/plain"
         )
+
+    def _since_s(self, ask: Ask, pod: str) -> float | None:
+        """How long ago the wanted lines begin, in seconds; None: all lines are wanted."""
+        seconds, moment = _at_least(ask, pod, "sinceSeconds", 1), ask.query.get("sinceTime")
+        if not moment:
+            return None if seconds is None else float(seconds)
+        if seconds is not None:
+            raise _wrong(pod, "sinceTime", "may not be given beside sinceSeconds", moment)
+        try:
+            return max(0.0, self._clock.now() - seconds_of(moment))
+        except ValueError as why:
+            raise _wrong(
+                pod, "sinceTime", "must be a time like 2027-01-15T08:00:00Z", moment
+            ) from why
+
+
+def _at_least(ask: Ask, pod: str, option: str, least: int) -> int | None:
+    """A number among the options, None when absent. Raises BadRequest, Invalid."""
+    number = ask.number(option)
+    if number is not None and number < least:
+        said = "must be greater than 0" if least else "must be greater than or equal to 0"
+        raise _wrong(pod, option, said, str(number))
+    return number
+
+
+def _wrong(pod: str, option: str, said: str, value: str) -> Invalid:
+    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: {said}", option)
+    return Invalid("PodLogOptions", pod, [cause])
 
 
 def container_of(pod: Pod, asked: str | None) -> str:

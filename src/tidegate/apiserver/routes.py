@@ -58,11 +58,11 @@ class Api:
             "PUT": resources.update_scale,
             "PATCH": resources.patch_scale,
         }
-        self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs).read}
+        self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs, clock).read}
         self._metrics = Metrics(writes.store, usage)
         self._sessions: Mapping[str, Opener] = {
             "attach": _no_attach,
-            "exec": PodExec(writes.store, commands).open,
+            "exec": PodExec(writes.store, commands, clock).open,
             "portforward": PortForward(writes.store, ports).open,
         }
 
