@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.apiserver.exchange import Ask, Reply, as_status, parse_query
+from tidegate.apiserver.exchange import Ask, Reply, Stream, as_status, parse_query
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.pages import Place, as_of, read_token, write_token
 from tidegate.apiserver.routes import Api
@@ -98,6 +98,17 @@ async def test_a_token_older_than_the_log_is_expired(server):
     code, status = await server.list(f"continue={first['metadata']['continue']}")
     assert (code, status["reason"]) == (410, "Expired")
     assert "start a new list without the continue parameter" in status["message"]
+
+
+async def test_a_watch_from_a_forgotten_version_says_so_as_an_event(server):
+    for number in range(12):
+        await server.local.update(config("h", str(number)))
+    answer = await server.api.handle(Ask("GET", MAPS, {"watch": "1", "resourceVersion": "2"}))
+    assert isinstance(answer, Stream)
+    (event,) = [json.loads(line) async for line in answer.chunks]
+    assert event["type"] == "ERROR"
+    assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
+    answer.release()
 
 
 async def test_a_list_with_a_selector_does_not_say_how_many_are_left(server):

@@ -35,6 +35,14 @@ def official(kubeconfig: str) -> None:
         (change,) = islice(changes, 1)
         assert (change["type"], change["object"].data) == ("MODIFIED", {"a": "1", "b": "2"})
 
+        with pytest.raises(client.ApiException, match="Expired: too old resource version") as old:
+            next(
+                kubernetes.watch.Watch().stream(
+                    maps.list_namespaced_config_map, "default", resource_version="1"
+                )
+            )
+        assert old.value.status == 410
+
         apps.create_namespaced_deployment("default", _deployment(client))
         side = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "s"}]}}}}
         patched = apps.patch_namespaced_deployment("official", "default", side)
@@ -88,6 +96,9 @@ def with_lightkube(kubeconfig: str) -> None:
         'Apply failed with 1 conflict: conflict with "me": .data.a'
     )
     assert client.apply(config(a="2"), field_manager="other", force=True).data == {"a": "2"}
+    with pytest.raises(lightkube.ApiError) as refused:
+        next(client.watch(ConfigMap, namespace="default", resource_version="1", server_timeout=2))
+    assert refused.value.status.code == 410
     assert "light" in [m.metadata.name for m in client.list(ConfigMap, chunk_size=1)]
 
     service = create_namespaced_resource("serving.knative.dev", "v1", "Service", "services")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,6 +69,14 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("clients")
+    with running(folder):
+        pass  # after a restart the versions from before are too old to watch from
+    with running(folder):
+        yield Server(folder)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
     script = Path(__file__).with_name("api_process.py")
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), "0"], stdout=subprocess.PIPE, text=True
@@ -75,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert process.stdout is not None
     try:
         assert process.stdout.readline().strip().isdigit()
-        yield Server(folder)
+        yield
     finally:
         process.terminate()
         assert process.wait(timeout=20) == 0

@@ -47,7 +47,8 @@ class WatchOptions:
 class Watch:
     """One stream, registered with the store from when it is made until `release`.
 
-    Raises Expired or Timeout when it can't start where it was asked to.
+    Raises Timeout when it would start at a version that is not there yet. One that is forgotten is
+    told as the only event, as Kubernetes does.
     """
 
     def __init__(
@@ -71,7 +72,12 @@ class Watch:
             self._start = list(self._current())
         else:
             self._version = options.since
-            self._waiting.extend(e for e in store.since(options.since) if self._is_mine(e))
+            try:
+                self._waiting.extend(e for e in store.since(options.since) if self._is_mine(e))
+            except (
+                Expired
+            ):  # told as an event: lightkube, kr8s and Python's own recover from no other
+                self._overrun = True
         self.release = store.subscribe([kind.type], self._on_change)
 
     async def lines(self) -> AsyncIterator[bytes]:
