@@ -19,7 +19,7 @@ from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound
 from tidegate.store import Store
 
-_HEARTBEAT_S = 15.0
+_HEARTBEAT_S = 5.0
 _LAST_WORDS_S = 2.0  # for output on its way; a child in the background may hold the pipe for ever
 
 
