@@ -337,11 +337,12 @@ def test_a_streaming_list_ends_its_state_with_a_bookmark(client):
         "allowWatchBookmarks": "true",
     }
     events = list(client.watch("/api/v1/namespaces", query, timeout_s=1))
-    *state, end = [t for t, _ in events]
-    assert (set(state), end) == ({"ADDED"}, "BOOKMARK")
+    *state, end, last = [t for t, _ in events]
+    assert (set(state), end, last) == ({"ADDED"}, "BOOKMARK", "BOOKMARK")
     assert len(state) == len(client.get("/api/v1/namespaces")["items"])
-    annotations = events[-1][1]["metadata"]["annotations"]
+    annotations = events[-2][1]["metadata"]["annotations"]
     assert annotations == {"k8s.io/initial-events-end": "true"}
+    assert "annotations" not in events[-1][1]["metadata"]  # the watch's own end
 
 
 def test_yaml_is_taken_as_well(client):
