@@ -132,3 +132,10 @@ def test_what_nothing_can_serve_is_refused_with_a_way_out(make, way_out):
 )
 def test_names_are_such_as_the_api_takes(text, name):
     assert service_name(text) == name
+
+
+def test_a_program_that_is_not_python_runs_from_its_folder():
+    document = command_service(["node", "server.js"], "/srv/app", Wanted(name="nodey"))
+    (container,) = document["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == container["workingDir"] == "/srv/app"
+    assert container["command"] == ["node", "server.js"]

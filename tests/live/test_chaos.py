@@ -89,7 +89,10 @@ def test_a_gateway_that_no_table_tells_of_is_adopted_by_the_next_keeper(engine):
     kill(engine, "keeper")
     table.write_text(before)
     wait_until("a new keeper", lambda: keepers_view(engine))
-    assert keepers_view(engine)["gateway"] == gateway == part_pids(engine, "gateway")
+    wait_until(
+        "its view of the same gateway",
+        lambda: keepers_view(engine)["gateway"] == gateway == part_pids(engine, "gateway"),
+    )
 
 
 def test_an_engine_whose_every_process_was_killed_is_up_again_over_the_same_pods(engine):

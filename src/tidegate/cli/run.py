@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -91,7 +92,9 @@ def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, object]:
         if not file.exists():
             raise CliError(f"{file}: no such model file")
         raise CliError(f"{file}: a folder, not a model file")
-    return command_service(target, os.getcwd(), wanted)
+    return command_service(
+        target, os.getcwd(), wanted, found=bool(target) and shutil.which(target[0]) is not None
+    )
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:

@@ -83,25 +83,30 @@ def model_service(
     return _service(name, container, wanted, volumes=[folder])
 
 
-def command_service(command: Sequence[str], folder: str, wanted: Wanted) -> dict[str, Any]:
-    """The document for a command that serves HTTP on $PORT. `folder` is where it runs.
+def command_service(
+    command: Sequence[str], folder: str, wanted: Wanted, *, found: bool = True
+) -> dict[str, Any]:
+    """The document for a command that serves HTTP on $PORT. `folder` is where it runs, `found`
+    whether this machine has the program.
 
-    Raises `Usage`.
+    What Python starts gets an image that a cluster has too; any other program runs from the folder,
+    which stands in the image's place and means something on this machine only. Raises `Usage`.
     """
     if not command:
         raise Usage(
             "nothing to run: `tidegate run model.joblib` or `tidegate run -- python app.py`"
         )
     program = PurePosixPath(command[0]).name
-    if not _PYTHON.fullmatch(program):
+    is_python = _PYTHON.fullmatch(program) is not None
+    if not is_python and not found:
         raise Usage(
-            f"{command[0]!r} is neither a model file nor a command of a runtime that this machine "
-            "has: `tidegate run -- python -m YOUR_SERVER ...` runs anything that Python can start"
+            f"{command[0]!r} is neither a model file nor a program of this machine: "
+            "give a file that is there, or `tidegate run -- COMMAND ...` with a command on the PATH"
         )
     scripts = [PurePosixPath(part).stem for part in command[1:] if not part.startswith("-")]
     name = wanted.name or service_name(scripts[0] if scripts else program)
-    container = {
-        "image": "python:3",
+    container: dict[str, Any] = {
+        "image": "python:3" if is_python else folder,
         "command": list(command),
         "workingDir": folder,
         "ports": [{"containerPort": wanted.port}],
