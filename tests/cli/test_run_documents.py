@@ -112,7 +112,10 @@ def test_a_python_command_runs_in_its_folder_and_is_named_after_its_script():
     [
         (lambda: model_service(PurePosixPath("/m/x.pt"), Wanted()), "tidegate run -- COMMAND"),
         (lambda: command_service([], "/", Wanted()), "tidegate run model.joblib"),
-        (lambda: command_service(["./server"], "/", Wanted()), "tidegate run -- python"),
+        (
+            lambda: command_service(["./server"], "/", Wanted(), found=False),
+            "tidegate run -- COMMAND",
+        ),
     ],
 )
 def test_what_nothing_can_serve_is_refused_with_a_way_out(make, way_out):
