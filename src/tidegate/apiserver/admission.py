@@ -23,6 +23,7 @@ from tidegate.model.admission.knative import (
 )
 from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Object
+from tidegate.model.serving import Configuration, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
 from tidegate.policy import annotations as annotation_rules
 from tidegate.policy import (
@@ -30,6 +31,7 @@ from tidegate.policy import (
     config_defaults,
     config_deployment,
 )
+from tidegate.policy.annotation_notes import autoscaling_notes
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_defaults import DefaultsConfig, container_name
@@ -80,7 +82,7 @@ class Admission:
                 _check_config(admitted)
         if status or _same_but_status(admitted, old):
             return Admitted(admitted)
-        return Admitted(admitted, warnings_of(admitted))
+        return Admitted(admitted, (*warnings_of(admitted), *_scaling_notes(admitted)))
 
     def _settings(self) -> Settings:
         autoscaler = self._config.autoscaler()
@@ -90,6 +92,14 @@ class Admission:
             checks=_annotation_checks(autoscaler),
             autoscaler_class=autoscaler.autoscaler_class,
         )
+
+
+def _scaling_notes(obj: Object) -> list[str]:
+    if not isinstance(obj, Service | Configuration):
+        return []
+    template = obj.spec.template.metadata
+    at = "spec.template.metadata.annotations."
+    return [at + note for note in autoscaling_notes(template.annotations if template else {})]
 
 
 def _check_config(config_map: ConfigMap) -> None:

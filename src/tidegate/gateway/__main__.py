@@ -14,9 +14,10 @@ import uvloop
 
 from tidegate.gateway.process import serve
 from tidegate.gateway.settings import Settings
-from tidegate.gateway.sockets import inherited, listen_tcp
+from tidegate.gateway.sockets import listen_tcp
 from tidegate.kit.home import home_from
 from tidegate.kit.realtime import RealClock
+from tidegate.link.sockets import inherited
 
 
 def main() -> int:

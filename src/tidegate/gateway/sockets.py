@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+
+from tidegate.link.sockets import send_sockets
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +55,6 @@ def connect_unix(path: Path) -> socket.socket:
     return sock
 
 
-def inherited(environ: Mapping[str, str]) -> dict[str, socket.socket]:
-    """The listening sockets that the keeper left open for us, by name (`TIDEGATE_FDS`, JSON)."""
-    found = {
-        name: socket.socket(fileno=fd)
-        for name, fd in json.loads(environ.get("TIDEGATE_FDS") or "{}").items()
-    }
-    for sock in found.values():
-        sock.set_inheritable(False)
-    return found
-
-
 def listen_tcp(address: str) -> socket.socket:
     """A listening TCP socket at `host:port`; port 0 chooses a free one. Raises OSError, ValueError."""
     host, _, port = address.rpartition(":")
@@ -103,8 +93,7 @@ class SocketGiver:
         except (BlockingIOError, ConnectionAbortedError):
             return
         with peer:
-            line = json.dumps({"fds": list(self._sockets)}).encode() + b"\n"
             try:
-                socket.send_fds(peer, [line], [sock.fileno() for sock in self._sockets.values()])
+                send_sockets(peer, self._sockets)
             except OSError as why:
                 log.warning("the sockets could not be handed on: %s", why)
