@@ -43,6 +43,7 @@ def load_gguf(plan: LlamaPlan) -> GgufModel:
     params.model.path = str(file)
     params.model_alias = {plan.alias}
     plan.put_into(params, xllamacpp)
+    params.endpoint_metrics = True  # for `handle_metrics` below
     try:
         # mkdtemp makes the folder for this user only, also under a shared TMPDIR.
         with (
@@ -51,6 +52,9 @@ def load_gguf(plan: LlamaPlan) -> GgufModel:
         ):
             params.hostnames = [short]
             engine = xllamacpp.Server(params)
+        # An engine that is freed before its loop has begun waits for ever: the loop overwrites the
+        # order to stop. Metrics are answered by the loop, so after them it has begun.
+        engine.handle_metrics()
     except RuntimeError as why:
         raise ModelFileBroken(
             str(file),
