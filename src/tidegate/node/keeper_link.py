@@ -21,8 +21,8 @@ from tidegate.link.unix import short_path
 from tidegate.node.errors import KeeperRefused
 
 _LOG = logging.getLogger(__name__)
-_RETRY_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_LOST_AFTER_S = 0.5  # a keeper that restarts is back sooner; then somebody should start one
+_RETRY_S = (0.01, 0.02, 0.05, 0.1, 0.2)
+_LOST_AFTER_S = 0.15  # nobody else starts one sooner, and a second start finds the first one's lock
 _ASK_AGAIN_S = 5.0
 
 OnLost = Callable[[], Awaitable[None]]
@@ -68,8 +68,8 @@ class Keeper(Protocol):
 class KeeperLink:
     """`Keeper` over the Unix socket of a home. `run` owns the connection; one per agent.
 
-    `on_lost` is awaited, again and again with pauses, while no keeper can be reached for half a
-    second: the place to start another one.
+    `on_lost` is awaited, again and again with pauses, while no keeper can be reached for a
+    moment: the place to start another one.
     """
 
     def __init__(self, home: Home, clock: Clock, *, on_lost: OnLost | None = None) -> None:
