@@ -164,5 +164,5 @@ class GateMachine(RuleBasedStateMachine):
         self.gate.drained.clear()
 
 
-GateMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+GateMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
 TestGate = GateMachine.TestCase
