@@ -279,7 +279,12 @@ def main():
     parser.add_argument("--only", default="", help="cases whose name has this, for profiling")
     parser.add_argument("--upstream", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    uvloop.run(upstream_main(args.upstream) if args.upstream else run(args))
+    if args.upstream:
+        uvloop.run(upstream_main(args.upstream))
+        return
+    with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as folder:
+        tempfile.tempdir = folder  # homes and settings go with the run
+        uvloop.run(run(args))
 
 
 if __name__ == "__main__":
