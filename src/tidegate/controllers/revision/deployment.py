@@ -1,0 +1,70 @@
+"""The Deployment that a revision runs on.
+
+Source: knative/serving pkg/reconciler/revision/resources/deploy.go.
+"""
+
+from __future__ import annotations
+
+from tidegate.controllers.revision.pods import pod_spec
+from tidegate.model import serving_names as names
+from tidegate.model.apps import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStrategy,
+    RollingUpdateDeployment,
+)
+from tidegate.model.core import PodTemplateSpec
+from tidegate.model.labels import child_name
+from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
+from tidegate.model.serving import Revision
+from tidegate.policy import initial_scale
+from tidegate.policy.config_autoscaler import AutoscalerConfig
+from tidegate.policy.config_deployment import DeploymentConfig
+
+API = f"{names.GROUP}/v1"
+
+
+def desired_deployment(
+    revision: Revision, scaling: AutoscalerConfig, deploying: DeploymentConfig
+) -> Deployment:
+    """The Deployment of a new revision, at its initial scale."""
+    meta = revision.metadata
+    labels = pod_labels(revision)
+    asked = meta.annotations.get("autoscaling.knative.dev/initial-scale")
+    replicas = 0 if asked == "0" else initial_scale(meta.annotations, scaling)
+    return Deployment(
+        metadata=ObjectMeta(
+            name=child_name(meta.name, "-deployment"),
+            namespace=meta.namespace,
+            labels=labels,
+            annotations=_pod_annotations(revision),
+            owner_references=(owner_reference("Revision", API, meta),),
+        ),
+        spec=DeploymentSpec(
+            replicas=replicas,
+            selector=LabelSelector(match_labels={names.REVISION_UID: meta.uid or ""}),
+            strategy=DeploymentStrategy(
+                type="RollingUpdate",
+                rolling_update=RollingUpdateDeployment(max_unavailable=0, max_surge="25%"),
+            ),
+            revision_history_limit=0,
+            progress_deadline_seconds=int(deploying.progress_deadline_s),
+            template=PodTemplateSpec(
+                metadata=ObjectMeta(labels=labels, annotations=_pod_annotations(revision)),
+                spec=pod_spec(revision),
+            ),
+        ),
+    )
+
+
+def pod_labels(revision: Revision) -> dict[str, str]:
+    """The labels of a revision's Deployment and pods."""
+    meta = revision.metadata
+    labels = {k: v for k, v in meta.labels.items() if k != names.ROUTING_STATE}
+    own = {names.REVISION: meta.name, names.REVISION_UID: meta.uid or ""}
+    return {"app": meta.name, **labels, **own}
+
+
+def _pod_annotations(revision: Revision) -> dict[str, str]:
+    changing = {names.ROUTING_STATE_MODIFIED, names.LAST_APPLIED}
+    return {k: v for k, v in revision.metadata.annotations.items() if k not in changing}
