@@ -9,6 +9,8 @@ All times are seconds on the system-wide monotonic clock (`Clock.monotonic`), wh
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -26,7 +28,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One queue at the gate and the replicas behind it. `key` is `<namespace>/<revision>`."""
+    """One queue at the gate and the replicas behind it.
+
+    `key` is chosen by the control plane: `<namespace>/<revision>` for Knative's, and
+    `svc:<namespace>/<service>:<port>` for a port of a plain Service.
+    """
 
     key: str
     endpoints: tuple[Endpoint, ...] = ()
@@ -43,17 +49,55 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A share of a route's traffic. Percents of one route add up to 100."""
+    """A share of a route's traffic. `percent` is a weight: those of a route need not add up to 100."""
 
     revision: str  # Revision.key
     percent: int
+    headers: tuple[tuple[str, str], ...] = ()  # added to requests that go this way
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Requests that go to one revision whatever the weights say. Exactly one of `header` and `cookie`.
+
+    Matches when the request's value is one of `values`, or when `pattern` (a regular expression)
+    matches all of it; with neither, when there is one at all. The first rule that matches decides.
+    """
+
+    revision: str  # Revision.key
+    header: str | None = None  # its name, in any case
+    cookie: str | None = None  # its name, as written
+    values: tuple[str, ...] = ()
+    pattern: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # added to requests that go this way
+
+
+class Sticky(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same value of a header or cookie goes to the same split as long as the weights allow.
+
+    A request without it is shared out by weight; a missing `cookie` is set on the answer. Both: the
+    header first. Neither means nothing.
+    """
+
+    header: str | None = None
+    cookie: str | None = None
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A share of a route's requests that is sent to another revision as well; its answers are thrown
+    away. Left out when too much of that is going on already: the original is never delayed."""
+
+    revision: str  # Revision.key
+    percent: int  # of all requests of the route, 0 to 100
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Hosts (no port, lower case; `*.x` is a wildcard) and where their requests go.
+    """Hosts (no port, lower case; `*.x` is a wildcard, "" any host) and where their requests go.
 
     `path_prefix` is how clients that can't set a Host reach it on the gateway's own address:
     `/<namespace>/<name>`; the prefix is cut off before forwarding. None: hosts only.
+    `path` limits it to a part of its hosts, as an Ingress does: by whole path elements (`Prefix`) or
+    to the byte (`Exact`); the longest path wins, Exact before Prefix; nothing is cut. None: all paths.
+    `models` are the names under which `/openai/v1/...` on the gateway's own address finds it.
     No splits: nothing serves it yet; requests get 503 with `trouble`, which says why.
     `key` is unique and chosen by the control plane, e.g. `<namespace>/<route>` or with `#<tag>`.
     """
@@ -63,6 +107,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     splits: tuple[Split, ...]
     path_prefix: str | None = None
     trouble: str | None = None
+    rules: tuple[Rule, ...] = ()
+    path: str | None = None
+    path_type: Literal["Exact", "Prefix"] = "Prefix"
+    sticky: Sticky | None = None
+    shadow: tuple[Shadow, ...] = ()
+    redirect_https: bool = False  # http requests are sent to https, where the gateway offers that
+    models: tuple[str, ...] = ()
 
 
 # --- control plane to gateway
@@ -124,6 +175,20 @@ class Sample(Message, frozen=True, kw_only=True, tag=True):
     running: int  # at replicas right now
     errors: int = 0  # 5xx answers in the second, ours and theirs
     replay: bool = False  # sent again after a reconnect
+    # Whole requests as clients saw them, answered in this second, whoever answered: bucket -> how many
+    # (`routing.latency` has the edges). Those whose client left are not in it.
+    latency_buckets: dict[int, int] = {}
+    cold_starts: int = 0  # arrivals that had to wait because there was no replica at all
+
+
+class RouteSample(Message, frozen=True, kw_only=True, tag=True):
+    """About one second of one route that had requests. Not kept and not sent again: a second in which
+    no control plane listened is missing."""
+
+    route: str  # Route.key
+    at_s: float  # end of the second, monotonic
+    requests: int  # arrivals
+    errors: int  # 5xx answers, ours and theirs
 
 
 class Wake(Message, frozen=True, kw_only=True, tag=True):
@@ -142,7 +207,7 @@ class Drained(Message, frozen=True, kw_only=True, tag=True):
 
 
 ToGateway = Snapshot | RevisionChanged | RouteChanged
-FromGateway = Hello | Ack | Sample | Wake | Drained
+FromGateway = Hello | Ack | Sample | RouteSample | Wake | Drained
 
 _encoder = msgspec.json.Encoder()
 decode_to_gateway = msgspec.json.Decoder(ToGateway).decode
