@@ -80,7 +80,7 @@ def applying(ask: Ask, target: Target, old: Object | None, *, now: str) -> Appli
     if not ask.query.get("fieldManager"):
         raise _invalid("fieldManager", "Required", "Required value: is required for apply patch")
     manager = _manager(ask, APPLY, kind, target.subresource)
-    body = _intent(ask, kind)
+    body = intent(ask, kind)
     keyed = render.is_built_in(kind)
     laid = merged({}, body.raw, keyed=keyed)  # refuses lists whose items can't be told apart
     said = _said(laid, target, keyed=keyed)
@@ -140,8 +140,8 @@ def _fields(obj: Object) -> dict[Path, Any]:
     return fields_of(msgspec.json.decode(encode(obj)), keyed=render.is_built_in(kind_of(obj)))
 
 
-def _intent(ask: Ask, kind: Kind) -> Body:
-    """The document that is applied. It must say what it is."""
+def intent(ask: Ask, kind: Kind) -> Body:
+    """The document that is applied. It must say what it is. Raises BadRequest."""
     text = ask.body.lstrip()
     body = bodies.from_json(text) if text[:1] == b"{" else bodies.decode(text, "application/yaml")
     raw = body.raw

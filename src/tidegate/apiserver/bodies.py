@@ -18,7 +18,7 @@ from tidegate.apiserver import protobuf
 from tidegate.model import wire
 from tidegate.model.admission import warnings_for
 from tidegate.model.errors import BadRequest, UnsupportedMedia
-from tidegate.model.kinds import Kind
+from tidegate.model.kinds import Kind, encode
 from tidegate.model.meta import Object
 
 _YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -105,6 +105,21 @@ def to_object(
     """
     if not isinstance(body.raw, dict):
         raise BadRequest(f"the body must be a {kind.kind} object")
+    document, notes = _read(body, kind, mode, old)
+    return kind.lifted(document), notes
+
+
+def lifted(body: Body, kind: Kind, mode: Strictness) -> tuple[Body, tuple[str, ...]]:
+    """A document of another version as one of the stored version, for what is decided field by
+    field (server-side apply), and what its author should know. Raises BadRequest."""
+    document, notes = _read(body, kind, mode, None)
+    return Body(json.loads(encode(kind.lifted(document)))), notes
+
+
+def _read(
+    body: Body, kind: Kind, mode: Strictness, old: Object | None
+) -> tuple[Object, tuple[str, ...]]:
+    """The document as its version has it, and what its author should know."""
     raw = dict(body.raw)
     said = (raw.pop("apiVersion", None) or kind.api_version, raw.pop("kind", None) or kind.kind)
     if said != (kind.api_version, kind.kind):
@@ -115,7 +130,7 @@ def to_object(
         )
     prefix = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
     try:
-        value, reading = wire.read(raw, kind.type)
+        value, reading = wire.read(raw, kind.wire_type)
     except wire.WrongType as why:
         raise BadRequest(prefix + str(why)) from why
     wrong = [f'unknown field "{path}"' for path in reading.unknown]
@@ -123,7 +138,8 @@ def to_object(
     if wrong and mode is Strictness.STRICT:
         raise BadRequest(f"{prefix}strict decoding error: {', '.join(wrong)}")
     warnings = wrong if mode is Strictness.WARN else []
-    return value, (*warnings, *warnings_for(value, reading.notes, old))
+    was = None if old is None else kind.lowered(old)
+    return value, (*warnings, *warnings_for(value, reading.notes, was))
 
 
 def _from_yaml(body: bytes) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidegate.apiserver import metrics, reviews
 from tidegate.model.errors import UnknownPath
-from tidegate.model.kinds import KINDS, Kind
+from tidegate.model.kinds import SERVED, Kind
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _SUB_VERBS = ("get", "patch", "update")
@@ -75,7 +75,7 @@ def resource_list(group_name: str, group_version: str) -> dict[str, Any]:
     """Raises UnknownPath."""
     if group_name in EXTRA and group_version == EXTRA[group_name].version:
         return _extra_list(group_name)
-    kinds = [k for k in KINDS if (k.group, k.version) == (group_name, group_version)]
+    kinds = [k for k in SERVED if (k.group, k.version) == (group_name, group_version)]
     if not kinds:
         raise UnknownPath("the server could not find the requested resource", details={})
     return {
@@ -96,7 +96,7 @@ def aggregated(*, core: bool) -> dict[str, Any]:
                     "version": v,
                     "freshness": "Current",
                     "resources": [
-                        _aggregated_resource(k) for k in KINDS if (k.group, k.version) == (name, v)
+                        _aggregated_resource(k) for k in SERVED if (k.group, k.version) == (name, v)
                     ],
                 }
                 for v in _versions(name)
@@ -114,7 +114,7 @@ def aggregated(*, core: bool) -> dict[str, Any]:
 
 def _groups() -> list[str]:
     """Of the kinds, in table order: the first group wins an ambiguous short name."""
-    return list(dict.fromkeys(kind.group for kind in KINDS))
+    return list(dict.fromkeys(kind.group for kind in SERVED))
 
 
 def _extra_list(group_name: str) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _aggregated_extra(group_name: str) -> dict[str, Any]:
 def _versions(group_name: str) -> list[str]:
     if group_name in EXTRA:
         return [EXTRA[group_name].version]
-    return list(dict.fromkeys(kind.version for kind in KINDS if kind.group == group_name))
+    return list(dict.fromkeys(kind.version for kind in SERVED if kind.group == group_name))
 
 
 def _group(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from tidegate.apiserver import reviews
 from tidegate.apiserver.schemas import schemas_of
 from tidegate.model.errors import UnknownPath
-from tidegate.model.kinds import KINDS, Kind
+from tidegate.model.kinds import SERVED, Kind
 
 _REFUSED_PLACE = f"apis/{reviews.RBAC}/v1"
 _PARAMETERS = [{"name": name, "in": "query"} for name in ("dryRun", "fieldValidation")]
@@ -54,7 +54,7 @@ def document(place: str) -> bytes:
 
 def _places() -> dict[str, list[Kind]]:
     out: dict[str, list[Kind]] = {}
-    for kind in KINDS:
+    for kind in SERVED:
         place = f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
         out.setdefault(place, []).append(kind)
     return out

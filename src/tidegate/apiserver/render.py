@@ -13,7 +13,7 @@ import msgspec
 
 from tidegate.model.columns import columns_of
 from tidegate.model.errors import ApiError, BadRequest
-from tidegate.model.kinds import BY_TYPE, Kind, encode, encode_stored
+from tidegate.model.kinds import Kind, encode, encode_item
 from tidegate.model.meta import Object, touched
 
 
@@ -58,12 +58,13 @@ def form_of(accept: str, include: str | None) -> Form:
     raise NotAcceptable("only the following media types are accepted: application/json")
 
 
-def one(obj: Object, form: Form, *, now_s: float) -> bytes:
+def one(obj: Object, kind: Kind, form: Form, *, now_s: float) -> bytes:
+    """One object in the version that `kind` stands for."""
     if form.table:
-        return _dump(table([obj], BY_TYPE[type(obj)], form, now_s=now_s, version=None))
+        return _dump(table([obj], kind, form, now_s=now_s, version=None))
     if form.partial:
         return _dump(_partial(obj, form.partial))
-    return encode(obj)
+    return encode(obj, kind)
 
 
 def many(
@@ -97,8 +98,8 @@ def many(
             "metadata": meta,
         }
     )
-    one_item = encode_stored if is_built_in(kind) else encode
-    return head[:-1] + b',"items":[' + b",".join(one_item(o) for o in objects) + b"]}"
+    one_item = encode_item if is_built_in(kind) else encode
+    return head[:-1] + b',"items":[' + b",".join(one_item(o, kind) for o in objects) + b"]}"
 
 
 def is_built_in(kind: Kind) -> bool:
@@ -118,7 +119,7 @@ def table(
     """`definitions` False: rows only (the later events of a watch)."""
     columns = columns_of(kind)
     rows = [
-        {"cells": [c.cell(o, now_s) for c in columns], "object": _row_object(o, form)}
+        {"cells": [c.cell(o, now_s) for c in columns], "object": _row_object(o, kind, form)}
         for o in objects
     ]
     described = [
@@ -146,11 +147,11 @@ def table_bookmark(kind: Kind, form: Form, bookmark: dict[str, Any]) -> dict[str
     return out | {"rows": [{"cells": [], "object": bookmark}]}
 
 
-def _row_object(obj: Object, form: Form) -> Any:
+def _row_object(obj: Object, kind: Kind, form: Form) -> Any:
     if form.include == "None":
         return None
     if form.include == "Object":
-        return msgspec.Raw(encode(obj))
+        return msgspec.Raw(encode(obj, kind))
     named = _partial(obj, form.table or "v1")  # without managers: no client prints those of a row
     return named | {"metadata": touched(obj.metadata, managed_fields=None)}
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from tidegate.apiserver import bodies, render
-from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced, updating
+from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced, intent, updating
 from tidegate.apiserver.bodies import Body, Strictness
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.lifecycle import Deletion
@@ -30,7 +31,7 @@ from tidegate.model.changes import Change
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, Expired, NotFound, UnsupportedMedia
-from tidegate.model.kinds import Kind, encode
+from tidegate.model.kinds import BY_TYPE, Kind, encode
 from tidegate.model.meta import Object, touched
 from tidegate.store import too_large
 
@@ -60,7 +61,7 @@ class Resources:
     # --- reads
 
     async def read(self, ask: Ask, target: Target) -> Reply:
-        return self._reply(ask, self._committed(target))
+        return self._reply(ask, target, self._committed(target))
 
     async def read_scale(self, ask: Ask, target: Target) -> Reply:
         return as_json(scale_of(self._committed(target)))
@@ -129,7 +130,7 @@ class Resources:
         obj, notes = self._object(ask, target, body)
         manage = self._updating(ask, target, obj)
         written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask), manage=manage)
-        return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
+        return self._reply(ask, target, written.object, (*notes, *written.warnings), code=201)
 
     async def update(self, ask: Ask, target: Target) -> Reply:
         old = self._existing(target)
@@ -144,7 +145,7 @@ class Resources:
         check_not_forced(ask)
         patch = bodies.from_json(ask.body)
         old = self._existing(target)
-        current = msgspec.json.decode(encode(old))
+        current = msgspec.json.decode(encode(old, target.kind))
         patched = change(current, patch.raw)
         if not isinstance(patched, dict):
             raise BadRequest("the patch leaves no object")
@@ -156,19 +157,29 @@ class Resources:
         return await self._write(ask, target, obj, notes)
 
     async def _apply(self, ask: Ask, target: Target) -> Reply:
-        assert target.name is not None
+        asked, said = target, ask
+        lifted: tuple[str, ...] = ()
+        if target.kind.form is not None:  # fields are owned in the stored version
+            said, lifted = _lifted(ask, target.kind)
+            target = replace(target, kind=BY_TYPE[target.kind.type])
         kind, now = target.kind, timestamp(self._clock.now())
-        old = self._store.latest(kind.type, target.namespace or "", target.name)
+        name = target.name or ""
+        old = self._store.latest(kind.type, target.namespace or "", name)
         if old is None and target.subresource:
-            raise NotFound(kind.resource, target.name)
-        applied = applying(ask, target, old, now=now)
+            raise NotFound(kind.resource, name)
+        applied = applying(said, target, old, now=now)
         obj, notes = self._object(ask, target, applied.body, old)
-        if old is not None:
-            return await self._write(ask, target, obj, notes, applied.manage)
-        written = await self._writes.create(
-            obj, _caller(ask), dry_run=_dry_run(ask), manage=applied.manage
-        )
-        return self._reply(ask, written.object, (*notes, *written.warnings), code=201)
+        caller, dry_run, manage = _caller(ask), _dry_run(ask), applied.manage
+        written: Written[Object]
+        if old is None:
+            written = await self._writes.create(obj, caller, dry_run=dry_run, manage=manage)
+        else:
+            status = target.subresource == "status"
+            written = await self._writes.update(
+                obj, caller, status=status, dry_run=dry_run, manage=manage
+            )
+        warnings = (*lifted, *notes, *written.warnings)
+        return self._reply(ask, asked, written.object, warnings, code=201 if old is None else 200)
 
     async def update_scale(self, ask: Ask, target: Target) -> Reply:
         current = self._existing(target)
@@ -193,7 +204,7 @@ class Resources:
             dry_run=dry_run,
         )
         if not written.gone or isinstance(written.object, Pod):
-            return self._reply(ask, written.object)
+            return self._reply(ask, target, written.object)
         kind = target.kind
         details = {"name": target.name, "group": kind.group, "kind": kind.plural}
         return as_json(
@@ -273,22 +284,15 @@ class Resources:
         now = timestamp(self._clock.now())
         return updating(ask, sent, subresource=target.subresource, now=now)
 
-    async def _write(
-        self,
-        ask: Ask,
-        target: Target,
-        obj: Object,
-        notes: tuple[str, ...],
-        manage: Manage | None = None,
-    ) -> Reply:
+    async def _write(self, ask: Ask, target: Target, obj: Object, notes: tuple[str, ...]) -> Reply:
         written = await self._writes.update(
             obj,
             _caller(ask),
             status=target.subresource == "status",
             dry_run=_dry_run(ask),
-            manage=manage or self._updating(ask, target, obj),
+            manage=self._updating(ask, target, obj),
         )
-        return self._reply(ask, written.object, (*notes, *written.warnings))
+        return self._reply(ask, target, written.object, (*notes, *written.warnings))
 
     async def _write_scale(self, ask: Ask, target: Target, obj: Object) -> Reply:
         written: Written[Object] = await self._writes.update(
@@ -297,11 +301,17 @@ class Resources:
         return as_json(scale_of(written.object), warnings=written.warnings)
 
     def _reply(
-        self, ask: Ask, obj: Object, warnings: tuple[str, ...] = (), *, code: int = 200
+        self,
+        ask: Ask,
+        target: Target,
+        obj: Object,
+        warnings: tuple[str, ...] = (),
+        *,
+        code: int = 200,
     ) -> Reply:
         form = render.form_of(ask.accept, ask.query.get("includeObject"))
         return Reply(
-            render.one(obj, form, now_s=self._clock.now()),
+            render.one(obj, target.kind, form, now_s=self._clock.now()),
             code,
             warnings=tuple(dict.fromkeys(warnings)),
         )
@@ -346,6 +356,13 @@ def _dry_run(ask: Ask) -> bool:
     if value != "All":
         raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
     return True
+
+
+def _lifted(ask: Ask, kind: Kind) -> tuple[Ask, tuple[str, ...]]:
+    """An apply in another version as one in the stored version, and what its author should know."""
+    mode = bodies.strictness(ask.query.get("fieldValidation"))
+    body, notes = bodies.lifted(intent(ask, kind), kind, mode)
+    return replace(ask, body=msgspec.json.encode(body.raw)), notes
 
 
 def _patch_kind(ask: Ask, kind: Kind) -> Callable[[Any, Any], Any]:

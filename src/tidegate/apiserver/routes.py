@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from tidegate.apiserver import discovery, openapi, reviews
 from tidegate.apiserver.access import INTO_PODS, Action, check_allowed
@@ -79,7 +80,11 @@ class Api:
             return reviews.answer(ask)
         target = target_of(ask.path)
         check_allowed(ask.role, ask.user, _action(ask, target))
-        return await self._handler(ask, target)(ask, target)
+        answer = await self._handler(ask, target)(ask, target)
+        form = target.kind.form
+        if form is None or not form.deprecated or isinstance(answer, Stream):
+            return answer
+        return replace(answer, warnings=(form.deprecated, *answer.warnings))
 
     async def connect(self, ask: Ask) -> Session:
         """Answer one request for a WebSocket."""

@@ -26,8 +26,8 @@ def schemas_of(kinds: Iterable[Kind]) -> dict[str, Any]:
     """`components.schemas` of an OpenAPI document: the kinds and all that they are made of."""
     out: dict[str, Any] = {}
     for kind in kinds:
-        name = _name(kind.type)
-        _struct(kind.type, out)
+        name = _name(kind.wire_type)
+        _struct(kind.wire_type, out)
         root = out[name]
         text = {"type": "string"}
         root["properties"] = {"apiVersion": text, "kind": text, **root["properties"]}

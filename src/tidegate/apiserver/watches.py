@@ -154,7 +154,7 @@ class Watch:
     def _line(self, type_: str, obj: Object) -> bytes:
         now_s = self._clock.now()
         if not self._form.table:
-            return _line(type_, render.one(obj, self._form, now_s=now_s))
+            return _line(type_, render.one(obj, self._kind, self._form, now_s=now_s))
         rows = render.table(
             [obj],
             self._kind,

@@ -23,7 +23,7 @@ from tidegate.cli.errors import BadDocument, CliError, Usage
 from tidegate.cli.merge3 import without_nulls
 from tidegate.cli.options import DataDir, Files, home_of
 from tidegate.model.errors import ApiError, NotFound
-from tidegate.model.kinds import BY_GVK, KINDS
+from tidegate.model.kinds import BY_GVK, SERVED
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
 
 ACCEPTED, WARNED, REFUSED = 0, 1, 2
@@ -146,7 +146,7 @@ RESOURCES: tuple[Resource, ...] = tuple(
         namespaced=kind.namespaced,
         verbs=(),
     )
-    for kind in KINDS
+    for kind in SERVED
 )
 
 

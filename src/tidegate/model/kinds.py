@@ -2,12 +2,15 @@
 
 To add a kind: write its struct, add its line here, give it columns (`model.columns`) and
 admission (`model.admission`).
+
+To serve a kind in another version as well: a line in `VERSIONS`, made with `in_version`. The kind is
+stored in one version only; what differs on the wire is a struct and two pure functions (`Form`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -17,11 +20,27 @@ from tidegate.model import apps, core, networking, serving
 from tidegate.model.meta import Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
+_ObjectType = type[Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a kind is written in a version that it is not stored in.
+
+    `up` makes the stored object of a document, `down` the document of a stored object; both are
+    total: what a version has no field for is kept elsewhere in it (an annotation), so that
+    up(down(x)) == x. `deprecated` is said with every answer; empty: nothing is.
+    """
+
+    type: type[Object]
+    up: Callable[[Any], Object]
+    down: Callable[[Any], Object]
+    deprecated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind as the API serves it."""
+    """One kind as the API serves it, in one version."""
 
     type: type[Object]
     group: str  # empty for core
@@ -35,6 +54,20 @@ class Kind:
     has_status: bool = True  # a status subresource: the main endpoint drops status changes
     has_spec: bool = True  # counts generations
     has_scale: bool = False
+    form: Form | None = None  # None: this is the version that is stored
+
+    @property
+    def wire_type(self) -> _ObjectType:
+        """What a document of this version is read into."""
+        return self.type if self.form is None else self.form.type
+
+    def lifted(self, document: Object) -> Object:
+        """The object to store of a document that was read as `wire_type`."""
+        return document if self.form is None else self.form.up(document)
+
+    def lowered(self, obj: Object) -> Object:
+        """A stored object as this version writes it: a `wire_type`."""
+        return obj if self.form is None else self.form.down(obj)
 
     @property
     def api_version(self) -> str:
@@ -143,9 +176,24 @@ KINDS: tuple[Kind, ...] = (
 )
 
 BY_TYPE: Mapping[type[Object], Kind] = {kind.type: kind for kind in KINDS}
-BY_GVK: Mapping[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in KINDS}
+
+
+def in_version(
+    type_: type[Object], version: str, form: Form | None = None, *, deprecated: str = ""
+) -> Kind:
+    """A stored kind served in another version. `form` None: written as it is stored."""
+    same = Form(type_, lambda document: document, lambda obj: obj, deprecated)
+    return replace(BY_TYPE[type_], version=version, form=form or same)
+
+
+#: The other versions of kinds above, newest first.
+VERSIONS: tuple[Kind, ...] = ()
+
+#: All that has a path.
+SERVED: tuple[Kind, ...] = (*KINDS, *VERSIONS)
+BY_GVK: Mapping[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in SERVED}
 BY_PATH: Mapping[tuple[str, str, str], Kind] = {
-    (kind.group, kind.version, kind.plural): kind for kind in KINDS
+    (kind.group, kind.version, kind.plural): kind for kind in SERVED
 }
 
 
@@ -158,15 +206,15 @@ _encoder = msgspec.json.Encoder()
 
 
 @lru_cache(maxsize=128)
-def _prefix(type_: type[Object]) -> bytes:
-    kind = BY_TYPE[type_]
-    return _encoder.encode({"apiVersion": kind.api_version, "kind": kind.kind})[:-1]
+def _prefix(api_version: str, kind: str) -> bytes:
+    return _encoder.encode({"apiVersion": api_version, "kind": kind})[:-1]
 
 
-def encode(value: Object) -> bytes:
-    """The object as JSON, apiVersion and kind first."""
-    body = _encoder.encode(value)
-    return _prefix(type(value)) + (b"}" if body == b"{}" else b"," + body[1:])
+def encode(value: Object, kind: Kind | None = None) -> bytes:
+    """The object as JSON, apiVersion and kind first. `kind` None: in the version it is stored in."""
+    kind = kind or BY_TYPE[type(value)]
+    body = _encoder.encode(kind.lowered(value))
+    return _prefix(kind.api_version, kind.kind) + (b"}" if body == b"{}" else b"," + body[1:])
 
 
 @lru_cache(maxsize=128)
@@ -183,6 +231,11 @@ def decode_stored(body: bytes, type_: type[ObjectT]) -> ObjectT:
 def encode_stored(value: Object) -> bytes:
     """As `decode_stored` reads it."""
     return _encoder.encode(value)
+
+
+def encode_item(value: Object, kind: Kind) -> bytes:
+    """The object as JSON in that version, without apiVersion and kind."""
+    return _encoder.encode(kind.lowered(value))
 
 
 def render(value: Object) -> dict[str, Any]:
