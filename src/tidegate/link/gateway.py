@@ -40,6 +40,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     queue_requests: int = 10_000  # places to wait; more are refused with 503
     queue_bytes: int = 256 * 2**20  # bodies held while waiting; more are refused with 503
     timeout_s: float = 300.0  # whole exchange, waiting and cold start included: 504
+    wait_s: float | None = None  # longest wait while there is no replica: 503; None: as timeout_s
     response_start_timeout_s: float | None = None  # None: off
     idle_timeout_s: float | None = None  # None: off
     keep_samples_s: int = 60  # the revision's longest window; at most 3600
