@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tidegate.model.core import ConfigMap
 from tidegate.model.errors import Expired, StorageFull, Timeout
 from tidegate.model.meta import Object, ObjectMeta, OwnerReference
+from tidegate.model.serving import Route, RouteSpec, TrafficTarget
 from tidegate.store import (
     Corrupt,
     Database,
@@ -199,3 +202,28 @@ async def test_lists_of_a_namespace_hold_only_its_objects():
     assert [o.metadata.namespace for o in store.list(ConfigMap, "a")] == ["a"]
     assert [o.metadata.namespace for o in store.list(ConfigMap, "aa")] == ["aa"]
     assert len(store.list(ConfigMap)) == 4
+
+
+async def test_objects_are_found_by_the_names_they_mention():
+    store = Store(InlineJournal(Database(None)))
+    put = partial(store.put, durable=False)
+    await put(route("b", configuration="one"))
+    first = await put(route("a", configuration="one"))
+    assert names_of(store.list(Route, "default", mentions="one")) == ["a", "b"]
+    await put(route("a", configuration="two"))
+    assert names_of(store.list(Route, "default", mentions="one")) == ["b"]
+    assert names_of(store.list(Route, "default", mentions="two")) == ["a"]
+    assert names_of(store.list(Route, "elsewhere", mentions="two")) == []
+    await store.remove(first, durable=False)
+    assert names_of(store.list(Route, "default", mentions="two")) == []
+
+
+def route(name: str, *, configuration: str) -> Route:
+    return Route(
+        metadata=ObjectMeta(name=name, namespace="default", uid=f"uid-{name}"),
+        spec=RouteSpec(traffic=(TrafficTarget(configuration_name=configuration),)),
+    )
+
+
+def names_of(found: Sequence[Object]) -> list[str]:
+    return [obj.metadata.name for obj in found]

@@ -42,8 +42,11 @@ class LocalApi:
         *,
         labels: Mapping[str, str] | None = None,
         owner_uid: str | None = None,
+        mentions: str | None = None,
     ) -> Sequence[T]:
-        return self.writes.store.list(type_, namespace, labels=labels, owner_uid=owner_uid)
+        return self.writes.store.list(
+            type_, namespace, labels=labels, owner_uid=owner_uid, mentions=mentions
+        )
 
     def subscribe(
         self, types: Sequence[type[Object]], on_change: Callable[[Change], None]

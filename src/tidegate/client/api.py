@@ -34,9 +34,11 @@ class Reader(Protocol):
         *,
         labels: Mapping[str, str] | None = None,
         owner_uid: str | None = None,
+        mentions: str | None = None,
     ) -> Sequence[T]:
         """Objects in name order. `namespace` None: all; `labels`: all must be equal;
-        `owner_uid`: only those that name it among their owners (indexed: cheap)."""
+        `owner_uid`: only those that name it among their owners (indexed: cheap); `mentions`: only
+        those of one namespace that may refer to this name (indexed; see `model.references`)."""
         ...
 
     def subscribe(

@@ -62,7 +62,7 @@ class ConfigurationController(Controller):
     def _is_routed(self, meta: ObjectMeta) -> bool:
         return any(
             target.configuration_name == meta.name
-            for route in self._api.list(Route, meta.namespace)
+            for route in self._api.list(Route, meta.namespace, mentions=meta.name)
             for target in route.spec.traffic
         )
 

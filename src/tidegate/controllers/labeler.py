@@ -16,6 +16,7 @@ from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import timestamp
 from tidegate.model.meta import Key
+from tidegate.model.references import references
 from tidegate.model.serving import Configuration, Revision, Route
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
 
@@ -34,8 +35,12 @@ class LabelerController:
         )
 
     def _of_route(self, route: Route) -> Iterable[Key]:
-        for revision in self._api.list(Revision, route.metadata.namespace):
-            if _concerns(route, revision):
+        namespace = route.metadata.namespace or ""
+        for name in references(route):
+            yield Key(
+                namespace, name
+            )  # of a revision; looking at one that isn't there costs nothing
+            for revision in self._api.list(Revision, namespace, mentions=name):
                 yield revision.key
 
     def _of_configuration(self, configuration: Configuration) -> Iterable[Key]:
@@ -50,7 +55,11 @@ class LabelerController:
             return Done()
         config_name = revision.metadata.labels.get(names.CONFIGURATION, "")
         configuration = self._api.get(Configuration, key.namespace, config_name)
-        routes = self._api.list(Route, key.namespace)
+        routes = [
+            route
+            for mentioned in {key.name, config_name}
+            for route in self._api.list(Route, key.namespace, mentions=mentioned)
+        ]
         was = revision.metadata.labels.get(names.ROUTING_STATE)
         state = routing_state(revision.metadata.name, was, configuration, routes)
         if state != was:
@@ -64,15 +73,6 @@ class LabelerController:
             )
             await self._api.update(msgspec.structs.replace(revision, metadata=meta))
         return Done()
-
-
-def _concerns(route: Route, revision: Revision) -> bool:
-    config = revision.metadata.labels.get(names.CONFIGURATION)
-    targets = (*route.spec.traffic, *(route.status.traffic if route.status else ()))
-    return any(
-        t.revision_name == revision.metadata.name or (t.configuration_name or "") == config
-        for t in targets
-    )
 
 
 def routing_state(

@@ -74,13 +74,13 @@ class RouteController:
 
     def _of_configuration(self, configuration: Configuration) -> Iterable[Key]:
         namespace, name = configuration.key
-        for route in self._api.list(Route, namespace):
+        for route in self._api.list(Route, namespace, mentions=name):
             if any(t.configuration_name == name for t in route.spec.traffic):
                 yield route.key
 
     def _of_revision(self, revision: Revision) -> Iterable[Key]:
         namespace, name = revision.key
-        for route in self._api.list(Route, namespace):
+        for route in self._api.list(Route, namespace, mentions=name):
             if any(t.revision_name == name for t in route.spec.traffic):
                 yield route.key
 

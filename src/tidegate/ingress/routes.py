@@ -26,6 +26,7 @@ class RoutesController:
     def __init__(self, api: Api, clock: Clock, table: GatewayTable) -> None:
         self._api, self._clock, self._table = api, clock, table
         self._said: dict[Key, dict[str, int]] = {}  # per Ingress: route key -> number of its change
+        self._waiting: set[Key] = set()  # Ingresses whose routes the gateway has not acknowledged
 
     async def reconcile(self, key: Key) -> Next:
         ingress = self._api.get(Ingress, *key)
@@ -39,21 +40,22 @@ class RoutesController:
                 said[route_key] = self._table.seq
         if ingress is None:
             del self._said[key]
+            self._waiting.discard(key)
             return Done()
         in_force = all(number <= self._table.acked for number in said.values())
         if self._table.acked == 0 and _settled(ingress):
             in_force = True  # the gateway serves on from the table an earlier control plane gave it
+        if in_force:
+            self._waiting.discard(key)
+        else:
+            self._waiting.add(key)
         status = plan_status(ingress, in_force=in_force, now_s=self._clock.now())
         await write_status(self._api, ingress, status)
         return Done()
 
     def waiting(self) -> list[Key]:
         """Ingresses that an acknowledgement may concern."""
-        return [
-            key
-            for key in self._said
-            if (found := self._api.get(Ingress, *key)) is not None and not _settled(found)
-        ]
+        return [*self._waiting]
 
 
 def _settled(ingress: Ingress) -> bool:

@@ -6,14 +6,16 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 
 from tidegate.model.meta import Key, Object
+from tidegate.model.references import references
 
 
 class Shelf:
-    """Objects of one type, in (namespace, name) order."""
+    """Objects of one type, in (namespace, name) order, and by the names that they mention."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, Object] = {}
         self._keys: list[Key] = []  # sorted; a namespace is one slice of it
+        self._mentioning: dict[Key, set[Key]] = {}  # a name of a namespace -> who mentions it
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -23,13 +25,22 @@ class Shelf:
 
     def put(self, obj: Object) -> None:
         key = obj.key
-        if key not in self._objects:
+        old = self._objects.get(key)
+        if old is None:
             insort(self._keys, key)
         self._objects[key] = obj
+        self._mention(old, obj)
 
     def remove(self, key: Key) -> None:
-        if self._objects.pop(key, None) is not None:
+        old = self._objects.pop(key, None)
+        if old is not None:
             del self._keys[bisect_left(self._keys, key)]
+            self._mention(old, None)
+
+    def mentioning(self, namespace: str, name: str) -> Iterator[Object]:
+        """Objects of a namespace that mention this name (see `model.references`), in order."""
+        found = self._mentioning.get(Key(namespace, name), ())
+        return (self._objects[key] for key in sorted(found))
 
     def within(self, namespace: str | None) -> Iterator[Object]:
         """Objects of one namespace, or of all (None)."""
@@ -40,6 +51,19 @@ class Shelf:
             stop = bisect_left(self._keys, Key(namespace + "\0", ""), lo=start)
             keys = self._keys[start:stop]
         return (self._objects[key] for key in keys)
+
+    def _mention(self, old: Object | None, new: Object | None) -> None:
+        was = references(old) if old is not None else frozenset()
+        now = references(new) if new is not None else frozenset()
+        for name in was - now:
+            assert old is not None
+            place = Key(old.key.namespace, name)
+            self._mentioning[place].discard(old.key)
+            if not self._mentioning[place]:
+                del self._mentioning[place]
+        for name in now - was:
+            assert new is not None
+            self._mentioning.setdefault(Key(new.key.namespace, name), set()).add(new.key)
 
 
 class Index:

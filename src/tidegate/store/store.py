@@ -105,14 +105,19 @@ class Store:
         *,
         labels: Mapping[str, str] | None = None,
         owner_uid: str | None = None,
+        mentions: str | None = None,
     ) -> Sequence[T]:
-        """Committed objects in name order; None means any. Cheap with `owner_uid` or `namespace`."""
+        """Committed objects in name order; None means any. Cheap with `owner_uid`, `namespace`, or
+        `namespace` and `mentions` (see `model.references`)."""
         found: Iterable[Object]
         if owner_uid is not None:
             owned = self._index.owned_by(owner_uid).values()
             found = sorted((o for o in owned if type(o) is type_), key=lambda o: o.key)
             if namespace is not None:
                 found = (o for o in found if o.metadata.namespace == namespace)
+        elif mentions is not None:
+            assert namespace is not None, "a name is one of a namespace"
+            found = self._shelves[type_].mentioning(namespace, mentions)
         else:
             found = self._shelves[type_].within(namespace)
         if labels:

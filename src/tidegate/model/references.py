@@ -1,0 +1,39 @@
+"""The names that an object mentions beside those of its owners: by these the store finds who refers to what.
+
+An index and no truth: it finds whatever might concern a name of the same namespace, whichever kind
+the name belongs to; who asks looks at the objects found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tidegate.model import serving_names as names
+from tidegate.model.meta import Object
+from tidegate.model.serving import Revision, Route
+
+
+def _of_route(route: Route) -> frozenset[str]:
+    """Revisions and configurations that it routes to, or did when its status was written."""
+    targets = (*route.spec.traffic, *(route.status.traffic if route.status else ()))
+    mentioned = {name for t in targets for name in (t.revision_name, t.configuration_name)}
+    return frozenset(name for name in mentioned if name)
+
+
+def _of_revision(revision: Revision) -> frozenset[str]:
+    """The configuration that it was made for."""
+    configuration = revision.metadata.labels.get(names.CONFIGURATION)
+    return frozenset((configuration,) if configuration else ())
+
+
+_OF: Mapping[type[Object], Callable[[Any], frozenset[str]]] = {
+    Route: _of_route,
+    Revision: _of_revision,
+}
+
+
+def references(obj: Object) -> frozenset[str]:
+    """Names in the object's own namespace; empty for kinds that are not in the table."""
+    of = _OF.get(type(obj))
+    return frozenset() if of is None else of(obj)
