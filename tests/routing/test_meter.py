@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.routing import Meter
+from tidegate.routing.latency import bucket_of_s
 
 
 def test_a_request_shorter_than_a_second_counts_for_as_long_as_it_took():
@@ -33,6 +34,18 @@ def test_errors_are_counted_in_the_second_in_which_they_were_answered():
     meter.take(101.0)
     meter.left(101.5, failed=True)
     assert [s.errors for s in meter.take(102.0)] == [1]
+
+
+def test_latencies_and_cold_starts_are_of_the_second_in_which_they_happened():
+    meter = Meter(100.0)
+    meter.arrived(100.5)
+    meter.found_nothing()
+    meter.arrived(100.6)
+    meter.left(101.5, took_s=1.0)
+    meter.left(101.7)  # its client left
+    [first, second] = meter.take(102.0)
+    assert (first.cold_starts, first.latencies) == (1, {})
+    assert (second.cold_starts, second.latencies) == (0, {bucket_of_s(1.0): 1})
 
 
 def test_an_idle_second_is_seen_as_zero():

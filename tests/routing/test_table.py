@@ -1,12 +1,17 @@
-"""Routes are found by exact host, then wildcard, then by path on our own address only."""
+"""Routes are found by exact host, then wildcard, then any host, each by its part of the paths; then by
+path on our own address only."""
 
 import pytest
 
-from tidegate.routing import Found, Split, Table, Target
+from tidegate.routing import Found, Split, Table, Target, path_match
 
 
-def target(key: str, *hosts: str, path: str | None = None) -> Target:
-    return Target(key, hosts, Split([(f"{key}-00001", 100)]), path)
+def target(key: str, *hosts: str, path: str | None = None, **more) -> Target:
+    return Target(key, hosts, Split([(f"{key}-00001", 100)]), path, **more)
+
+
+def part(key: str, host: str, path: str | None, *, exact: bool = False) -> Target:
+    return Target(key, (host,), Split([(key, 1)]), path=path_match(path, exact=exact))
 
 
 def table(*targets: Target) -> Table:
@@ -92,3 +97,58 @@ def test_hosts_that_clients_invent_do_not_fill_the_memory():
     for i in range(10_000):
         routes.find(b"%d.example" % i, b"/")
     assert len(routes._memo) <= 4096
+
+
+def test_of_the_parts_of_a_host_the_longest_has_the_request_and_exact_goes_before_prefix():
+    routes = table(
+        part("root", "shop", "/"),
+        part("cart", "shop", "/cart"),
+        part("cart-exact", "shop", "/cart", exact=True),
+        part("items", "shop", "/cart/items"),
+    )
+    asked = [b"/", b"/cart", b"/cart/", b"/cart/items/3?x", b"/cartoon", b"/x/../cart"]
+    found = [key(routes.find(b"shop", path)) for path in asked]
+    assert found == ["root", "cart-exact", "cart", "items", "root", "cart-exact"]
+    assert all(routes.find(b"shop", path).cut == 0 for path in asked)
+
+
+def test_where_no_part_of_a_host_has_the_path_the_wildcards_and_any_host_are_asked():
+    routes = table(
+        part("exact", "a.example", "/only"), part("wild", "*.example", "/w"), part("any", "", "/x")
+    )
+    asked = [b"/only", b"/w", b"/x", b"/none"]
+    assert [key(routes.find(b"a.example", path)) for path in asked] == [
+        "exact",
+        "wild",
+        "any",
+        None,
+    ]
+
+
+def test_a_host_of_its_own_wins_over_any_host():
+    routes = table(HELLO, target("any", ""))
+    assert key(routes.find(b"hello.default.localhost", b"/")) == "default/hello"
+    assert key(routes.find(b"else.example", b"/")) == "any"
+    assert key(routes.find(b"", b"/")) == "any"
+
+
+def test_on_our_own_address_a_route_for_any_host_goes_before_the_path_of_a_service():
+    routes = table(HELLO, part("any", "", "/shop"))
+    assert key(routes.find(b"127.0.0.1", b"/shop/1")) == "any"
+    assert routes.find(b"127.0.0.1", b"/default/hello/x") == Found(HELLO, cut=14)
+
+
+def test_a_part_that_goes_leaves_the_rest_of_its_host():
+    routes = table(part("root", "shop", None), part("cart", "shop", "/cart"))
+    assert key(routes.find(b"shop", b"/cart")) == "cart"
+    routes.remove("cart")
+    assert key(routes.find(b"shop", b"/cart")) == "root"
+
+
+def test_a_model_is_found_by_name_and_two_of_one_name_go_by_key():
+    routes = table(target("b/chat", models=("chat", "b/chat")), target("a/chat", models=("chat",)))
+    assert list(routes.models()) == ["b/chat", "chat"]
+    assert routes.by_model("chat").key == "a/chat"
+    routes.remove("a/chat")
+    assert routes.by_model("chat").key == "b/chat"
+    assert routes.by_model("gpt") is None

@@ -22,10 +22,20 @@ if TYPE_CHECKING:
     from tidegate.gateway.client import ClientConnection
     from tidegate.gateway.lane import Lane
     from tidegate.gateway.upstream import UpstreamConnection
-    from tidegate.routing import Seat
+    from tidegate.routing import Seat, Target
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 _SAYS_LENGTH_ZERO: Final = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+class Extras:
+    """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
+
+    __slots__ = ("head", "notes")
+
+    def __init__(self) -> None:
+        self.head = b""  # for the replica, because of the way that the request goes
+        self.notes = b""  # for the client, from us
 
 
 class Exchange:
@@ -40,6 +50,7 @@ class Exchange:
         "conn",
         "dropped",
         "ended",
+        "extras",
         "handed_over",
         "head",
         "held",
@@ -47,6 +58,7 @@ class Exchange:
         "lane",
         "order",
         "rechunk",
+        "route",
         "seat",
         "started",
         "target",
@@ -57,6 +69,8 @@ class Exchange:
         self.client = client
         self.head = head
         self.target = head.target  # as the replica sees it
+        self.extras: Extras | None = None  # None: nothing out of the ordinary
+        self.route: Target | None = None  # None: not found yet, or nobody's
         self.lane: Lane | None = None  # None: waits for the first table
         self.seat: Seat | None = None  # None: waits
         self.conn: UpstreamConnection | None = None  # None: waits or connects
@@ -121,7 +135,7 @@ class Exchange:
     def client_gone(self) -> None:
         """Nobody waits for the answer any more."""
         if not self.ended:
-            self._end(failed=False)
+            self._end(failed=False, seen=False)
 
     def _hold(self, framed: bytes) -> None:
         self.held.append(framed)
@@ -138,6 +152,7 @@ class Exchange:
         """From now on it is for the next gateway, which is to see the request as the client sent it."""
         self.handed_over = True
         self.target = self.head.target
+        self.extras = self.route = None  # the next gateway decides by itself, and counts
 
     # --- to a replica and back
 
@@ -175,6 +190,9 @@ class Exchange:
         self.started = True
         if answer.status >= 500 and self.lane is not None:
             self.lane.failed_answer()
+            self.count_failure()
+        if self.extras is not None:
+            tail += self.extras.notes
         client.write(answer.start + tail + b"\r\n" + body)
         if self.wrote_s:
             self._note_write()
@@ -231,15 +249,29 @@ class Exchange:
             self._end(failed=True)
             self.client.break_off()
 
-    def _end(self, *, failed: bool) -> None:
+    def _end(self, *, failed: bool, seen: bool = True) -> None:
+        """`seen`: by its client."""
         self.ended = True
         conn, self.conn = self.conn, None
         if conn is not None:
             conn.abandon()
+        if failed:
+            self.count_failure()
         if self.lane is not None:
-            self.lane.release(self, self.lane.monotonic(), failed=failed)
+            self.lane.release(self, self.lane.monotonic(), failed=failed, seen=seen)
         else:
             self.client.hub.leave_lobby(self)
+
+    def extra(self) -> Extras:
+        """What is out of the ordinary about it; from now on there is something."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
+
+    def count_failure(self) -> None:
+        """It is answered with a 5xx, by us or by a replica."""
+        if self.route is not None:
+            self.route.count.errors += 1
 
     def _note_write(self) -> None:
         assert self.lane is not None
@@ -260,5 +292,6 @@ class Exchange:
         elif head.method in _SAYS_LENGTH_ZERO:
             lines.append(b"Content-Length: 0")
         lines.append(self.client.forwarded(head))
-        lines.append(b"\r\n" if self.handed_over else lane.extra_head)
+        last = b"\r\n" if self.handed_over else lane.extra_head
+        lines.append(last if self.extras is None else self.extras.head + last)
         return b"\r\n".join(lines)

@@ -53,6 +53,13 @@ class RequestHead:
     forwarded_for: bytes | None = None  # what was there already
     forwarded: tuple[bytes, ...] = ()  # other X-Forwarded-* and Forwarded lines, to be kept or not
 
+    def lines(self) -> list[bytes]:
+        """The header lines by which a route may choose: what goes on, and what tells who asks whom."""
+        lines = [b"Host: " + self.host, *self.forwarded, *self.fields]
+        if self.forwarded_for is not None:
+            lines.append(b"X-Forwarded-For: " + self.forwarded_for)
+        return lines
+
 
 @dataclass(slots=True)
 class AnswerHead:

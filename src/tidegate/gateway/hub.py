@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from math import ceil, floor
 from typing import Any, Final, Protocol
@@ -17,15 +18,23 @@ from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.settings import Settings
+from tidegate.gateway.targets import target_of
 from tidegate.gateway.upstream import Pool, UpstreamConnection
 from tidegate.kit.clock import Clock
-from tidegate.link.gateway import Drained, FromGateway, Revision, Route, Sample, Snapshot
-from tidegate.routing import BadWeights, Split, Table, Target
+from tidegate.link.gateway import (
+    Drained,
+    FromGateway,
+    Revision,
+    Route,
+    RouteSample,
+    Sample,
+    Snapshot,
+)
+from tidegate.routing import Table, Target
 
 log = logging.getLogger(__name__)
 
 _LOBBY_PLACES: Final = 10_000
-_NOWHERE: Final = ""  # the revision of a route that sends nowhere; none has this key
 _LOOK_AGAIN_S: Final = 0.2  # whether a gateway that is ending still uses a replica
 _BEHIND_S: Final = 0.05  # how long after a whole second its samples are taken
 
@@ -57,6 +66,7 @@ class Hub:
         self.listener: Callable[[FromGateway], None] = lambda message: None
         self.successor: Pool | None = None  # the next gateway, once we leave
         self.busy_elsewhere: Callable[[], Collection[str]] = frozenset
+        self._cookie_seed, self._cookies = os.urandom(6).hex(), 0
         self._clock = clock
         self._tasks = tasks
         self._dial = dial
@@ -81,12 +91,31 @@ class Hub:
         if found.cut:
             rest = head.target[found.cut :]
             exchange.target = rest if rest[:1] == b"/" else b"/" + rest
-        key = found.target.split.choose()
+        target = exchange.route = found.target
+        target.count.requests += 1
+        key = target.only or self._choose(exchange, target)
         lane = self._lanes.get(key)
         if lane is None:
-            exchange.refuse(_nowhere(found.target, key))
+            exchange.refuse(_nowhere(target, key))
         else:
             lane.submit(exchange)
+
+    def _choose(self, exchange: Exchange, target: Target) -> str:
+        """The revision for a request of a route that has more to decide than most."""
+        if target.plain:
+            return target.split.choose()
+        chosen = target.choose(exchange.head.lines(), self.new_id)
+        if chosen.way.head:
+            exchange.extra().head = chosen.way.head
+        if chosen.set_cookie is not None:
+            cookie = b"set-cookie: %b; Path=/; HttpOnly\r\n" % chosen.set_cookie
+            exchange.extra().notes += cookie
+        return chosen.way.revision
+
+    def new_id(self) -> str:
+        """A word that no other request gets, here or at another gateway."""
+        self._cookies += 1
+        return f"{self._cookie_seed}-{self._cookies:x}-"
 
     def leave_lobby(self, exchange: Exchange) -> None:
         """A request that waited for the first table is gone."""
@@ -139,19 +168,10 @@ class Hub:
 
     def apply_route(self, key: str, route: Route | None) -> None:
         """One route as it is now; None: it is gone."""
-        was = self._table.get(key)
         if route is None:
             self._table.remove(key)
-            return
-        try:
-            split = Split((share.revision, share.percent) for share in route.splits)
-        except BadWeights as why:
-            if route.trouble is None:
-                log.warning("route %s sends nowhere: %s", key, why)
-            split = Split([(_NOWHERE, 1)])
-        if was is not None and was.split.weights == split.weights:
-            split = was.split  # same shares: go on counting where we were
-        self._table.put(Target(key, route.hosts, split, route.path_prefix, route.trouble))
+        else:
+            self._table.put(target_of(route, self._table.get(key)))
 
     def kept_samples(self, since_s: float) -> Iterable[Sample]:
         """Samples later than this that are still kept, oldest first for each revision."""
@@ -209,6 +229,7 @@ class Hub:
             now = self.monotonic()
             for lane in list(self.active):
                 self._tick(lane, now)
+            self._tell_routes(float(floor(now)))
 
     def _tick(self, lane: Lane, now_s: float) -> None:
         try:
@@ -216,6 +237,20 @@ class Hub:
                 self.tell(sample)
         except Exception:
             log.exception("revision %s could not be sampled; the others go on", lane.revision.key)
+
+    def _tell_routes(self, at_s: float) -> None:
+        for target in self._table:
+            count = target.count
+            if count.requests or count.errors:
+                self.tell(
+                    RouteSample(
+                        route=target.key,
+                        at_s=at_s,
+                        requests=count.requests,
+                        errors=count.errors,
+                    )
+                )
+                count.requests = count.errors = 0
 
     async def watch_clients(self) -> None:
         """Let go of clients that are silent for too long. Until cancelled."""

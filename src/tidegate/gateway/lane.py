@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate.gateway import answers
 from tidegate.gateway.exchange import Exchange
+from tidegate.gateway.targets import field_lines
 from tidegate.gateway.upstream import Pool
 from tidegate.link.gateway import Drained, Revision, Sample, Wake
 from tidegate.routing import Gate, Meter, Seat, Verdict
@@ -92,7 +93,7 @@ class Lane:
     def update(self, revision: Revision) -> None:
         """The revision as it is now."""
         self.revision = revision
-        self.extra_head = _field_lines(revision.headers) + b"\r\n"
+        self.extra_head = field_lines(revision.headers) + b"\r\n"
         for endpoint in revision.endpoints:
             pool = self._pools.get(endpoint.id)
             if pool is None or (pool.host, pool.port) != (endpoint.host, endpoint.port):
@@ -167,6 +168,8 @@ class Lane:
         if isinstance(answer, Seat):
             self._start(exchange, answer, now)
         elif answer is Verdict.WAITS:
+            if not self._gate.has_replica:
+                self._meter.found_nothing()
             self._ask_for_replicas(now)
         else:
             self._refuse_full(exchange, answer)
@@ -176,10 +179,11 @@ class Lane:
         if not self._gate.grow(exchange, more_bytes):
             self._refuse_full(exchange, Verdict.BYTES_FULL)
 
-    def release(self, exchange: Exchange, now_s: float, *, failed: bool) -> None:
-        """A request has ended: free what it took and start who is next."""
+    def release(self, exchange: Exchange, now_s: float, *, failed: bool, seen: bool = True) -> None:
+        """A request has ended: free what it took and start who is next. `seen`: by its client, so that
+        it counts how long it took."""
         self._alive.pop(exchange, None)
-        self._meter.left(now_s, failed=failed)
+        self._meter.left(now_s, failed=failed, took_s=now_s - exchange.arrived_s if seen else None)
         seat, exchange.seat = exchange.seat, None
         if seat is None:
             if exchange.order != _NOT_AT_GATE:
@@ -232,6 +236,8 @@ class Lane:
                 waiting=gate.waiting,
                 running=gate.running,
                 errors=second.errors,
+                latency_buckets=second.latencies,
+                cold_starts=second.cold_starts,
             )
             for second in self._meter.take(now_s)
         ]
@@ -393,15 +399,3 @@ class Lane:
             waited=exchange.seat is None,
             trouble=revision.trouble,
         )
-
-
-def _field_lines(headers: Iterable[tuple[str, str]]) -> bytes:
-    """Header lines, each with its end. One that would end a line early is left out and reported."""
-    out = b""
-    for name, value in headers:
-        line = f"{name}: {value}".encode()
-        if b"\r" in line or b"\n" in line:
-            log.warning("header %r of a revision has a line end in it and is not sent", name)
-        else:
-            out += line + b"\r\n"
-    return out

@@ -2,20 +2,33 @@
 
 from tidegate.routing.gate import Gate, Seat, Verdict
 from tidegate.routing.meter import Meter, Second
+from tidegate.routing.paths import EVERYWHERE, PathMatch, path_match
+from tidegate.routing.rules import BadRule, Match, match_of
 from tidegate.routing.split import BadWeights, Split
-from tidegate.routing.table import Found, Table, Target, host_name, is_loopback
+from tidegate.routing.table import Found, Table, host_name, is_loopback
+from tidegate.routing.target import Chosen, Count, Sticky, Target, Way
 
 __all__ = [
+    "EVERYWHERE",
+    "BadRule",
     "BadWeights",
+    "Chosen",
+    "Count",
     "Found",
     "Gate",
+    "Match",
     "Meter",
+    "PathMatch",
     "Seat",
     "Second",
     "Split",
+    "Sticky",
     "Table",
     "Target",
     "Verdict",
+    "Way",
     "host_name",
     "is_loopback",
+    "match_of",
+    "path_match",
 ]

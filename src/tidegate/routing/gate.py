@@ -98,6 +98,11 @@ class Gate(Generic[R]):
         """Whether some replica could take a request now or once it has finished another."""
         return bool(self._open)
 
+    @property
+    def has_replica(self) -> bool:
+        """Whether there is a replica that isn't on its way out, if only one that rests."""
+        return bool(self._open) or any(not seat.draining for seat in self.seats.values())
+
     def arrive(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
         """A new request: the seat where it starts at once, or what becomes of it instead."""
         if not self._waiting and not self._returned:

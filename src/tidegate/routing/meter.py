@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import floor
 from typing import Final
 
+from tidegate.routing.latency import bucket_of_s
+
 _LATE_S: Final = (
     1.0  # noticed later than this, a second counts as not seen (we were frozen or starved)
 )
@@ -22,6 +24,8 @@ class Second:
     concurrency: float  # average over the second, requests waiting and running
     requests: int  # arrivals
     errors: int  # 5xx answers
+    latencies: dict[int, int]  # answered requests by how long they took (`latency.bucket_of_s`)
+    cold_starts: int  # arrivals that found no replica at all
 
 
 class Meter:
@@ -31,8 +35,10 @@ class Meter:
         "_area",
         "_changed_s",
         "_closed",
+        "_cold_starts",
         "_end_s",
         "_errors",
+        "_latencies",
         "_requests",
         "level",
     )
@@ -42,7 +48,8 @@ class Meter:
         self.level = 0
         self._end_s = floor(begin_s) + 1.0
         self._changed_s = self._end_s - 1.0
-        self._area, self._requests, self._errors = 0.0, 0, 0
+        self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
+        self._latencies: dict[int, int] = {}
         self._closed: list[Second] = []
 
     def arrived(self, now_s: float) -> None:
@@ -56,8 +63,9 @@ class Meter:
             self._requests += 1
         self.level += 1
 
-    def left(self, now_s: float, *, failed: bool = False) -> None:
-        """A request ended: answered, refused, or its client left. `failed`: with a 5xx."""
+    def left(self, now_s: float, *, failed: bool = False, took_s: float | None = None) -> None:
+        """A request ended: answered, refused, or its client left. `failed`: with a 5xx. `took_s`: how
+        long its client waited for the whole answer; None: it got none, or not a request's."""
         if now_s >= self._end_s:
             self._close(now_s)
         since_s = now_s - self._changed_s
@@ -66,7 +74,14 @@ class Meter:
             self._changed_s = now_s
             if failed:
                 self._errors += 1
+            if took_s is not None:
+                bucket = bucket_of_s(took_s)
+                self._latencies[bucket] = self._latencies.get(bucket, 0) + 1
         self.level -= 1
+
+    def found_nothing(self) -> None:
+        """The request that arrived last has to wait because there is no replica at all."""
+        self._cold_starts += 1
 
     def failed(self) -> None:
         """A running request is being answered with a 5xx."""
@@ -84,6 +99,16 @@ class Meter:
             end = self._end_s
             self._area += self.level * (end - self._changed_s)
             if now_s - end < _LATE_S:
-                self._closed.append(Second(end, self._area, self._requests, self._errors))
-            self._area, self._requests, self._errors = 0.0, 0, 0
+                self._closed.append(
+                    Second(
+                        end,
+                        self._area,
+                        self._requests,
+                        self._errors,
+                        self._latencies,
+                        self._cold_starts,
+                    )
+                )
+            self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
+            self._latencies = {}
             self._changed_s, self._end_s = end, end + 1.0

@@ -22,7 +22,7 @@ class BadWeights(ValueError):
 class Split:
     """Chooses among targets by weight. Owned by one route; `choose` is the only thing that changes it."""
 
-    __slots__ = ("_credit", "_only", "_total", "_weights")
+    __slots__ = ("_credit", "_total", "_weights", "only")
 
     def __init__(self, weights: Iterable[tuple[str, int]]) -> None:
         """A target named twice gets the sum; weight 0 is never chosen. Raises `BadWeights`."""
@@ -34,7 +34,8 @@ class Split:
         self._weights = {target: weight for target, weight in summed.items() if weight}
         self._total = sum(self._weights.values())
         self._credit = dict.fromkeys(self._weights, 0)
-        self._only = next(iter(self._weights)) if len(self._weights) == 1 else None
+        # The target of all requests; None: there are several.
+        self.only = next(iter(self._weights)) if len(self._weights) == 1 else None
 
     @property
     def weights(self) -> dict[str, int]:
@@ -43,8 +44,8 @@ class Split:
 
     def choose(self) -> str:
         """The target of the next request."""
-        if self._only is not None:
-            return self._only
+        if self.only is not None:
+            return self.only
         credit, best, most = self._credit, "", -self._total
         for target, weight in self._weights.items():
             credit[target] = has = credit[target] + weight

@@ -1,29 +1,21 @@
-"""Which route a request belongs to: exact host, then wildcard host, then path on our own address.
+"""Which route a request belongs to: exact host, then wildcard host, then any host; last, on our own
+address only, by path or by the name of a model.
 
 Pure look-up. The gateway owns one `Table` and keeps it in step with the control plane, one route at a
 time, so that a change among thousands of routes costs what that route costs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, final
 
-from tidegate.routing.split import Split
+from tidegate.routing.paths import EVERYWHERE, plain_path
+from tidegate.routing.target import Target
 
 _MEMO_HOSTS: Final = 4096  # spellings of Host remembered; a client can invent them, so bounded
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A route as requests see it. `split` is shared by all requests of the route."""
-
-    key: str
-    hosts: tuple[str, ...]  # lower case, no port; `*.x` stands for one or more labels before `.x`
-    split: Split
-    path_prefix: str | None = None  # `/<namespace>/<name>`; None: reached by host only
-    trouble: str | None = None  # why nothing serves it yet
-
-
+@final
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a request goes. `cut` is how many bytes of its path are ours, to be cut off."""
@@ -32,17 +24,26 @@ class Found:
     cut: int = 0
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """What requests of one Host may be for, where the path must tell."""
+
+    targets: tuple[Target, ...]  # the first whose path matches has it
+    ours: bool  # the Host is our own address
+
+
 class Table:
-    """All routes of one gateway. Where two claim the same host or path, the smaller key has it."""
+    """All routes of one gateway. Where two claim the same host and path, or the same model, the smaller
+    key has it."""
 
     def __init__(self) -> None:
         self._targets: dict[str, Target] = {}
         self._exact: dict[str, list[Target]] = {}
-        self._wild: dict[str, list[Target]] = {}  # by what follows `*.`
+        self._wild: dict[str, list[Target]] = {}  # by what follows `*.`; "": any host
         self._paths: dict[str, list[Target]] = {}
-        self._memo: dict[
-            bytes, tuple[Found | None, bool]
-        ] = {}  # Host -> by host, is it our own address
+        self._models: dict[str, list[Target]] = {}
+        self._memo: dict[bytes, Found | _Candidates] = {}  # by Host as sent
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -60,7 +61,7 @@ class Table:
         self._targets[target.key] = target
         for claims, name in self._places(target):
             claims.setdefault(name, []).append(target)
-            claims[name].sort(key=lambda other: other.key)
+            claims[name].sort(key=lambda other: (other.path.rank, other.key))
 
     def remove(self, key: str) -> None:
         """Forget a route; nothing happens if there is none of that key."""
@@ -81,31 +82,59 @@ class Table:
             if len(self._memo) >= _MEMO_HOSTS:
                 self._memo.clear()
             self._memo[host] = known
-        found, ours = known
-        if found is None and ours:
-            return self._by_path(path)
-        return found
+        return known if type(known) is Found else self._by_path(known, path)
+
+    def models(self) -> dict[str, Target]:
+        """The names that the OpenAI API knows, and whose they are, in alphabetical order."""
+        return {name: self._models[name][0] for name in sorted(self._models)}
+
+    def by_model(self, name: str) -> Target | None:
+        """Who serves a model; None: nobody."""
+        claims = self._models.get(name)
+        return claims[0] if claims else None
 
     def _places(self, target: Target) -> Iterator[tuple[dict[str, list[Target]], str]]:
         for host in dict.fromkeys(target.hosts):
-            yield (self._wild, host[2:]) if host.startswith("*.") else (self._exact, host)
+            if host.startswith("*."):
+                yield self._wild, host[2:]
+            elif host:
+                yield self._exact, host
+            else:
+                yield self._wild, ""
         if target.path_prefix is not None:
             yield self._paths, target.path_prefix.rstrip("/")
+        for name in dict.fromkeys(target.models):
+            yield self._models, name
 
-    def _by_host(self, sent: bytes) -> tuple[Found | None, bool]:
+    def _by_host(self, sent: bytes) -> Found | _Candidates:
         host = host_name(sent)
-        ours = is_loopback(host)
-        if host in self._exact:
-            return Found(self._exact[host][0]), ours
-        rest = host
-        while "." in rest:  # the longest wildcard wins
-            rest = rest.partition(".")[2]
-            if rest in self._wild:
-                return Found(self._wild[rest][0]), ours
-        return None, ours
+        targets: list[Target] = []
+        for claims in self._claims(host):
+            for target in claims:
+                targets.append(target)
+                if target.path == EVERYWHERE:  # nobody further down is ever asked
+                    return Found(target) if len(targets) == 1 else self._several(host, targets)
+        return self._several(host, targets)
 
-    def _by_path(self, path: bytes) -> Found | None:
-        if not self._paths:
+    def _claims(self, host: str) -> Iterator[Iterable[Target]]:
+        """Those with this very host, then those with a wildcard, the longest first, then any host."""
+        yield self._exact.get(host, ()) if host else ()
+        rest = host
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            yield self._wild.get(rest, ()) if rest else ()
+        yield self._wild.get("", ())
+
+    def _several(self, host: str, targets: list[Target]) -> _Candidates:
+        return _Candidates(tuple(targets), ours=is_loopback(host))
+
+    def _by_path(self, candidates: _Candidates, path: bytes) -> Found | None:
+        if candidates.targets:
+            plain = plain_path(path)
+            for target in candidates.targets:
+                if target.path(plain):
+                    return Found(target)
+        if not candidates.ours or not self._paths:
             return None
         text = path.partition(b"?")[0].decode("latin-1")
         while text:  # the longest prefix wins
