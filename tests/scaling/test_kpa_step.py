@@ -15,6 +15,7 @@ from tidegate.scaling import (
     Mode,
     Network,
     Reachability,
+    Rule,
     ScaleToZero,
     StepInput,
     StepResult,
@@ -77,7 +78,9 @@ def test_nothing_is_retained_for_an_unreachable_revision() -> None:
 
 def test_an_activator_that_does_not_answer_keeps_the_last_pod() -> None:
     result, _ = step(SPEC, status(Truth.FALSE), seen(at=1000, answers=False))
-    assert result == StepResult(None, Mode.PROXY, 4, None, probed=True, probe_again=True)
+    assert result == StepResult(
+        None, Mode.PROXY, 4, None, probed=True, probe_again=True, count=0, rule=Rule.NO_ACTIVATOR
+    )
 
 
 def test_an_activator_that_is_always_in_the_path_is_not_probed() -> None:

@@ -12,22 +12,23 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from tidegate.autoscale.history import History
+from tidegate.autoscale.reporter import Reporter
 from tidegate.autoscale.scaler import RevisionScaler
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Ack, FromGateway, Hello, Sample, Wake
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
-from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.conditions import is_true
 from tidegate.model.core import ConfigMap, Pod
-from tidegate.model.meta import Condition, Key
-from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus
+from tidegate.model.meta import Key
+from tidegate.model.serving import PodAutoscaler
 from tidegate.policy import kpa_spec
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
 from tidegate.reconcile.apply import write_status
-from tidegate.scaling import Condition as Fact
-from tidegate.scaling import KpaSpec, KpaStatus, Reachability, Truth
+from tidegate.scaling import KpaSpec, Reachability
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ class Autoscaler:
     ) -> None:
         self._api, self._clock, self._config = api, clock, config
         self._boot, self._poke, self._gateway_answers = boot, poke, gateway_answers
+        self._reporter = Reporter(api, clock)
         self._scalers: dict[Key, RevisionScaler] = {}
+        self._histories: dict[Key, History] = {}
         self._listening = False  # the gateway's kept samples have been taken in
         self.watches: Sequence[Watch] = (
             watch_self(PodAutoscaler),
@@ -99,7 +102,10 @@ class Autoscaler:
     def _on_wake(self, wake: Wake) -> None:
         key = _key(wake.revision)
         scaler = self._scaler(key)
-        if scaler is not None and scaler.wake(wake.at_s):
+        if scaler is None:
+            return
+        self._histories[key].asked(wake.at_s)
+        if scaler.wake(wake.at_s):
             self._evaluate(key, scaler)
 
     # --- the rhythm
@@ -128,6 +134,7 @@ class Autoscaler:
         autoscaler = self._api.get(PodAutoscaler, *key)
         if autoscaler is None or autoscaler.metadata.deletion_timestamp:
             self._scalers.pop(key, None)
+            self._histories.pop(key, None)
             return Done()
         scaler = self._scaler(key)
         assert scaler is not None
@@ -138,19 +145,25 @@ class Autoscaler:
         )
         if target is None:
             return Done()  # the revision controller makes it; its change brings us back
+        ready, was = self._ready(key), target.spec.replicas
         result, status = scaler.step(
             now_s,
-            ready=self._ready(key),
-            replicas=target.spec.replicas,
+            ready=ready,
+            replicas=was,
             gateway_answers=self._gateway_answers(),
         )
+        history, told = self._histories[key], scaler.told(result, ready=ready, was=was)
+        history.note(told)
+        history.follow(self._pods(key))
         if result.scaled_to is not None:
+            if was == 0:
+                history.reached(now_s, "decided_s")
             spec = msgspec.structs.replace(target.spec, replicas=result.scaled_to)
             await self._api.update(msgspec.structs.replace(target, spec=spec))
-            log.info(
-                "%s: %s -> %s: %s", key, target.spec.replicas, result.scaled_to, scaler.last_words
-            )
-        await write_status(self._api, autoscaler, self._status(autoscaler, scaler, status))
+            log.info("%s: %s -> %s: %s", key, was, result.scaled_to, told.message)
+        said = self._reporter.status(autoscaler, status, history, scaler.saved(self._boot))
+        await write_status(self._api, autoscaler, said)
+        await self._reporter.events(autoscaler, said, result.scaled_to, told)
         waits = [result.requeue_after_s] if result.requeue_after_s is not None else []
         if result.probe_again:
             waits.append(PROBE_AGAIN_S)
@@ -174,6 +187,7 @@ class Autoscaler:
         if saved is not None:
             scaler.restore(saved, self._boot)
         self._scalers[key] = scaler
+        self._histories[key] = History(self._clock, autoscaler.status)
         return scaler
 
     def _spec(self, autoscaler: PodAutoscaler) -> KpaSpec:
@@ -186,46 +200,15 @@ class Autoscaler:
         )
 
     def _ready(self, key: Key) -> int:
-        pods = self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
         return sum(
             pod.metadata.deletion_timestamp is None
             and pod.status is not None
             and is_true(pod.status.conditions, "Ready")
-            for pod in pods
+            for pod in self._pods(key)
         )
 
-    def _status(
-        self, autoscaler: PodAutoscaler, scaler: RevisionScaler, status: KpaStatus
-    ) -> PodAutoscalerStatus:
-        facts = status.conditions
-        conditions = (
-            self._condition("Active", facts.active),
-            self._condition("Ready", facts.ready),
-            self._condition("SKSReady", facts.sks_ready),
-            self._condition("ScaleTargetInitialized", facts.scale_target_initialized),
-        )
-        return PodAutoscalerStatus(
-            observed_generation=autoscaler.metadata.generation,
-            conditions=conditions,
-            service_name=status.service_name or None,
-            desired_scale=-1 if status.desired_scale is None else status.desired_scale,
-            actual_scale=status.actual_scale,
-            decision=scaler.last_words or None,
-            scaler=scaler.saved(self._boot),
-        )
-
-    def _condition(self, type_: str, fact: Fact) -> Condition:
-        wall_s = self._clock.now() - (self._clock.monotonic() - fact.since_s)
-        return Condition(
-            type=type_,
-            status=fact.status.value,
-            reason=fact.reason or None,
-            message=fact.message or None,
-            severity="Info"
-            if type_ == "ScaleTargetInitialized" and fact.status is not Truth.TRUE
-            else None,
-            last_transition_time=timestamp(wall_s),
-        )
+    def _pods(self, key: Key) -> Sequence[Pod]:
+        return self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
 
 
 def _key(text: str) -> Key:

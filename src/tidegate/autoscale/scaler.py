@@ -13,6 +13,7 @@ from math import floor
 import msgspec
 
 from tidegate.link.gateway import Sample
+from tidegate.model.serving import ScaleDecision
 from tidegate.scaling import (
     Decision,
     KpaSpec,
@@ -23,12 +24,14 @@ from tidegate.scaling import (
     Mode,
     Network,
     Observation,
+    Rule,
     StepInput,
     StepResult,
     begin,
     decide,
     sentence,
     step,
+    step_sentence,
 )
 
 
@@ -58,6 +61,8 @@ class RevisionScaler:
         self._woken = False  # a wake was counted that the next sample holds again
         self._newest_s = 0.0  # end of the newest second that a sample told of
         self._newest_value = 0.0
+        self._seen: Observation | None = None  # of the last decision, and the decision itself
+        self._decided: Decision | None = None
         self.last_words = ""
 
     # --- memory
@@ -142,7 +147,29 @@ class RevisionScaler:
 
     def _remember(self, seen: Observation, decision: Decision) -> None:
         if decision.replicas is not None:
+            self._seen, self._decided = seen, decision
             self.last_words = sentence(self.spec, seen, decision)
+
+    def told(self, result: StepResult, *, ready: int, was: int | None) -> ScaleDecision:
+        """The last decision and what the step made of it, for people. `was`: the count before.
+        `time` is left to whoever keeps it."""
+        seen, decided = self._seen, self._decided
+        made = step_sentence(self.spec, result.rule, result.count)
+        rule: str = result.rule
+        if result.rule is Rule.DECISION and decided is not None:
+            rule = decided.reason
+        return ScaleDecision(
+            time="",
+            rule=rule,
+            message=" ".join(part for part in (self.last_words, made) if part),
+            ready=ready,
+            replicas=was if result.scaled_to is None else result.scaled_to,
+            was=was,
+            wanted=self._state.replicas,
+            metric=self.spec.metric,
+            stable=seen.stable if seen else None,
+            panic=seen.panic if seen else None,
+        )
 
     def step(
         self, now_s: float, *, ready: int, replicas: int | None, gateway_answers: bool

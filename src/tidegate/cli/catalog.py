@@ -48,6 +48,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("run", "run:run", "Serve a model file or a command."),
             Command("url", "url:url", "Print where a service answers."),
             Command("load", "load:load", "Put load on a URL or a service."),
+            Command("explain", "explain:explain", "Tell why a service was scaled as it was."),
         ),
     ),
     (

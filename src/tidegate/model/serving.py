@@ -129,15 +129,51 @@ class PodAutoscalerSpec(Wire, frozen=True, kw_only=True):
     protocol_type: str | None = None
 
 
+class ScaleDecision(Wire, frozen=True, kw_only=True):
+    """One change of mind of an autoscaler; it holds until the next one.
+
+    `was`, `replicas`: the count written before and after it, None: unset. `wanted`: what the demand
+    alone asks for, None: nothing was decided. `rule`: the rule that had the last
+    word. `stable`, `panic`: averages of `metric` over both windows, None: nothing was measured.
+    """
+
+    time: str
+    rule: str
+    message: str
+    ready: int
+    replicas: int | None = None
+    was: int | None = None
+    wanted: int | None = None
+    metric: str | None = None
+    stable: float | None = None
+    panic: float | None = None
+
+
+class ColdStart(Wire, frozen=True, kw_only=True):
+    """A request that found no replica (at `time`), and the stages until it was answered, in seconds
+    after `time`; None: not reached yet, or not seen."""
+
+    time: str
+    pod: str | None = None
+    decided_s: float | None = None  # the replica was asked for
+    seen_s: float | None = None  # scheduled, and the node agent has it
+    spawned_s: float | None = None  # its process runs
+    listening_s: float | None = None
+    ready_s: float | None = None  # its probe passed
+    first_byte_s: float | None = None  # of the answer
+
+
 class PodAutoscalerStatus(ServingStatus, frozen=True, kw_only=True):
-    """`decision` is the last one in words; `scaler` is what the autoscaler must remember over a
-    restart (opaque to everybody else)."""
+    """`decision` is the last one in words; `decisions` and `cold_starts` are the last ones, oldest
+    first; `scaler` is what the autoscaler must remember over a restart (opaque to everybody else)."""
 
     service_name: str | None = None
     metrics_service_name: str | None = None
     desired_scale: int | None = None
     actual_scale: int | None = None
     decision: str | None = None
+    decisions: tuple[ScaleDecision, ...] = ()
+    cold_starts: tuple[ColdStart, ...] = ()
     scaler: str | None = None
 
 

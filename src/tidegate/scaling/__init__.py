@@ -28,7 +28,8 @@ from tidegate.scaling.kpa_step import (
     step,
 )
 from tidegate.scaling.metric_windows import MetricWindows, SavedMetricWindows
-from tidegate.scaling.why import sentence
+from tidegate.scaling.rules import Rule
+from tidegate.scaling.why import sentence, step_sentence
 from tidegate.scaling.window import Aggregation, SavedWindow, Window
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Observation",
     "Reachability",
     "Reason",
+    "Rule",
     "SavedMetricWindows",
     "SavedWindow",
     "ScaleToZero",
@@ -65,4 +67,5 @@ __all__ = [
     "matters",
     "sentence",
     "step",
+    "step_sentence",
 ]

@@ -14,8 +14,9 @@ from enum import StrEnum
 from math import ceil
 
 from tidegate.scaling.conditions import Conditions, Marker, Truth
-from tidegate.scaling.kpa_spec import KpaSpec
+from tidegate.scaling.kpa_spec import Bounds, KpaSpec
 from tidegate.scaling.kpa_zero import ZeroVerdict, to_zero
+from tidegate.scaling.rules import Rule
 
 LEAST_ACTIVATORS = 2
 
@@ -83,7 +84,7 @@ class KpaStatus:
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """What to do now. `scaled_to` None: write no replica count. `requeue_after_s` None: the next
-    change is soon enough. `probed`: the activator's answer mattered; `probe_again`: it was no, so
+    change is soon enough. `count`: what the step came to, None: unknown; `rule`: why. `probed`: the activator's answer mattered; `probe_again`: it was no, so
     keep asking (every second, up to 45 s) and step again a second after it ends."""
 
     scaled_to: int | None
@@ -92,6 +93,8 @@ class StepResult:
     requeue_after_s: float | None
     probed: bool
     probe_again: bool
+    count: int | None = None
+    rule: Rule = Rule.NO_DECISION
 
 
 def step(spec: KpaSpec, was: KpaStatus, seen: StepInput) -> tuple[StepResult, KpaStatus]:
@@ -113,6 +116,8 @@ def step(spec: KpaSpec, was: KpaStatus, seen: StepInput) -> tuple[StepResult, Kp
         requeue_after_s=verdict.requeue_after_s,
         probed=verdict.probed,
         probe_again=verdict.probe_again,
+        count=verdict.count,
+        rule=verdict.rule,
     )
     if seen.network.ready:
         marks.true("sks_ready")
@@ -135,19 +140,35 @@ def bounded(spec: KpaSpec, count: int | None, *, initialized: bool) -> int:
 
     Until the revision was once as large as its initial scale, that is a minimum too.
     """
+    return _bounds(spec, initialized=initialized).clamp(-1 if count is None else count)
+
+
+def _bounds(spec: KpaSpec, *, initialized: bool) -> Bounds:
     bounds = spec.bounds
     if bounds.initial_scale > 1 and not initialized and spec.reachable:
-        bounds = replace(bounds, min_scale=max(bounds.min_scale, bounds.initial_scale))
-    return bounds.clamp(-1 if count is None else count)
+        return replace(bounds, min_scale=max(bounds.min_scale, bounds.initial_scale))
+    return bounds
+
+
+def _bounded_by(spec: KpaSpec, decided: int | None, count: int, *, initialized: bool) -> Rule:
+    """Which bound made `count` of what was decided."""
+    if count == (decided or 0):
+        return Rule.DECISION
+    if count > (decided or 0):
+        low = spec.bounds.min_scale
+        return Rule.MIN_SCALE if initialized or count <= low else Rule.INITIAL_SCALE
+    return Rule.MAX_SCALE
 
 
 def _count(spec: KpaSpec, was: KpaStatus, seen: StepInput, network: Network) -> ZeroVerdict:
     active = was.conditions.active
     if seen.decided is None and active.status is not Truth.UNKNOWN:
-        return ZeroVerdict(None, apply=False)
-    count = bounded(spec, seen.decided, initialized=_initialized(was.conditions))
+        return ZeroVerdict(None, apply=False, rule=Rule.NO_DECISION)
+    initialized = _initialized(was.conditions)
+    count = bounded(spec, seen.decided, initialized=initialized)
     if count != 0:
-        return ZeroVerdict(count, apply=True)
+        rule = _bounded_by(spec, seen.decided, count, initialized=initialized)
+        return ZeroVerdict(count, apply=True, rule=rule)
     return to_zero(
         spec,
         active,

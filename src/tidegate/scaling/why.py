@@ -6,6 +6,7 @@ from typing import assert_never
 
 from tidegate.scaling.kpa import Decision, Demand, Observation, Reason
 from tidegate.scaling.kpa_spec import KpaSpec, Metric
+from tidegate.scaling.rules import Rule
 
 _UNITS = {Metric.CONCURRENCY: "in flight", Metric.RPS: "requests/s"}
 
@@ -20,6 +21,45 @@ def sentence(spec: KpaSpec, seen: Observation, decision: Decision) -> str:
             "the last count stands."
         )
     return f"{_replicas(decision.replicas)}, because {_cause(spec, seen, decision)}."
+
+
+def step_sentence(spec: KpaSpec, rule: Rule, count: int | None) -> str | None:
+    """What a step made of a decision, and by which rule; None: it took the decision as it was."""
+    zero = spec.to_zero
+    match rule:
+        case Rule.DECISION:
+            return None
+        case Rule.NO_DECISION:
+            return "Nothing was decided yet; the count stays as it is."
+        case Rule.MIN_SCALE:
+            return f"min-scale keeps {count}."
+        case Rule.MAX_SCALE:
+            return f"max-scale allows {count}."
+        case Rule.INITIAL_SCALE:
+            return f"initial-scale asks for {count} until that many were ready once."
+        case Rule.NO_SCALE_TO_ZERO:
+            return "1 stays, because enable-scale-to-zero is false."
+        case Rule.ACTIVATING:
+            return (
+                f"It is still being started and has {zero.activation_timeout_s:g} s for it; "
+                "the count stays as it is."
+            )
+        case Rule.TIMED_OUT:
+            return f"It was not ready within {zero.activation_timeout_s:g} s and is given up."
+        case Rule.WINDOW:
+            return f"1 stays until it has been active for a window of {spec.stable_window_s} s."
+        case Rule.INACTIVE:
+            return "It is marked inactive; from now on the gateway holds what arrives."
+        case Rule.NO_ACTIVATOR:
+            return "The last replica stays, because no gateway answers that would hold requests."
+        case Rule.RETENTION:
+            return f"The last replica is kept for {zero.retention_s:g} s after the demand ended."
+        case Rule.GRACE:
+            return f"The last replica stays for the grace period of {zero.grace_s:g} s."
+        case Rule.ZERO:
+            return "The last replica goes; the gateway holds what arrives."
+        case _:
+            assert_never(rule)
 
 
 def _cause(spec: KpaSpec, seen: Observation, decision: Decision) -> str:
