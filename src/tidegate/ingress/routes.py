@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tidegate.client.api import Api
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Route as RouteEntry
-from tidegate.link.gateway import Split
+from tidegate.link.gateway import Rule, Split
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import merged
 from tidegate.model.meta import Condition, Key
-from tidegate.model.networking import CLUSTER_LOCAL, Ingress, IngressRule, IngressStatus
+from tidegate.model.networking import (
+    CLUSTER_LOCAL,
+    Ingress,
+    IngressPath,
+    IngressSplit,
+    IngressStatus,
+)
 from tidegate.reconcile import Done, Next, Watch, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -83,30 +89,52 @@ def plan_status(ingress: Ingress, *, in_force: bool, now_s: float) -> IngressSta
 
 
 def routes_of(ingress: Ingress) -> list[RouteEntry]:
-    """The table routes of an Ingress. The first rule is the route itself and can also be reached by
-    path, for clients that can't set a Host."""
+    """The table routes of an Ingress. The first rule of a Route's own is the route itself and can also
+    be reached by path, for clients that can't set a Host."""
     out = []
+    route = ingress.metadata.labels.get(names.ROUTE)
     for index, rule in enumerate(ingress.spec.rules):
-        splits = _splits(rule)
+        paths = rule.http.paths if rule.http else ()
+        splits = tuple(s for path in paths if not path.headers for s in _splits(path))
         if not splits:
             continue
-        name = ingress.metadata.labels.get(names.ROUTE, ingress.metadata.name)
-        private = rule.visibility == CLUSTER_LOCAL
+        by_path = index == 0 and route and rule.visibility != CLUSTER_LOCAL
         out.append(
             RouteEntry(
                 key=str(ingress.key) if index == 0 else f"{ingress.key}#{rule.hosts[0]}",
                 hosts=rule.hosts,
                 splits=splits,
-                path_prefix=None if index or private else f"/{ingress.metadata.namespace}/{name}",
+                path_prefix=f"/{ingress.metadata.namespace}/{route}" if by_path else None,
+                rules=tuple(r for path in paths if path.headers for r in _rules(path)),
+                redirect_https=ingress.spec.http_option == "Redirected",
             )
         )
     return out
 
 
-def _splits(rule: IngressRule) -> tuple[Split, ...]:
-    paths = rule.http.paths if rule.http else ()
+def _splits(path: IngressPath) -> tuple[Split, ...]:
     return tuple(
-        Split(revision=f"{s.service_namespace}/{s.service_name}", percent=s.percent)
-        for path in paths
+        Split(
+            revision=f"{s.service_namespace}/{s.service_name}",
+            percent=s.percent,
+            headers=_added(path, s),
+        )
         for s in path.splits
     )
+
+
+def _rules(path: IngressPath) -> Iterator[Rule]:
+    """One per header. The gateway's rules lead to one revision each: in the middle of a rollout to
+    the newest, which stands last."""
+    for name, match in path.headers.items():
+        for newest in path.splits[-1:]:
+            yield Rule(
+                header=name,
+                values=(match.exact,),
+                revision=f"{newest.service_namespace}/{newest.service_name}",
+                headers=_added(path, newest),
+            )
+
+
+def _added(path: IngressPath, split: IngressSplit) -> tuple[tuple[str, str], ...]:
+    return tuple({**path.append_headers, **split.append_headers}.items())

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Sequence
 from tidegate.client.api import Api
 from tidegate.ingress.table import GatewayTable
 from tidegate.link.gateway import Route as RouteEntry
-from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
 from tidegate.model.meta import Key
 from tidegate.model.networking import Ingress
 from tidegate.model.serving import Configuration, Route
 from tidegate.policy.cluster_config import ClusterConfig
-from tidegate.policy.domain import domain_for, local_hosts, public_host
+from tidegate.policy.route_hosts import RouteHosts, route_hosts
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
 
 
@@ -36,7 +35,7 @@ class UnreadyController:
 
     def _of_configuration(self, configuration: Configuration) -> Iterable[Key]:
         namespace, name = configuration.key
-        for route in self._api.list(Route, namespace):
+        for route in self._api.list(Route, namespace, mentions=name):
             if any(target.configuration_name == name for target in route.spec.traffic):
                 yield route.key
 
@@ -49,8 +48,8 @@ class UnreadyController:
             named = (target.configuration_name for target in route.spec.traffic)
             found = (self._api.get(Configuration, key.namespace, n) for n in named if n)
             configurations = [c for c in found if c is not None]
-            domain = domain_for(route.metadata.labels, self._config.domain())
-            self._table.set_route(entry_key(key), unready_entry(route, configurations, domain))
+            hosts = route_hosts(route.metadata, self._config.domain(), self._config.network())
+            self._table.set_route(entry_key(key), unready_entry(route, configurations, hosts))
         return Done()
 
 
@@ -59,18 +58,16 @@ def entry_key(key: Key) -> str:
     return f"{key}~"
 
 
-def unready_entry(route: Route, configurations: Sequence[Configuration], domain: str) -> RouteEntry:
+def unready_entry(
+    route: Route, configurations: Sequence[Configuration], hosts: RouteHosts
+) -> RouteEntry:
     """The Route's hosts, and in words what they wait for."""
     namespace, name = route.key
-    hosts = local_hosts(name, namespace)
-    path = None
-    if route.metadata.labels.get(names.VISIBILITY) != "cluster-local":
-        hosts, path = (public_host(name, namespace, domain), *hosts), f"/{namespace}/{name}"
     return RouteEntry(
         key=entry_key(route.key),
-        hosts=hosts,
+        hosts=hosts.all,
         splits=(),
-        path_prefix=path,
+        path_prefix=None if hosts.public is None else f"/{namespace}/{name}",
         trouble=_why(route, configurations),
     )
 

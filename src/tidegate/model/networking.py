@@ -25,9 +25,18 @@ class IngressSplit(Wire, frozen=True, kw_only=True):
     append_headers: dict[str, str] = {}
 
 
+class HeaderMatch(Wire, frozen=True, kw_only=True):
+    """What a header's whole value must be."""
+
+    exact: str
+
+
 class IngressPath(Wire, frozen=True, kw_only=True):
+    """`headers`: only requests that have all of these; paths of a rule are tried in their order."""
+
     splits: tuple[IngressSplit, ...] = ()
     append_headers: dict[str, str] = {}
+    headers: dict[str, HeaderMatch] = {}
 
 
 class IngressHTTP(Wire, frozen=True, kw_only=True):

@@ -18,12 +18,19 @@ CREATOR = f"{GROUP}/creator"
 LAST_MODIFIER = f"{GROUP}/lastModifier"
 ROLLOUT_DURATION = f"{GROUP}/rollout-duration"
 PROGRESS_DEADLINE = f"{GROUP}/progress-deadline"
+NO_GC = f"{GROUP}/no-gc"
+ROUTES = f"{GROUP}/routes"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 VISIBILITY = "networking.knative.dev/visibility"
+HTTP_PROTOCOL = "networking.knative.dev/http-protocol"
 AUTOSCALING = "autoscaling.knative.dev/"
 
 IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its calls may be repeated
 DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
+
+#: Which tag a request was sent to, by host or by this header itself, and whether to none.
+TAG_HEADER = "Knative-Serving-Tag"
+DEFAULT_ROUTE_HEADER = "Knative-Serving-Default-Route"
 
 ACTIVE = "active"
 RESERVE = "reserve"

@@ -12,6 +12,9 @@ from typing import TypeVar
 from tidegate.policy.config_autoscaler import AutoscalerConfig, parse_config_autoscaler
 from tidegate.policy.config_defaults import DefaultsConfig, parse_config_defaults
 from tidegate.policy.config_deployment import DeploymentConfig, parse_config_deployment
+from tidegate.policy.config_domain import DomainConfig, parse_config_domain
+from tidegate.policy.config_gc import GcConfig, parse_config_gc
+from tidegate.policy.config_network import NetworkConfig, parse_config_network
 from tidegate.policy.errors import BadConfig
 
 T = TypeVar("T")
@@ -34,8 +37,14 @@ class ClusterConfig:
     def deployment(self) -> DeploymentConfig:
         return self._parsed("config-deployment", parse_config_deployment, DeploymentConfig())
 
-    def domain(self) -> Mapping[str, str]:
-        return self.read("config-domain")
+    def gc(self) -> GcConfig:
+        return self._parsed("config-gc", parse_config_gc, GcConfig())
+
+    def network(self) -> NetworkConfig:
+        return self._parsed("config-network", parse_config_network, NetworkConfig())
+
+    def domain(self) -> DomainConfig:
+        return self._parsed("config-domain", parse_config_domain, DomainConfig())
 
     def _parsed(self, name: str, parse: Callable[[Mapping[str, str]], T], default: T) -> T:
         data = self.read(name)

@@ -1,0 +1,97 @@
+"""What is read and written for one route, in which order.
+
+What can't be resolved leaves the Ingress as it is: traffic that flows goes on flowing, and the
+condition says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tidegate.client.api import Api
+from tidegate.controllers.route.ingress import Exposure, carry_ingress, desired_ingress
+from tidegate.controllers.route.resolve import resolve
+from tidegate.controllers.route.rollout import next_rollout, saved
+from tidegate.controllers.route.shares import goal_of
+from tidegate.controllers.route.status import plan_status
+from tidegate.kit.clock import Clock
+from tidegate.model import serving_names as names
+from tidegate.model.admission.knative import Features
+from tidegate.model.core import ConfigMap
+from tidegate.model.meta import Key
+from tidegate.model.networking import Ingress
+from tidegate.model.serving import Configuration, Revision, Route
+from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
+from tidegate.reconcile.apply import ensure, write_status
+
+_CONFIGS = frozenset({"config-domain", "config-network", "config-features"})
+
+
+class RouteController:
+    """Keeps the Ingress of a Route in line with its traffic."""
+
+    name = "route"
+
+    def __init__(self, api: Api, clock: Clock, config: ClusterConfig) -> None:
+        self._api, self._clock, self._config = api, clock, config
+        self.watches: Sequence[Watch] = (
+            watch_self(Route),
+            watch_owned(Ingress, "Route"),
+            watch_mapped(Configuration, self._of_configuration),
+            watch_mapped(Revision, self._of_revision),
+            watch_mapped(ConfigMap, self._of_config),
+        )
+
+    def _of_config(self, config: ConfigMap) -> Iterable[Key]:
+        """Another domain moves every route to another host."""
+        if config.key.namespace != names.SYSTEM_NAMESPACE or config.key.name not in _CONFIGS:
+            return ()
+        return [route.key for route in self._api.list(Route)]
+
+    def _of_configuration(self, configuration: Configuration) -> Iterable[Key]:
+        namespace, name = configuration.key
+        for route in self._api.list(Route, namespace, mentions=name):
+            if any(t.configuration_name == name for t in route.spec.traffic):
+                yield route.key
+
+    def _of_revision(self, revision: Revision) -> Iterable[Key]:
+        namespace, name = revision.key
+        for route in self._api.list(Route, namespace, mentions=name):
+            if any(t.revision_name == name for t in route.spec.traffic):
+                yield route.key
+
+    async def reconcile(self, key: Key) -> Next:
+        route = self._api.get(Route, *key)
+        if route is None or route.metadata.deletion_timestamp:
+            return Done()
+        seen = resolve(
+            route,
+            configuration=lambda name: self._api.get(Configuration, key.namespace, name),
+            revision=lambda name: self._api.get(Revision, key.namespace, name),
+        )
+        exposure = self._exposure()
+        now_s = self._clock.now()
+        ingress = self._api.get(Ingress, *key)
+        rollout, due_s = saved(ingress), None
+        if seen.problem is None:
+            rollout, due_s = next_rollout(
+                route,
+                goal_of(seen.targets),
+                ingress,
+                default_s=exposure.network.rollout_duration_s,
+                now_s=now_s,
+            )
+            desired = desired_ingress(route, seen.targets, rollout, exposure)
+            ingress = await ensure(self._api, desired, carry_ingress)
+        status = plan_status(route, seen, ingress, rollout, exposure, now_s=now_s)
+        await write_status(self._api, route, status)
+        return Done() if due_s is None else Again(max(0.0, due_s - self._clock.now()))
+
+    def _exposure(self) -> Exposure:
+        features = Features(self._config.read("config-features"))
+        return Exposure(
+            self._config.domain(),
+            self._config.network(),
+            tag_header=features.enables("tag-header-based-routing"),
+        )
