@@ -26,6 +26,7 @@ from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
+from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
@@ -72,6 +73,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
     try:
         await ensure_namespaces(api)
         await ensure_namespaces(api, {key.namespace for key in BALANCERS})
+        await ensure_folder_class(api)
         await _run_parts(home, sockets, clock, writes, api, boot, stop)
     finally:
         await store.close()
@@ -87,7 +89,8 @@ async def _run_parts(
     stop: asyncio.Event,
 ) -> None:
     link = GatewayLink(home.gateway_socket, clock)
-    plane = Plane(api, clock, link, boot=boot, gateway=_gateway_address(sockets))
+    volumes = VolumeFolders(home.volumes)
+    plane = Plane(api, clock, link, boot=boot, gateway=_gateway_address(sockets), volumes=volumes)
     listener = sockets["api"]
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tidegate.autoscale.loop import Autoscaler
 from tidegate.client.api import Api
+from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
 from tidegate.controllers.deployment import DeploymentController
 from tidegate.controllers.labeler import LabelerController
@@ -20,6 +21,7 @@ from tidegate.controllers.revision import RevisionController
 from tidegate.controllers.route import RouteController
 from tidegate.controllers.scheduler import SchedulerController
 from tidegate.controllers.service import ServiceController
+from tidegate.controllers.storage import VolumeBinder, VolumeFolders
 from tidegate.ingress.balancers import BalancersController, GatewayAddress
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.publisher import Publisher
@@ -65,7 +67,8 @@ def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
 class Plane:
     """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id.
 
-    `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how."""
+    `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
+    `volumes`: where claims get their folders; None: they wait for volumes that somebody makes."""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Plane:
         *,
         boot: str,
         gateway: GatewayAddress | None = None,
+        volumes: VolumeFolders | None = None,
     ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
@@ -101,6 +105,8 @@ class Plane:
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),
                 SchedulerController(api, clock),
+                VolumeBinder(api, clock, volumes),
+                ServiceAccountController(api),
                 self.autoscaler,
                 endpoints,
                 routes,

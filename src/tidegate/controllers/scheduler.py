@@ -19,6 +19,8 @@ from tidegate.kit.quantity import parse_quantity
 from tidegate.model.conditions import find, merged
 from tidegate.model.core import Container, Node, Pod, PodSpec, PodStatus
 from tidegate.model.meta import Condition, Key
+from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
+from tidegate.policy.claimed_volumes import claims_of, may_mount, waits_for
 from tidegate.reconcile import Done, Next, Watch, watch_mapped
 from tidegate.reconcile.apply import write_status
 
@@ -39,6 +41,7 @@ class SchedulerController:
         self.watches: Sequence[Watch] = (
             watch_mapped(Pod, self._of_pod),
             watch_mapped(Node, lambda _: (ALL,)),
+            watch_mapped(PersistentVolumeClaim, lambda _: (ALL,)),
         )
 
     def _of_pod(self, pod: Pod) -> Iterable[Key]:
@@ -59,7 +62,12 @@ class SchedulerController:
             if other.spec.node_name in on_node and not _ended(other):
                 on_node[other.spec.node_name].append(other)
         for pod in sorted(waiting, key=lambda p: int(p.metadata.resource_version or 0)):
-            choice, why = choose_node(pod, nodes, on_node)
+            blocked = self._claims_block(pod, on_node)
+            if blocked is not None:
+                told = f"0/{len(nodes)} nodes are available: {blocked}."
+                await self._say_why(pod, told)
+                continue
+            choice, why = choose_node(pod, nodes, on_node, self._volumes_of(pod))
             if choice is None:
                 await self._say_why(pod, why)
                 continue
@@ -69,6 +77,28 @@ class SchedulerController:
             message = f"Successfully assigned {pod.key} to {choice}"
             await self._events.emit(pod, NORMAL, "Scheduled", message)
         return Done()
+
+    def _claims_block(self, pod: Pod, on_node: Mapping[str, Sequence[Pod]]) -> str | None:
+        if not claims_of(pod):
+            return None
+        space = pod.metadata.namespace or ""
+        placed = (p for pods in on_node.values() for p in pods if p.metadata.namespace == space)
+        return waits_for(
+            pod, lambda name: self._api.get(PersistentVolumeClaim, space, name), others=placed
+        )
+
+    def _volumes_of(self, pod: Pod) -> list[PersistentVolume]:
+        """Those that its claims are bound to."""
+        claims = (
+            self._api.get(PersistentVolumeClaim, pod.metadata.namespace or "", name)
+            for name in claims_of(pod)
+        )
+        found = (
+            self._api.get(PersistentVolume, "", claim.spec.volume_name or "")
+            for claim in claims
+            if claim is not None
+        )
+        return [volume for volume in found if volume is not None]
 
     async def _say_why(self, pod: Pod, why: str) -> None:
         status = pod.status or PodStatus(phase="Pending")
@@ -90,15 +120,24 @@ def _ended(pod: Pod) -> bool:
 
 
 def choose_node(
-    pod: Pod, nodes: Sequence[Node], on_node: Mapping[str, Sequence[Pod]]
+    pod: Pod,
+    nodes: Sequence[Node],
+    on_node: Mapping[str, Sequence[Pod]],
+    volumes: Sequence[PersistentVolume] = (),
 ) -> tuple[str | None, str]:
-    """The node with the most room left for this pod, or None and the reason in Kubernetes' words."""
+    """The node with the most room left for this pod, or None and the reason in Kubernetes' words.
+
+    `volumes` are those that the pod's claims are bound to."""
     wanted = requests_of(pod.spec)
     fitting: list[tuple[Decimal, str]] = []
     reasons: Counter[str] = Counter()
     for node in nodes:
         name = node.metadata.name
         problem = _not_selectable(pod, node)
+        if problem is None and not all(
+            may_mount(volume, name, node.metadata.labels) for volume in volumes
+        ):
+            problem = "node(s) had volume node affinity conflict"
         if problem is not None:
             reasons[problem] += 1
             continue

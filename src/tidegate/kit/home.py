@@ -72,6 +72,11 @@ class Home:
         return self.root / "pods"
 
     @property
+    def volumes(self) -> Path:
+        """The folders of claims of the storage class `tidegate`, one per PersistentVolume."""
+        return self.root / "volumes"
+
+    @property
     def logs(self) -> Path:
         """Container logs `<pod>_<namespace>_<container>-<id>.log`, and `keeper.log`, `gateway.log`, `control-plane.log`."""
         return self.root / "logs"

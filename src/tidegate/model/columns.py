@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidegate.model import apps, core, core_columns, knative_columns, networking, serving
+from tidegate.model.accounts import ServiceAccount
 from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
 from tidegate.model.kinds import Kind
 from tidegate.model.meta import Object
+from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from tidegate.model.storage_columns import (
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    SERVICE_ACCOUNT,
+    STORAGE_CLASS,
+)
 
 __all__ = ["Column", "columns_of", "human_age"]
 
@@ -31,6 +39,10 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     core.ConfigMap: core_columns.CONFIG_MAP,
     core.Secret: core_columns.SECRET,
     core.Namespace: core_columns.NAMESPACE,
+    PersistentVolume: PERSISTENT_VOLUME,
+    PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
+    StorageClass: STORAGE_CLASS,
+    ServiceAccount: SERVICE_ACCOUNT,
     serving.Service: knative_columns.SERVICE,
     serving.Configuration: knative_columns.CONFIGURATION,
     serving.Revision: knative_columns.REVISION,

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from tidegate.model import apps, core, networking, serving
+from tidegate.model.accounts import ServiceAccount
 from tidegate.model.meta import Object
+from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 _ObjectType = type[Object]
@@ -108,6 +110,50 @@ KINDS: tuple[Kind, ...] = (
     Kind(core.Secret, "", "v1", "Secret", "secrets", "secret", has_status=False, has_spec=False),
     Kind(
         core.Event, "", "v1", "Event", "events", "event", ("ev",), has_status=False, has_spec=False
+    ),
+    Kind(
+        PersistentVolume,
+        "",
+        "v1",
+        "PersistentVolume",
+        "persistentvolumes",
+        "persistentvolume",
+        ("pv",),
+        namespaced=False,
+        has_spec=False,  # as Kubernetes: its objects carry no generation
+    ),
+    Kind(
+        PersistentVolumeClaim,
+        "",
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        "persistentvolumeclaim",
+        ("pvc",),
+        has_spec=False,
+    ),
+    Kind(
+        ServiceAccount,
+        "",
+        "v1",
+        "ServiceAccount",
+        "serviceaccounts",
+        "serviceaccount",
+        ("sa",),
+        has_status=False,
+        has_spec=False,
+    ),
+    Kind(
+        StorageClass,
+        "storage.k8s.io",
+        "v1",
+        "StorageClass",
+        "storageclasses",
+        "storageclass",
+        ("sc",),
+        namespaced=False,
+        has_status=False,
+        has_spec=False,
     ),
     Kind(
         apps.Deployment,

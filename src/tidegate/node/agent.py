@@ -16,6 +16,7 @@ from tidegate.kit.home import Home
 from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap, Node, Pod, Secret
 from tidegate.model.errors import ApiError
+from tidegate.model.storage import PersistentVolumeClaim
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
@@ -29,6 +30,7 @@ from tidegate.node.settings import NodeSettings
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 1.0
+_WATCHED = (Pod, ConfigMap, Secret, PersistentVolumeClaim, Node)
 _MOST_EVENTS = 10_000  # waiting to be written; more are dropped, an event is never worth a failure
 
 
@@ -78,7 +80,7 @@ class NodeAgent:
             def on_change(change: Change) -> None:
                 self._heard(change, tasks)
 
-            unsubscribe = around.api.subscribe((Pod, ConfigMap, Secret, Node), on_change)
+            unsubscribe = around.api.subscribe(_WATCHED, on_change)
             try:
                 self._take_stock(tasks)
                 await self._stay_registered()
@@ -135,7 +137,7 @@ class NodeAgent:
         match obj:
             case Pod():
                 self._heard_pod(obj, change.type is ChangeType.DELETED, tasks)
-            case ConfigMap() | Secret():
+            case ConfigMap() | Secret() | PersistentVolumeClaim():
                 for worker in self._workers.values():
                     if worker.record.pod.metadata.namespace == obj.metadata.namespace:
                         worker.references_changed(type(obj), obj.metadata.name)

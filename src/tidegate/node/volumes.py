@@ -11,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tidegate.client.api import Reader
-from tidegate.model.core import ConfigMap, HostPathVolumeSource, KeyToPath, Pod, Secret, Volume
+from tidegate.model.core import ConfigMap, KeyToPath, Pod, Secret, Volume
+from tidegate.node.claimed import claimed_path
 from tidegate.node.environment import config_data, secret_data
 from tidegate.node.errors import VolumeNotReady
+from tidegate.node.host_path import host_path
 
 _FILE_MODE = 0o644
 
@@ -87,17 +88,17 @@ def _make(reader: Reader, pod: Pod, volume: Volume, folder: Path) -> Path:
         )
         _write(path, files, secret_source.default_mode)
     elif volume.host_path is not None:
-        return _host_path(volume.name, volume.host_path)
+        return host_path(volume.name, volume.host_path)
     elif volume.persistent_volume_claim is not None:
         claim = volume.persistent_volume_claim.claim_name
-        raise VolumeNotReady(volume.name, f'persistentvolumeclaim "{claim}" not found')
+        return claimed_path(reader, space, volume.name, claim)
     else:
         kind = _refused_kind(volume)
         if kind is not None:
             raise VolumeNotReady(
                 volume.name,
                 f"volumes of type {kind} are not supported on this machine: use configMap, secret, "
-                "emptyDir or hostPath",
+                "emptyDir, hostPath or persistentVolumeClaim",
             )
         path.mkdir(mode=0o700, parents=True, exist_ok=True)  # emptyDir, or nothing said
     return path
@@ -173,38 +174,3 @@ def _link(at: Path, target: str) -> None:
         new.unlink()
     new.symlink_to(target)
     new.replace(at)
-
-
-_TYPES: dict[str, tuple[Callable[[int], bool], str]] = {
-    "Directory": (stat.S_ISDIR, "a directory"),
-    "DirectoryOrCreate": (stat.S_ISDIR, "a directory"),
-    "File": (stat.S_ISREG, "a file"),
-    "FileOrCreate": (stat.S_ISREG, "a file"),
-    "Socket": (stat.S_ISSOCK, "a socket file"),
-    "CharDevice": (stat.S_ISCHR, "a character device"),
-    "BlockDevice": (stat.S_ISBLK, "a block device"),
-}
-
-
-def _host_path(volume: str, source: HostPathVolumeSource) -> Path:
-    path, type_ = Path(source.path), source.type or ""
-    if not type_:
-        return path
-    if type_ not in _TYPES:
-        raise VolumeNotReady(
-            volume, f'hostPath type "{type_}" is not known: one of {", ".join(_TYPES)}'
-        )
-    check, name = _TYPES[type_]
-    try:
-        if type_ == "DirectoryOrCreate":
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        elif type_ == "FileOrCreate" and not path.exists():
-            path.touch(mode=0o644)
-        mode = path.stat().st_mode
-    except OSError as why:
-        raise VolumeNotReady(
-            volume, f"hostPath type check failed: {path} is not {name} ({why.strerror})"
-        ) from why
-    if not check(mode):
-        raise VolumeNotReady(volume, f"hostPath type check failed: {path} is not {name}")
-    return path

@@ -12,12 +12,14 @@ from typing import Any, Generic, TypeVar
 
 from tidegate.model import apps, core, labels
 from tidegate.model.admission import cluster, data_maps, pods, services, workloads
+from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
 from tidegate.model.admission.problems import Problems
 from tidegate.model.errors import Invalid
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
+from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -69,6 +71,15 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     core.Namespace: Rules(cluster.default_namespace, name=labels.dns1123_label),
     core.Node: Rules(check=cluster.check_node),
     core.Event: Rules(check=cluster.check_event),
+    PersistentVolume: Rules(
+        storage_rules.default_volume, storage_rules.check_volume, storage_rules.check_volume_change
+    ),
+    PersistentVolumeClaim: Rules(
+        storage_rules.default_claim, storage_rules.check_claim, storage_rules.check_claim_change
+    ),
+    StorageClass: Rules(
+        storage_rules.default_class, storage_rules.check_class, storage_rules.check_class_change
+    ),
 }
 
 
