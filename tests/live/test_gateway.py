@@ -302,11 +302,6 @@ async def test_nonsense_from_a_replica_is_a_502_that_says_so(tmp_path):
             b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 70_000 + b"\r\n\r\n", 431, id="huge header"
         ),
         pytest.param(b"GET /" + b"y" * 200_000, 431, id="endless request line"),
-        pytest.param(
-            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            501,
-            id="upgrade",
-        ),
         pytest.param(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n", 404, id="unknown host"),
         pytest.param(
             b"POST / HTTP/1.1\r\nHost: hello.default.localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",

@@ -154,6 +154,25 @@ def replica_closed(revision: str, endpoint: str) -> Refusal:
     )
 
 
+def replica_cut(revision: str, endpoint: str) -> Refusal:
+    """502: the replica closed the connection in the middle of its answer."""
+    return Refusal(
+        502,
+        "replica-closed",
+        f"replica {endpoint} of revision {revision} closed the connection in the middle of its answer",
+    )
+
+
+def no_h2c(revision: str) -> Refusal:
+    """503: a gRPC call to a revision that speaks HTTP/1."""
+    return Refusal(
+        503,
+        "not-h2c",
+        f"gRPC needs HTTP/2 up to the replica, and revision {revision} has no port named h2c: name its"
+        " container port `h2c`",
+    )
+
+
 def bad_answer(revision: str, endpoint: str, why: str) -> Refusal:
     """502: the replica's answer isn't HTTP/1."""
     return Refusal(
@@ -161,11 +180,6 @@ def bad_answer(revision: str, endpoint: str, why: str) -> Refusal:
     )
 
 
-UPGRADE: Final = Refusal(
-    501,
-    "upgrade",
-    "upgraded connections (WebSocket, h2c) are not offered here yet: send plain HTTP/1.1",
-)
 HEAD_TOO_LARGE: Final = Refusal(
     431,
     "head-too-large",

@@ -8,27 +8,33 @@ would be told if its answer failed, and replicas should not work for nobody.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from tidegate.gateway import answers
 from tidegate.gateway.answers import Refusal
-from tidegate.gateway.chunks import BadChunk, Chunks
+from tidegate.gateway.chunks import LAST_CHUNK, BadChunk, Chunks, chunk
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.fields import BadHead
-from tidegate.gateway.heads import CHUNKED, MAX_HEAD_BYTES, RequestHead, parse_request
-from tidegate.routing import is_loopback
+from tidegate.gateway.heads import (
+    CHUNKED,
+    MAX_HEAD_BYTES,
+    AnswerHead,
+    RequestHead,
+    parse_request,
+)
+from tidegate.gateway.origin import Origin
 
 if TYPE_CHECKING:
     from tidegate.gateway.hub import Hub
-
-_PROTO: Final = b"X-Forwarded-Proto: http"
 
 
 class _Mood(Enum):
     """What the bytes that come are."""
 
     OPEN = auto()  # heads and bodies
+    TUNNEL = auto()  # whatever client and replica agreed upon
     LINGERING = auto()  # the rest of a request that was answered early: thrown away
     CLOSED = auto()
 
@@ -39,21 +45,19 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_body_left",
         "_chunks",
-        "_for",
         "_in",
         "_known_head",
         "_known_raw",
-        "_lines",
-        "_lines_host",
         "_mood",
         "_paused",
+        "_rechunk",
         "_serving",
         "_transport",
-        "_trusted",
         "_write_paused",
         "exchange",
         "hub",
         "keep",
+        "origin",
         "since_s",
     )
 
@@ -72,10 +76,8 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._write_paused = False
         self._serving = False
-        self._for = b""
-        self._trusted = False
-        self._lines = b""  # the usual lines about where requests come from, with this host
-        self._lines_host: bytes | None = None
+        self._rechunk = False  # the current answer's body goes on in chunks
+        self.origin = Origin(None)
         # A client often sends the very same head again: it is read once.
         self._known_raw = b""
         self._known_head: RequestHead | None = None
@@ -84,16 +86,16 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else "unknown"
-        self._for = address.encode("latin-1")
-        # Only a proxy on this very machine is believed about where a request came from.
-        self._trusted = is_loopback(address.removeprefix("::ffff:"))
+        self.origin = Origin(transport.get_extra_info("peername"))
         self.since_s = self.hub.coarse_s
         self.hub.clients.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._mood is not _Mood.OPEN:
+            if self._mood is _Mood.TUNNEL and self.exchange is not None:
+                tunnel = self.exchange.tunnel
+                assert tunnel is not None
+                tunnel.from_client(data)
             return
         if self._body_left:
             data = self._take_body(data)
@@ -111,6 +113,9 @@ class ClientConnection(asyncio.Protocol):
         self._serve(data)
 
     def eof_received(self) -> bool:
+        exchange = self.exchange
+        if self._mood is _Mood.TUNNEL and exchange is not None and exchange.tunnel is not None:
+            return exchange.tunnel.client_ended()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,25 +160,60 @@ class ClientConnection(asyncio.Protocol):
         """Whether this answer is the connection's last."""
         return not (exchange.head.keep_alive and exchange.body_done and not self.hub.leaving)
 
-    def forwarded(self, head: RequestHead) -> bytes:
-        """The lines that tell a replica where the request came from."""
-        if not self._trusted or not (head.forwarded_for or head.forwarded):
-            if head.host is not self._lines_host:
-                lines = [
-                    b"X-Forwarded-For: " + self._for,
-                    _PROTO,
-                    b"X-Forwarded-Host: " + head.host,
-                ]
-                self._lines, self._lines_host = b"\r\n".join(lines), head.host
-            return self._lines
-        before = head.forwarded_for + b", " if head.forwarded_for else b""
-        lines = [b"X-Forwarded-For: " + before + self._for, *head.forwarded]
-        named = {line.partition(b":")[0].lower() for line in head.forwarded}
-        if b"x-forwarded-proto" not in named:
-            lines.append(_PROTO)
-        if b"x-forwarded-host" not in named:
-            lines.append(b"X-Forwarded-Host: " + head.host)
-        return b"\r\n".join(lines)
+    def answer_head(
+        self, exchange: Exchange, answer: AnswerHead, *, bodiless: bool, body: bytes, ends: bool
+    ) -> None:
+        """The answer begins; how long it is, we say anew."""
+        head, tail = exchange.head, b""
+        close = self.closes_after(exchange)
+        self._rechunk = False
+        if answer.length < 0 and not bodiless:
+            if head.modern:
+                self._rechunk = True
+                tail = b"transfer-encoding: chunked\r\n"
+            else:
+                close = True
+        elif answer.length == CHUNKED and head.modern:
+            tail = b"transfer-encoding: chunked\r\n"  # to HEAD: what GET would have got
+        if close:
+            self.keep = False
+            tail += b"connection: close\r\n"
+        elif not head.modern:
+            tail += b"connection: keep-alive\r\n"
+        if exchange.extras is not None:
+            tail += exchange.extras.notes
+        self.write(answer.start + tail + b"\r\n" + body)
+
+    def answer_body(self, piece: bytes) -> None:
+        """More of the answer."""
+        self.write(chunk(piece) if self._rechunk else piece)
+
+    def answer_end(self, trailers: Sequence[bytes]) -> None:
+        """The answer is whole. Trailers go on only to a client that said it takes them."""
+        if not self._rechunk:
+            return
+        self._rechunk = False
+        if trailers and self.exchange is not None and self.exchange.head.takes_trailers:
+            self.write(b"\r\n".join((b"0", *trailers, b"", b"")))
+        else:
+            self.write(LAST_CHUNK)
+
+    def switch(self, exchange: Exchange, answer: AnswerHead, data: bytes) -> None:
+        """From here on bytes go both ways; what the client said already goes first."""
+        self._mood = _Mood.TUNNEL
+        self.keep = False
+        notes = exchange.extras.notes if exchange.extras is not None else b""
+        upgrade = b"connection: Upgrade\r\nupgrade: %b\r\n" % (answer.upgrade or b"")
+        self.write(answer.start + upgrade + notes + b"\r\n" + data)
+        early, self._in = self._in, b""
+        if early and exchange.tunnel is not None:
+            exchange.tunnel.from_client(early)
+        self.go_on_reading()
+
+    def write_eof(self) -> None:
+        """The replica has said its last."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def answer(self, exchange: Exchange, refusal: Refusal) -> None:
         """Our own answer to the exchange, which has ended."""
@@ -198,7 +238,7 @@ class ClientConnection(asyncio.Protocol):
         if self._paused and self.exchange is None:
             self.go_on_reading()
 
-    def break_off(self) -> None:
+    def break_off(self, refusal: Refusal | None = None) -> None:
         """End the connection in the middle of an answer. A reset, for an end would look like a whole one
         where the length wasn't said."""
         self.exchange = None
@@ -264,10 +304,7 @@ class ClientConnection(asyncio.Protocol):
         """A request without a body and nothing behind it: the usual GET."""
         exchange = self.exchange = Exchange(self, head)
         exchange.body_done = True
-        if head.upgrades:
-            exchange.refuse(answers.UPGRADE)
-        else:
-            self.hub.submit(exchange)
+        self.hub.submit(exchange)
         return b""
 
     def _begin(self, head: RequestHead, data: bytes) -> bytes:
@@ -287,9 +324,6 @@ class ClientConnection(asyncio.Protocol):
                 data = self._take_body(data)
         if exchange.ended:  # its body could not be read
             return b""
-        if head.upgrades:
-            exchange.refuse(answers.UPGRADE)
-            return data
         self.hub.submit(exchange)
         if head.expects_continue and not exchange.body_done and self.exchange is exchange:
             self.write(answers.CONTINUE)

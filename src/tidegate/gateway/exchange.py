@@ -11,21 +11,20 @@ repeated only if no byte of the answer was seen, its body is still held, and its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from tidegate.gateway import answers
 from tidegate.gateway.answers import Refusal
-from tidegate.gateway.chunks import LAST_CHUNK, chunk
-from tidegate.gateway.heads import CHUNKED, AnswerHead, RequestHead
+from tidegate.gateway.ends import Asker, Worker
+from tidegate.gateway.heads import AnswerHead, RequestHead
 
 if TYPE_CHECKING:
-    from tidegate.gateway.client import ClientConnection
     from tidegate.gateway.lane import Lane
-    from tidegate.gateway.upstream import UpstreamConnection
+    from tidegate.gateway.tunnel import Tunnel
     from tidegate.routing import Seat, Target
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
-_SAYS_LENGTH_ZERO: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 class Extras:
@@ -57,15 +56,16 @@ class Exchange:
         "held_bytes",
         "lane",
         "order",
-        "rechunk",
         "route",
         "seat",
         "started",
         "target",
+        "trailers",
+        "tunnel",
         "wrote_s",
     )
 
-    def __init__(self, client: ClientConnection, head: RequestHead) -> None:
+    def __init__(self, client: Asker, head: RequestHead) -> None:
         self.client = client
         self.head = head
         self.target = head.target  # as the replica sees it
@@ -73,14 +73,15 @@ class Exchange:
         self.route: Target | None = None  # None: not found yet, or nobody's
         self.lane: Lane | None = None  # None: waits for the first table
         self.seat: Seat | None = None  # None: waits
-        self.conn: UpstreamConnection | None = None  # None: waits or connects
-        self.held: list[bytes] = []  # the body so far, framed as it is sent
+        self.conn: Worker | None = None  # None: waits or connects
+        self.held: list[bytes] = []  # the body so far
         self.held_bytes = 0
         self.dropped = False  # some of the body is not held any more
         self.body_done = False
         self.answered = False  # a byte of the answer was seen
         self.started = False  # a byte of the answer was passed on
-        self.rechunk = False  # the answer's body goes on in chunks
+        self.trailers: Sequence[bytes] = ()  # lines behind the request's body
+        self.tunnel: Tunnel | None = None  # None: requests and answers as usual
         self.ended = False
         self.handed_over = False  # it goes on to the next gateway, not to a replica
         self.attempts = 0
@@ -104,44 +105,38 @@ class Exchange:
 
     def take_body(self, piece: bytes) -> None:
         """A piece of the body came: passed on, or held while there is nowhere to pass it."""
-        framed = chunk(piece) if self.head.length == CHUNKED else piece
         if self.conn is None:
-            self._hold(framed)
+            self._hold(piece)
             if not self.ended and self.held_bytes >= self.client.hub.settings.hold_bytes:
                 self.client.hold_reading()
             return
-        self.conn.write(framed)
+        self.conn.send_body(piece)
         if not self.dropped:
             if (
                 self.idempotent
-                and self.held_bytes + len(framed) <= self.client.hub.settings.hold_bytes
+                and self.held_bytes + len(piece) <= self.client.hub.settings.hold_bytes
             ):
-                self.held.append(framed)
-                self.held_bytes += len(framed)
+                self.held.append(piece)
+                self.held_bytes += len(piece)
             else:
                 self._let_go()
 
     def end_body(self) -> None:
         """The body is complete."""
         self.body_done = True
-        if self.head.length == CHUNKED and not self.ended:
-            if self.conn is None:
-                self._hold(LAST_CHUNK)
-            else:
-                self.conn.write(LAST_CHUNK)
-                if not self.dropped:
-                    self.held.append(LAST_CHUNK)
+        if self.conn is not None and not self.ended:
+            self.conn.end_body()
 
     def client_gone(self) -> None:
         """Nobody waits for the answer any more."""
         if not self.ended:
             self._end(failed=False, seen=False)
 
-    def _hold(self, framed: bytes) -> None:
-        self.held.append(framed)
-        self.held_bytes += len(framed)
+    def _hold(self, piece: bytes) -> None:
+        self.held.append(piece)
+        self.held_bytes += len(piece)
         if self.lane is not None and self.seat is None and not self.handed_over:
-            self.lane.grown(self, len(framed))
+            self.lane.grown(self, len(piece))
 
     def _let_go(self) -> None:
         self.dropped = True
@@ -156,70 +151,61 @@ class Exchange:
 
     # --- to a replica and back
 
-    def send_on(self, conn: UpstreamConnection) -> None:
-        """Write the request on a connection, all of it that is here."""
+    def send_on(self, conn: Worker) -> None:
+        """Send the request by a connection, all of it that is here."""
         self.conn = conn
         self.attempts += 1
-        head = self._head_bytes()
-        if self.held:
-            head = b"".join((head, *self.held))
-            if self.held_bytes >= self.client.hub.settings.hold_bytes and not self.body_done:
-                self._let_go()
-        conn.begin(self, head)
+        conn.begin(self)
         if not self.body_done:
+            if self.held_bytes >= self.client.hub.settings.hold_bytes:
+                self._let_go()
             self.client.go_on_reading()
 
-    def answer_head(self, answer: AnswerHead, *, bodiless: bool, body: bytes) -> None:
-        """The answer begins; `body` is what came of it in the same breath, whole if the length says so."""
-        client, head = self.client, self.head
-        close = client.closes_after(self)
-        tail = b""
-        if answer.length < 0 and not bodiless:
-            if head.modern:
-                self.rechunk = True
-                tail = b"transfer-encoding: chunked\r\n"
-            else:
-                close = True
-        elif answer.length == CHUNKED and head.modern:
-            tail = b"transfer-encoding: chunked\r\n"  # to HEAD: what GET would have got
-        if close:
-            client.keep = False
-            tail += b"connection: close\r\n"
-        elif not head.modern:
-            tail += b"connection: keep-alive\r\n"
+    def answer_head(
+        self, answer: AnswerHead, *, bodiless: bool, body: bytes, ends: bool = False
+    ) -> None:
+        """The answer begins; `body` is what came of it in the same breath, whole if the length says so.
+        `ends`: nothing follows; `answer_done` comes next."""
         self.started = True
         if answer.status >= 500 and self.lane is not None:
             self.lane.failed_answer()
             self.count_failure()
-        if self.extras is not None:
-            tail += self.extras.notes
-        client.write(answer.start + tail + b"\r\n" + body)
+        self.client.answer_head(self, answer, bodiless=bodiless, body=body, ends=ends)
         if self.wrote_s:
-            self._note_write()
+            self.note_write()
 
     def answer_body(self, piece: bytes) -> None:
         """A piece of the answer's body; sent on at once, so that streams stay streams."""
-        self.client.write(chunk(piece) if self.rechunk else piece)
+        self.client.answer_body(piece)
         if self.wrote_s:
-            self._note_write()
+            self.note_write()
 
-    def answer_done(self, now_s: float) -> None:
+    def answer_done(self, now_s: float, trailers: Sequence[bytes] = ()) -> None:
         """The answer is complete. The connection is already back with its pool, or closed."""
-        if self.rechunk:
-            self.client.write(LAST_CHUNK)
+        self.client.answer_end(trailers)
         self.conn = None
         self.ended = True
+        if self.tunnel is not None:
+            self.tunnel.close()
         assert self.lane is not None
         self.lane.release(self, now_s, failed=False)
         self.client.done(self)
 
-    def lost(self, conn: UpstreamConnection) -> None:
+    def switch(self, tunnel: Tunnel, answer: AnswerHead, data: bytes) -> None:
+        """The replica changed the protocol, as the client had asked for: bytes go both ways from now on."""
+        self.started = True
+        self.tunnel = tunnel
+        self.client.switch(self, answer, data)
+        if self.wrote_s:
+            self.note_write()
+
+    def lost(self, conn: Worker) -> None:
         """The connection ended before the answer did."""
         self.conn = None
         lane, seat = self.lane, self.seat
         assert lane is not None
         if self.started:
-            self.break_off()
+            self.break_off(answers.replica_cut(lane.revision.key, conn.endpoint))
         elif seat is None:
             self.refuse(answers.replica_closed(lane.revision.key, conn.endpoint))
         elif self.repeatable and conn.served:
@@ -238,20 +224,22 @@ class Exchange:
         if self.ended:
             return
         if self.started:
-            self.break_off()
+            self.break_off(refusal)
             return
         self._end(failed=refusal.status >= 500)
         self.client.answer(self, refusal)
 
-    def break_off(self) -> None:
+    def break_off(self, refusal: Refusal | None = None) -> None:
         """End an answer that had begun so that the client can't take it for a whole one."""
         if not self.ended:
             self._end(failed=True)
-            self.client.break_off()
+            self.client.break_off(refusal)
 
     def _end(self, *, failed: bool, seen: bool = True) -> None:
         """`seen`: by its client."""
         self.ended = True
+        if self.tunnel is not None:
+            self.tunnel.close()
         conn, self.conn = self.conn, None
         if conn is not None:
             conn.abandon()
@@ -273,25 +261,18 @@ class Exchange:
         if self.route is not None:
             self.route.count.errors += 1
 
-    def _note_write(self) -> None:
+    def note_write(self) -> None:
+        """Something was written: the idle time begins anew."""
         assert self.lane is not None
         self.wrote_s = self.lane.monotonic()
 
-    def _head_bytes(self) -> bytes:
+    def lines(self) -> list[bytes]:
+        """The fields that the replica gets, as lines without their ends; those about framing come on top."""
         head, lane = self.head, self.lane
         assert lane is not None
-        lines = [
-            head.method + b" " + self.target + b" HTTP/1.1",
-            b"Host: " + head.host,
-            *head.fields,
-        ]
-        if head.length > 0:
-            lines.append(b"Content-Length: %d" % head.length)
-        elif head.length == CHUNKED:
-            lines.append(b"Transfer-Encoding: chunked")
-        elif head.method in _SAYS_LENGTH_ZERO:
-            lines.append(b"Content-Length: 0")
-        lines.append(self.client.forwarded(head))
-        last = b"\r\n" if self.handed_over else lane.extra_head
-        lines.append(last if self.extras is None else self.extras.head + last)
-        return b"\r\n".join(lines)
+        lines = [b"Host: " + head.host, *head.fields, *self.client.origin.lines(head)]
+        if self.extras is not None and self.extras.head:
+            lines += self.extras.head[:-2].split(b"\r\n")
+        if not self.handed_over:
+            lines += lane.extra_lines
+        return lines

@@ -40,6 +40,7 @@ class Means(IntEnum):
     UPGRADE = 7
     FORWARDED_FOR = 8
     FORWARDED = 9  # goes on only from a proxy that is trusted
+    TE = 10  # whether trailers are understood
 
 
 Field = tuple[Means, bytes]  # the value without surrounding space; of FORWARDED the whole line
@@ -61,7 +62,7 @@ REQUEST_MEANINGS: Final[Mapping[bytes, Means]] = {
     b"x-forwarded-host": Means.FORWARDED,
     b"forwarded": Means.FORWARDED,
     b"proxy-authorization": Means.DROP,
-    b"te": Means.DROP,
+    b"te": Means.TE,
     b"http2-settings": Means.DROP,
     # Words between Knative's own parts: nobody outside may say them.
     b"knative-serving-namespace": Means.DROP,
@@ -73,7 +74,7 @@ ANSWER_MEANINGS: Final[Mapping[bytes, Means]] = {
     b"content-length": Means.LENGTH,
     b"transfer-encoding": Means.CODING,
     b"connection": Means.CONNECTION,
-    b"upgrade": Means.DROP,
+    b"upgrade": Means.UPGRADE,
 }
 
 

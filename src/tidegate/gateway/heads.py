@@ -49,7 +49,10 @@ class RequestHead:
     length: int  # of the body in bytes, or CHUNKED
     keep_alive: bool
     expects_continue: bool = False
-    upgrades: bool = False
+    upgrade: bytes | None = None  # the protocol that the client wants to change to
+    takes_trailers: bool = False  # says that it understands fields behind a body
+    http2: bool = False  # came by HTTP/2
+    grpc: bool = False  # a gRPC call, so that errors have its form
     forwarded_for: bytes | None = None  # what was there already
     forwarded: tuple[bytes, ...] = ()  # other X-Forwarded-* and Forwarded lines, to be kept or not
 
@@ -69,6 +72,7 @@ class AnswerHead:
     start: bytes
     length: int  # of the body in bytes, CHUNKED or UNTIL_CLOSE, as the fields say
     keep_alive: bool
+    upgrade: bytes | None = None  # the protocol that is spoken from now on (101)
 
 
 def parse_request(head: bytes) -> RequestHead:
@@ -101,8 +105,7 @@ def parse_request(head: bytes) -> RequestHead:
         if modern:
             raise BadHead(400, "no-host", "an HTTP/1.1 request needs a Host header")
         host = b""
-    if host.translate(None, _HOST_TEXT):
-        raise BadHead(400, "bad-host", f"the Host header {host[:80]!r} is not a host")
+    check_host(host)
     if target[:1] != b"/":
         target, host = _origin(method, target, host)
     out = RequestHead(method, target, modern, host, plain, length, keep_alive)
@@ -128,6 +131,7 @@ def parse_answer(head: bytes) -> AnswerHead:
     lengths: set[bytes] = set()
     codings: list[bytes] = []
     options: tuple[bytes, ...] = ()
+    upgrade: bytes | None = None
     known = _answer_lines.known
     for line in lines[1:]:
         field = known.get(line) or _answer_lines.learn(line)
@@ -143,11 +147,30 @@ def parse_answer(head: bytes) -> AnswerHead:
             codings.append(value)
         elif means is Means.CONNECTION:
             options += _options(value)
+        elif means is Means.UPGRADE:
+            upgrade = value
     if options:
         kept[1:] = _without(kept[1:], options)
     kept.append(b"")
     keep_alive = b"close" not in options if start[7:8] == b"1" else b"keep-alive" in options
-    return AnswerHead(int(code), b"\r\n".join(kept), _answer_length(lengths, codings), keep_alive)
+    length = _answer_length(lengths, codings)
+    if upgrade is not None and (b"upgrade" not in options or code != b"101"):
+        upgrade = None
+    return AnswerHead(int(code), b"\r\n".join(kept), length, keep_alive, upgrade)
+
+
+def check_host(host: bytes) -> None:
+    """Raises `BadHead` if it can't be a host, whatever the protocol."""
+    if host.translate(None, _HOST_TEXT):
+        raise BadHead(400, "bad-host", f"the Host header {host[:80]!r} is not a host")
+
+
+def check_target(method: bytes, target: bytes) -> None:
+    """Raises `BadHead` if it is no path as HTTP/2 has it."""
+    if target.translate(None, _TARGET) or not (
+        target[:1] == b"/" or (target == b"*" and method == b"OPTIONS")
+    ):
+        raise BadHead(400, "bad-target", "the target is not a path, or must be percent-encoded")
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
@@ -181,7 +204,7 @@ def _take_rare(head: RequestHead, rare: list[Field]) -> None:
     lengths = [head.length] if head.length else []
     codings: list[bytes] = []
     options: tuple[bytes, ...] = ()
-    upgrade = False
+    upgrade: bytes | None = None
     for means, value in rare:
         match means:
             case Means.HOST:
@@ -197,13 +220,15 @@ def _take_rare(head: RequestHead, rare: list[Field]) -> None:
                     raise BadHead(417, "expectation", "the only expectation met is 100-continue")
                 head.expects_continue = head.modern
             case Means.UPGRADE:
-                upgrade = True
+                upgrade = upgrade + b", " + value if upgrade else value
             case Means.FORWARDED_FOR:
                 head.forwarded_for = (
                     head.forwarded_for + b", " + value if head.forwarded_for else value
                 )
             case Means.FORWARDED:
                 head.forwarded += (value,)
+            case Means.TE:
+                head.takes_trailers = b"trailers" in _options(value)
             case Means.PLAIN | Means.DROP:
                 pass
     if len(lengths) > 1:
@@ -215,7 +240,9 @@ def _take_rare(head: RequestHead, rare: list[Field]) -> None:
         head.length = CHUNKED
     if options:
         head.keep_alive = b"close" not in options if head.modern else b"keep-alive" in options
-        head.upgrades = upgrade and b"upgrade" in options
+        # To h2c there is another way, by prior knowledge; an Upgrade may be ignored (RFC 9110 7.8).
+        if upgrade and head.modern and b"upgrade" in options and upgrade.lower() != b"h2c":
+            head.upgrade = upgrade
         head.fields = _without(head.fields, options)
 
 

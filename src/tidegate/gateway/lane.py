@@ -55,7 +55,7 @@ class Lane:
         "_watch",
         "_woke_s",
         "active",
-        "extra_head",
+        "extra_lines",
         "gone",
         "kept",
         "monotonic",
@@ -66,7 +66,7 @@ class Lane:
         self._hub = hub
         self.monotonic = hub.monotonic
         self.revision = revision
-        self.extra_head = b"\r\n"
+        self.extra_lines: list[bytes] = []  # fields that each request gets on its way
         self.gone = False  # removed: finishes what runs
         self.active = False  # sampled each second
         self.kept: deque[Sample] = deque()
@@ -93,7 +93,7 @@ class Lane:
     def update(self, revision: Revision) -> None:
         """The revision as it is now."""
         self.revision = revision
-        self.extra_head = field_lines(revision.headers) + b"\r\n"
+        self.extra_lines = field_lines(revision.headers).split(b"\r\n")[:-1]
         for endpoint in revision.endpoints:
             pool = self._pools.get(endpoint.id)
             if pool is None or (pool.host, pool.port) != (endpoint.host, endpoint.port):

@@ -28,4 +28,10 @@ class Settings:
     pipeline_bytes: int = (
         64 * 1024
     )  # read ahead of the request being served; then the client is not read
+    half_closed_s: float = (
+        60.0  # an upgraded connection of which one side has ended; Knative's own wait for them
+    )
+    max_streams: int = (
+        250  # at once on one HTTP/2 connection; Go's number, which Knative's parts use
+    )
     attempts: int = 3  # times a request is sent, when repeating is safe

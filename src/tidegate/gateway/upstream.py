@@ -13,7 +13,7 @@ from select import POLLIN, POLLRDHUP, poll
 from typing import TYPE_CHECKING, Final, cast
 
 from tidegate.gateway import answers
-from tidegate.gateway.chunks import BadChunk, Chunks
+from tidegate.gateway.chunks import LAST_CHUNK, BadChunk, Chunks, chunk
 from tidegate.gateway.fields import BadHead
 from tidegate.gateway.heads import (
     CHUNKED,
@@ -22,6 +22,7 @@ from tidegate.gateway.heads import (
     AnswerHead,
     parse_answer,
 )
+from tidegate.gateway.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.exchange import Exchange
 
 _TRUST_S: Final = 1.0
+_SAYS_LENGTH_ZERO: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 _JUST_NOW_S: Final = (
     0.001  # used a moment ago in this very turn of the loop: an end would have been seen
 )
@@ -98,6 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to a replica: at most one exchange at a time."""
 
     __slots__ = (
+        "_chunked",
         "_chunks",
         "_in",
         "_keep",
@@ -123,6 +126,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._in: bytes | None = b""  # bytes of an unfinished head; None: the head is through
         self._left = 0  # of the body, or CHUNKED or UNTIL_CLOSE
         self._chunks: Chunks | None = None
+        self._chunked = False  # the request's body goes in chunks
         self._keep = False
         self._paused = False
         # Answers of one replica often have the very same head (within one second of its Date): read it once.
@@ -141,17 +145,41 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- used by the pool and the exchange
 
-    def begin(self, exchange: Exchange, data: bytes) -> None:
-        """Send a request; from now on what comes is its answer."""
+    def begin(self, exchange: Exchange) -> None:
+        """Send what there is of a request; from now on what comes is its answer."""
         self.exchange = exchange
         self._in = b""
+        self._chunked = exchange.head.length == CHUNKED
+        data = _head_bytes(exchange)
+        if exchange.held:
+            if self._chunked:
+                data += chunk(b"".join(exchange.held))
+            else:
+                data = b"".join((data, *exchange.held))
+        if self._chunked and exchange.body_done:
+            data += LAST_CHUNK
         assert self._transport is not None
         self._transport.write(data)
 
-    def write(self, data: bytes) -> None:
-        """More of the request's body."""
+    def send_body(self, piece: bytes) -> None:
+        """More of the request's body; in a tunnel, whatever the client says."""
         assert self._transport is not None
-        self._transport.write(data)
+        self._transport.write(chunk(piece) if self._chunked else piece)
+
+    def end_body(self) -> None:
+        """The request's body is complete. What came behind it stays here: HTTP/1 can't be trusted with it."""
+        if self._chunked and self._transport is not None:
+            self._transport.write(LAST_CHUNK)
+
+    def write_eof(self) -> None:
+        """The client has said its last (in a tunnel)."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def finish(self) -> None:
+        """Both have said their last (in a tunnel)."""
+        self.exchange = None
+        self.close()
 
     def pause(self) -> None:
         """The client is slow: read no more of the answer for now."""
@@ -210,6 +238,11 @@ class UpstreamConnection(asyncio.Protocol):
             assert exchange.lane is not None
             exchange.refuse(answers.bad_answer(exchange.lane.revision.key, self._pool.id, str(why)))
 
+    def eof_received(self) -> bool:
+        if self.exchange is not None and self.exchange.tunnel is not None:
+            return self.exchange.tunnel.replica_ended()
+        return False
+
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
         self._transport = self._poll = None
@@ -250,7 +283,8 @@ class UpstreamConnection(asyncio.Protocol):
                 break
             # Interim answers end here: we answered `Expect` ourselves, and hints are only hints.
             if answer.status == 101:
-                raise BadHead(502, "bad-answer", "it changes the protocol and nobody asked")
+                self._switch(exchange, answer, data)
+                return
         self._in = None
         self._keep = answer.keep_alive and answer.length != UNTIL_CLOSE
         bodiless = exchange.head.method == b"HEAD" or answer.status == 204 or answer.status == 304
@@ -275,6 +309,12 @@ class UpstreamConnection(asyncio.Protocol):
         exchange.answer_head(answer, bodiless=False, body=b"")
         if data:
             self._body(exchange, data)
+
+    def _switch(self, exchange: Exchange, answer: AnswerHead, data: bytes) -> None:
+        if exchange.head.upgrade is None or answer.upgrade is None or not exchange.body_done:
+            raise BadHead(502, "bad-answer", "it changes the protocol and nobody asked")
+        self._in, self._left, self._keep, self._chunked = None, UNTIL_CLOSE, False, False
+        exchange.switch(Tunnel(exchange), answer, data)
 
     def _body(self, exchange: Exchange, data: bytes) -> None:
         if self._chunks is not None:
@@ -307,3 +347,19 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.close()
         exchange.answer_done(now)
+
+
+def _head_bytes(exchange: Exchange) -> bytes:
+    """A request's head as HTTP/1.1 writes it, its framing said once."""
+    head = exchange.head
+    lines = [head.method + b" " + exchange.target + b" HTTP/1.1", *exchange.lines()]
+    if head.length > 0:
+        lines.append(b"Content-Length: %d" % head.length)
+    elif head.length == CHUNKED:
+        lines.append(b"Transfer-Encoding: chunked")
+    elif head.method in _SAYS_LENGTH_ZERO:
+        lines.append(b"Content-Length: 0")
+    if head.upgrade is not None:
+        lines.append(b"Connection: Upgrade\r\nUpgrade: " + head.upgrade)
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
