@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.ingress.endpoints import endpoint
+from tidegate.ingress.replicas import endpoint, serving_port
 from tidegate.ingress.table import GatewayTable
 from tidegate.link.gateway import Endpoint, Revision, RevisionChanged
 from tidegate.model.core import LocalPod, LocalPort, Pod, PodStatus
@@ -38,13 +38,14 @@ def pod(*, ready: bool = True, going: bool = False, drained: bool = False, ports
     ],
 )
 def test_a_pod_as_the_gateway_knows_it(seen, expected):
-    found = endpoint(seen)
+    found = endpoint(seen, serving_port(seen))
     assert (found and ("draining" if found.draining else "ready")) == expected
 
 
 def test_the_port_is_the_one_that_stands_for_the_users_port():
     metrics = LocalPort(container="s", container_port=9090, local_port=20000, name="metrics")
-    assert endpoint(pod(ports=(metrics, PORT))) == Endpoint(
+    seen = pod(ports=(metrics, PORT))
+    assert endpoint(seen, serving_port(seen)) == Endpoint(
         id="uid-1/20001", host="127.0.0.1", port=20001
     )
 

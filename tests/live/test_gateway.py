@@ -656,6 +656,36 @@ async def test_who_waited_in_vain_is_told_why_there_is_no_replica(tmp_path):
         assert b"can't start: ExitCode3: no such model" in answer.body
 
 
+async def test_who_need_not_wait_is_refused_at_once_with_the_reason(tmp_path):
+    async with gateway(tmp_path) as gate, replica() as pod:
+        control = await gate.control()
+        await control.tell(revision(wait_s=0.0, trouble="no pod has these labels"))
+        answer = await gate.ask()
+        assert (answer.status, answer.reason) == (503, "no-replica")
+        assert b"is ready: no pod has these labels" in answer.body
+
+        await control.tell(revision(pod, wait_s=0.0))
+        assert (await gate.ask()).status == 200
+
+
+async def test_who_waits_a_while_is_served_when_a_replica_comes_and_refused_when_none_does(
+    tmp_path,
+):
+    async with gateway(tmp_path) as gate, replica() as pod:
+        control = await gate.control()
+        await control.tell(revision(wait_s=30.0))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(gate.ask())
+            await control.hear(Wake)
+            await control.tell(revision(pod, wait_s=30.0))
+        assert waiting.result().status == 200
+
+        await control.tell(revision(wait_s=0.3))
+        answer = await gate.ask()
+        assert (answer.status, answer.reason) == (503, "no-replica")
+        assert b"within 0.3 s" in answer.body
+
+
 async def test_a_host_that_nothing_serves_yet_is_refused_at_once_with_the_reason(tmp_path):
     async with gateway(tmp_path) as gate, replica() as pod:
         control = await gate.control()

@@ -41,6 +41,13 @@ def test_a_host_finds_its_route_however_it_is_spelled(host):
     assert key(table(HELLO).find(host, b"/")) == "default/hello"
 
 
+def test_a_host_with_its_port_goes_before_the_same_host_with_any_port():
+    routes = table(target("web", "web.default"), target("metrics", "web.default:9090"))
+    assert key(routes.find(b"Web.default:9090", b"/")) == "metrics"
+    assert key(routes.find(b"web.default:80", b"/")) == "web"
+    assert key(routes.find(b"web.default", b"/")) == "web"
+
+
 def test_an_exact_host_wins_over_a_wildcard_and_the_longest_wildcard_over_others():
     routes = table(
         target("wide", "*.example.com"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tidegate.ingress.endpoints import endpoint
+from tidegate.ingress.replicas import endpoint, serving_port
 from tidegate.link.gateway import Drained
 from tidegate.model.changes import Change
 from tidegate.model.conditions import is_true
@@ -41,7 +41,7 @@ async def test_a_pod_that_drained_while_it_was_not_ready_is_not_drained_when_it_
     async with world() as it:
         await it.given(service("hello", scaling=ROUTED))
         (pod,) = it.pods("hello-00001")
-        known = endpoint(pod)
+        known = endpoint(pod, serving_port(pod))
         assert known is not None
         await say_ready(it, pod.metadata.name, "False")
         it.gateway.tell(Drained(revision="default/hello-00001", endpoint=known.id))
@@ -60,7 +60,7 @@ async def test_what_drained_while_no_control_plane_was_there_is_said_to_the_next
     async with world() as it:
         await it.given(service("hello", scaling=ROUTED))
         (pod,) = it.pods("hello-00001")
-        known = endpoint(pod)
+        known = endpoint(pod, serving_port(pod))
         assert known is not None
         it.gateway.busy.add(known.id)
         await it.api.delete(Pod, *pod.key)

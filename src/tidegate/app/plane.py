@@ -23,9 +23,11 @@ from tidegate.controllers.scheduler import SchedulerController
 from tidegate.controllers.service import ServiceController
 from tidegate.controllers.storage import VolumeBinder, VolumeFolders
 from tidegate.ingress.balancers import BalancersController, GatewayAddress
+from tidegate.ingress.draining import DrainingController
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
+from tidegate.ingress.services import ServicesController
 from tidegate.ingress.table import GatewayTable
 from tidegate.ingress.unready import UnreadyController
 from tidegate.kit.clock import Clock
@@ -83,7 +85,9 @@ class Plane:
         self._link = link
         config = ClusterConfig(config_reader(api))
         self.table = GatewayTable(send=link.send)
-        endpoints = EndpointsController(api, clock, self.table, config)
+        endpoints = EndpointsController(api, self.table, config)
+        services = ServicesController(api, self.table, gateway)
+        draining = DrainingController(api, clock, self.table, (endpoints, services))
         routes = RoutesController(api, clock, self.table)
         self.autoscaler = Autoscaler(
             api,
@@ -109,12 +113,14 @@ class Plane:
                 ServiceAccountController(api),
                 self.autoscaler,
                 endpoints,
+                services,
+                draining,
                 routes,
                 UnreadyController(api, self.table, config),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
             ],
         )
-        publisher = Publisher(self.table, endpoints, routes, poke=self.engine.look_at)
+        publisher = Publisher(self.table, draining, routes, poke=self.engine.look_at)
         link.listen(publisher.on_message)
         link.listen(self.autoscaler.on_message)
 

@@ -129,6 +129,13 @@ def too_late(revision: str, after_s: float, *, waited: bool, trouble: str | None
     )
 
 
+def no_replica(revision: str, after_s: float, trouble: str | None) -> Refusal:
+    """503: there is no replica, and it doesn't wait for one (any longer). `trouble`: why there is none."""
+    waited = f" within {after_s:g} s" if after_s else ""
+    because = f": {trouble}" if trouble else ""
+    return Refusal(503, "no-replica", f"no replica of {revision} is ready{waited}{because}")
+
+
 def slow_start(revision: str, after_s: float) -> Refusal:
     """504: not a byte of the answer within the revision's responseStartTimeoutSeconds."""
     return Refusal(

@@ -37,6 +37,7 @@ class _Limit(Enum):
     """The time limit that a request broke."""
 
     WHOLE = auto()
+    WAIT = auto()
     START = auto()
     IDLE = auto()
 
@@ -170,6 +171,7 @@ class Lane:
         elif answer is Verdict.WAITS:
             if not self._gate.has_replica:
                 self._meter.found_nothing()
+                self._arm_wait()
             self._ask_for_replicas(now)
         else:
             self._refuse_full(exchange, answer)
@@ -359,11 +361,22 @@ class Lane:
             min((limit for limit in limits if limit), default=0.0), self._look
         )
 
+    def _arm_wait(self) -> None:
+        """Look when who comes now has waited long enough for a replica that isn't there."""
+        wait_s = self.revision.wait_s
+        if wait_s is not None:
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watch = self._hub.later(wait_s, self._look)
+
     def _look(self) -> None:
         """End the requests that are late, and arm the timer for the one that is late next."""
         self._watch = None
         now, next_s = self.monotonic(), float("inf")
-        only_whole = not (self.revision.response_start_timeout_s or self.revision.idle_timeout_s)
+        revision = self.revision
+        only_whole = not (revision.response_start_timeout_s or revision.idle_timeout_s) and (
+            revision.wait_s is None or self._gate.has_replica
+        )
         for exchange in list(self._alive):
             due, limit = self._due(exchange)
             if due > now:
@@ -381,6 +394,8 @@ class Lane:
         revision = self.revision
         due, limit = exchange.arrived_s + revision.timeout_s, _Limit.WHOLE
         start_s, idle_s = revision.response_start_timeout_s, revision.idle_timeout_s
+        if revision.wait_s is not None and exchange.seat is None and not self._gate.has_replica:
+            due, limit = exchange.arrived_s + min(revision.wait_s, revision.timeout_s), _Limit.WAIT
         if start_s and not exchange.started and exchange.arrived_s + start_s < due:
             due, limit = exchange.arrived_s + start_s, _Limit.START
         if idle_s and exchange.wrote_s and exchange.wrote_s + idle_s < due:
@@ -389,6 +404,8 @@ class Lane:
 
     def _late(self, exchange: Exchange, limit: _Limit) -> answers.Refusal:
         revision = self.revision
+        if limit is _Limit.WAIT:
+            return answers.no_replica(revision.key, revision.wait_s or 0, revision.trouble)
         if limit is _Limit.START:
             return answers.slow_start(revision.key, revision.response_start_timeout_s or 0)
         if limit is _Limit.IDLE:

@@ -28,6 +28,8 @@ class GatewayTable:
     routes: dict[str, Route] = field(default_factory=dict)
     seq: int = 0
     acked: int = 0
+    _lanes: dict[str, set[str]] = field(default_factory=dict)  # pod's uid -> revisions it is in
+    _drained: dict[str, set[str]] = field(default_factory=dict)  # revision -> endpoints, see below
 
     def start_after(self, seq: int) -> None:
         """Count on from what an earlier control plane had reached."""
@@ -35,8 +37,10 @@ class GatewayTable:
 
     def set_revision(self, key: str, revision: Revision | None) -> bool:
         """Make one revision's entry so. Returns whether it was different."""
-        if self.revisions.get(key) == revision:
+        was = self.revisions.get(key)
+        if was == revision:
             return False
+        self._index(key, was, revision)
         if revision is None:
             del self.revisions[key]
         else:
@@ -44,6 +48,41 @@ class GatewayTable:
         self.seq += 1
         self.send(RevisionChanged(seq=self.seq, key=key, revision=revision))
         return True
+
+    def drained(self, key: str, endpoint_id: str) -> None:
+        """The gateway has had its last answer from there.
+
+        Counts only while the endpoint drains: one that was taken out because its pod wasn't ready,
+        and came back, has new requests by now.
+        """
+        entry = self.revisions.get(key)
+        if entry is not None and endpoint_id in _draining(entry):
+            self._drained.setdefault(key, set()).add(endpoint_id)
+
+    def has_drained(self, key: str, endpoint_id: str) -> bool:
+        """Whether an endpoint that drains has had its last answer."""
+        return endpoint_id in self._drained.get(key, ())
+
+    def is_busy(self, pod_uid: str) -> bool:
+        """Whether requests may come from one of the pod's endpoints yet, as far as the table knows."""
+        return any(
+            endpoint.id.partition("/")[0] == pod_uid and not self.has_drained(key, endpoint.id)
+            for key in self._lanes.get(pod_uid, ())
+            for endpoint in self.revisions[key].endpoints
+        )
+
+    def _index(self, key: str, was: Revision | None, now: Revision | None) -> None:
+        before, after = _pods_of(was), _pods_of(now)
+        for uid in before - after:
+            self._lanes[uid].discard(key)
+            if not self._lanes[uid]:
+                del self._lanes[uid]
+        for uid in after - before:
+            self._lanes.setdefault(uid, set()).add(key)
+        if key in self._drained:
+            self._drained[key] &= _draining(now)
+            if not self._drained[key]:
+                del self._drained[key]
 
     def set_route(self, key: str, route: Route | None) -> bool:
         """Make one route's entry so. Returns whether it was different."""
@@ -66,3 +105,13 @@ class GatewayTable:
             routes=tuple(self.routes.values()),
             samples_since_s=samples_since_s,
         )
+
+
+def _pods_of(entry: Revision | None) -> set[str]:
+    endpoints = () if entry is None else entry.endpoints
+    return {endpoint.id.partition("/")[0] for endpoint in endpoints}
+
+
+def _draining(entry: Revision | None) -> set[str]:
+    endpoints = () if entry is None else entry.endpoints
+    return {endpoint.id for endpoint in endpoints if endpoint.draining}

@@ -92,7 +92,8 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Hosts (no port, lower case; `*.x` is a wildcard, "" any host) and where their requests go.
+    """Hosts (lower case; `*.x` is a wildcard, "" any host) and where their requests go. A host with a
+    port (`x:9090`) goes before the same without; without, any port of the Host header is meant.
 
     `path_prefix` is how clients that can't set a Host reach it on the gateway's own address:
     `/<namespace>/<name>`; the prefix is cut off before forwarding. None: hosts only.

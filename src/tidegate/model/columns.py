@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidegate.model import apps, core, core_columns, knative_columns, networking, serving
+from tidegate.model import (
+    apps,
+    core,
+    core_columns,
+    endpoints,
+    ingresses,
+    knative_columns,
+    network_columns,
+    networking,
+    serving,
+)
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
@@ -49,4 +59,8 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     serving.Route: knative_columns.ROUTE,
     serving.PodAutoscaler: knative_columns.POD_AUTOSCALER,
     networking.Ingress: knative_columns.INGRESS,
+    endpoints.Endpoints: network_columns.ENDPOINTS,
+    endpoints.EndpointSlice: network_columns.ENDPOINT_SLICE,
+    ingresses.Ingress: network_columns.INGRESS,
+    ingresses.IngressClass: network_columns.INGRESS_CLASS,
 }

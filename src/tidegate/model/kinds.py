@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tidegate.model import apps, core, networking, serving
+from tidegate.model import apps, core, endpoints, ingresses, networking, serving
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.meta import Object
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -199,6 +199,46 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(serving.Revision, _SERVING, "v1", "Revision", "revisions", "revision", ("rev",), _KNATIVE),
     Kind(serving.Route, _SERVING, "v1", "Route", "routes", "route", ("rt",), _KNATIVE),
+    Kind(
+        endpoints.Endpoints,
+        "",
+        "v1",
+        "Endpoints",
+        "endpoints",
+        "endpoints",
+        ("ep",),
+        has_status=False,
+        has_spec=False,
+    ),
+    Kind(
+        endpoints.EndpointSlice,
+        "discovery.k8s.io",
+        "v1",
+        "EndpointSlice",
+        "endpointslices",
+        "endpointslice",
+        has_status=False,
+        has_spec=False,
+    ),
+    Kind(
+        ingresses.Ingress,
+        "networking.k8s.io",
+        "v1",
+        "Ingress",
+        "ingresses",
+        "ingress",
+        ("ing",),
+    ),
+    Kind(
+        ingresses.IngressClass,
+        "networking.k8s.io",
+        "v1",
+        "IngressClass",
+        "ingressclasses",
+        "ingressclass",
+        namespaced=False,
+        has_status=False,
+    ),
     Kind(
         networking.Ingress,
         "networking.internal.knative.dev",

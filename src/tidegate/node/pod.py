@@ -15,8 +15,9 @@ import msgspec
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import is_true, seconds_of
-from tidegate.model.core import Pod
+from tidegate.model.core import Pod, Service
 from tidegate.model.errors import ApiError, Conflict, NotFound
+from tidegate.model.service_targets import is_served
 from tidegate.node.adopt import recall_pod
 from tidegate.node.container import ContainerRunner
 from tidegate.node.errors import NoFreePort, VolumeNotReady
@@ -183,7 +184,7 @@ class PodWorker:
 
     async def _leave(self, living: asyncio.Task[None]) -> None:
         self._begin_stop()
-        routed = ROUTED in self.record.pod.metadata.labels
+        routed = self._is_routed()
         if routed and not self._gone:
             await self._drained()
         due_s = self._kill_at_s(routed)
@@ -202,6 +203,13 @@ class PodWorker:
             runner.begin_stop()
         self._wake()
         self._mark()
+
+    def _is_routed(self) -> bool:
+        """Whether the gateway may send requests here: to a revision's pod, or one that a Service has."""
+        pod = self.record.pod
+        if ROUTED in pod.metadata.labels:
+            return True
+        return is_served(self._around.api.list(Service, pod.metadata.namespace), pod)
 
     async def _drained(self) -> None:
         """The gateway has no request left for it (or never had one), or its time is up."""

@@ -75,7 +75,7 @@ class Table:
                 del claims[name]
 
     def find(self, host: bytes, path: bytes) -> Found | None:
-        """The route for a Host header as sent (any case, port ignored) and a path. None: nobody's."""
+        """The route for a Host header as sent (any case) and a path. None: nobody's."""
         known = self._memo.get(host)
         if known is None:
             known = self._by_host(host)
@@ -109,15 +109,17 @@ class Table:
     def _by_host(self, sent: bytes) -> Found | _Candidates:
         host = host_name(sent)
         targets: list[Target] = []
-        for claims in self._claims(host):
+        for claims in self._claims(host, host_with_port(sent)):
             for target in claims:
                 targets.append(target)
                 if target.path == EVERYWHERE:  # nobody further down is ever asked
                     return Found(target) if len(targets) == 1 else self._several(host, targets)
         return self._several(host, targets)
 
-    def _claims(self, host: str) -> Iterator[Iterable[Target]]:
-        """Those with this very host, then those with a wildcard, the longest first, then any host."""
+    def _claims(self, host: str, with_port: str | None) -> Iterator[Iterable[Target]]:
+        """Those with this very host, the port included before any port; then those with a wildcard, the
+        longest first; then any host."""
+        yield self._exact.get(with_port, ()) if with_port else ()
         yield self._exact.get(host, ()) if host else ()
         rest = host
         while "." in rest:
@@ -150,6 +152,13 @@ def host_name(sent: bytes) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.partition(":")[0].removesuffix(".")
+
+
+def host_with_port(sent: bytes) -> str | None:
+    """The host of a Host header with its port, `name:8080`; None: it has none, or is an IPv6 address."""
+    text = sent.decode("latin-1").strip().lower()
+    host, colon, port = text.partition(":")
+    return f"{host.removesuffix('.')}:{port}" if colon and port.isdigit() else None
 
 
 def is_loopback(host: str) -> bool:

@@ -53,7 +53,7 @@ class Target:
     """A route as requests see it. `split` is shared by all requests of the route."""
 
     key: str
-    hosts: tuple[str, ...]  # lower case, no port; `*.x`: one or more labels before `.x`; "": any
+    hosts: tuple[str, ...]  # lower case; `*.x`: one or more labels before `.x`; "": any
     split: Split  # of names in `ways`, or of revisions where those have no ways of their own
     path_prefix: str | None = None  # `/<namespace>/<name>`; None: reached by host only
     trouble: str | None = None  # why nothing serves it yet

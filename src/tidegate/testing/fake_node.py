@@ -25,8 +25,10 @@ from tidegate.model.core import (
     NodeStatus,
     Pod,
     PodStatus,
+    Service,
 )
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.service_targets import is_served
 
 NAME = "fake-node"
 
@@ -88,7 +90,8 @@ class FakeNode:
         if current is None or current.metadata.uid != pod.metadata.uid:
             return
         if current.metadata.deletion_timestamp:
-            routed = names.REVISION in current.metadata.labels
+            services = self._api.list(Service, current.metadata.namespace)
+            routed = names.REVISION in current.metadata.labels or is_served(services, current)
             drained = current.status is not None and is_true(
                 current.status.conditions, names.DRAINED
             )
@@ -99,6 +102,7 @@ class FakeNode:
 
     async def _start(self, pod: Pod) -> None:
         image = pod.spec.containers[0].image or ""
+        seen_s = self._clock.monotonic()
         self._next_port += 1
         local = LocalPod(
             ports=(
@@ -126,6 +130,9 @@ class FakeNode:
         if trouble is not None:
             local = msgspec.structs.replace(local, trouble=(trouble,))
         ready = trouble is None
+        if ready:
+            times = {"seen": seen_s, "spawned": seen_s, "ready": self._clock.monotonic()}
+            local = msgspec.structs.replace(local, stages=times)
         await self._write(current, _status("Running", ready, running, local, self._clock.now()))
 
     async def _write(self, pod: Pod, status: PodStatus) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from tidegate.model import apps, core, labels
+from tidegate.model import apps, core, endpoints, ingresses, labels
 from tidegate.model.admission import cluster, data_maps, pods, services, workloads
+from tidegate.model.admission import endpoints as endpoint_rules
+from tidegate.model.admission import ingresses as ingress_rules
 from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
@@ -79,6 +81,14 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     ),
     StorageClass: Rules(
         storage_rules.default_class, storage_rules.check_class, storage_rules.check_class_change
+    ),
+    endpoints.Endpoints: Rules(check=endpoint_rules.check_endpoints),
+    endpoints.EndpointSlice: Rules(
+        check=endpoint_rules.check_slice, change=endpoint_rules.check_slice_change
+    ),
+    ingresses.Ingress: Rules(check=ingress_rules.check_ingress),
+    ingresses.IngressClass: Rules(
+        check=ingress_rules.check_ingress_class, change=ingress_rules.check_ingress_class_change
     ),
 }
 
