@@ -17,6 +17,7 @@ from tidegate.link.keeper_call import KeeperCall, NoEngine
 from tidegate.link.unix import connect_unix
 
 HOST = "127.0.0.1"
+INGRESS_HOST = "127.0.0.80"  # an address for the ingress alone, so that it can have port 80
 PORT = 8080  # the port a container listens on unless told otherwise: what people try first
 API_PORT = 6443  # kube-apiserver's
 _LOOK_AGAIN_S = 0.05
@@ -33,10 +34,19 @@ class Engine:
     gateway_port: int
     api_host: str
     api_port: int
+    ingress: tuple[str, int] | None = None  # the gateway's further address
 
     @property
     def gateway_url(self) -> str:
         return f"http://{self.gateway_host}:{self.gateway_port}"
+
+    @property
+    def ingress_url(self) -> str | None:
+        """The gateway on port 80 of an address of its own; None where that couldn't be had."""
+        if self.ingress is None:
+            return None
+        host, port = self.ingress
+        return f"http://{host}" if port == 80 else f"http://{host}:{port}"
 
     @property
     def api_url(self) -> str:
@@ -47,6 +57,7 @@ def engine_of(home: Home) -> Engine:
     """The engine of a home. Raises `NoEngine` or another `KeeperCallFailed`."""
     said = KeeperCall(home).ask("status")
     gateway, api = said["listening"]["gateway"], said["listening"]["api"]
+    ingress = said["listening"].get("ingress")
     return Engine(
         keeper_pid=said["keeper"]["pid"],
         gateway_pid=said["gateway"]["pid"],
@@ -55,6 +66,7 @@ def engine_of(home: Home) -> Engine:
         gateway_port=gateway[1],
         api_host=api[0],
         api_port=api[1],
+        ingress=(ingress[0], ingress[1]) if ingress else None,
     )
 
 
@@ -144,7 +156,13 @@ def write_settings(home: Home, *, port: int, api_port: int) -> None:
 
     Raises `CliError` when the home can't be made.
     """
-    wanted: dict[str, Any] = {"host": HOST, "port": port, "api_host": HOST, "api_port": api_port}
+    wanted: dict[str, Any] = {
+        "host": HOST,
+        "port": port,
+        "api_host": HOST,
+        "api_port": api_port,
+        "optional": {"ingress": [INGRESS_HOST, 80]},  # another engine may have it, or only root may
+    }
     try:
         home.make()
         fresh = home.settings.with_suffix(".new")

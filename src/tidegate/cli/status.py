@@ -33,6 +33,7 @@ def status(
             ["keeper", str(engine.keeper_pid), ""],
             ["control plane", _pid(engine.control_plane_pid), engine.api_url],
             ["gateway", _pid(engine.gateway_pid), engine.gateway_url],
+            *([] if engine.ingress_url is None else [["", "", engine.ingress_url]]),
         ],
     )
     print(f"\nkubeconfig  {home.kubeconfig}\ndata        {home.root}")
@@ -44,7 +45,11 @@ def as_json(engine: Engine, home: Home) -> dict[str, Any]:
     return {
         "keeper": {"pid": engine.keeper_pid},
         "control_plane": {"pid": engine.control_plane_pid},
-        "gateway": {"pid": engine.gateway_pid, "url": engine.gateway_url},
+        "gateway": {
+            "pid": engine.gateway_pid,
+            "url": engine.gateway_url,
+            "ingress_url": engine.ingress_url,  # null: no address of its own
+        },
         "api": {"url": engine.api_url},
         "kubeconfig": str(home.kubeconfig),
         "data_dir": str(home.root),

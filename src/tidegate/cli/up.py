@@ -75,7 +75,8 @@ def up(
 def announce(home: Home, files: list[str]) -> int:
     """Wait for the engine, say where it answers, apply the documents."""
     engine = wait_until_serving(home, timeout_s=_START_S)
-    print(f"gateway     {engine.gateway_url}")
+    also = f"  {engine.ingress_url}" if engine.ingress_url else ""
+    print(f"gateway     {engine.gateway_url}{also}")
     print(f"API         {engine.api_url}")
     print(f"kubeconfig  {home.kubeconfig}", flush=True)
     if not files:

@@ -23,12 +23,14 @@ from tidegate.kit.home import Home
 log = logging.getLogger(__name__)
 
 _BACKLOG = 4096
+_FRONTS = ("gateway", "ingress")  # sockets that clients connect to: HTTP
 
 
 async def serve(
     home: Home, sockets: Mapping[str, socket.socket], *, clock: Clock, settings: Settings
 ) -> None:
-    """Serve on `sockets["gateway"]` until SIGTERM or SIGINT, then finish what there is and return."""
+    """Serve on `sockets["gateway"]`, and on those of `_FRONTS` that are there, until SIGTERM or SIGINT;
+    then finish what there is and return."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,23 +45,28 @@ async def serve(
         )
         giver = SocketGiver(sockets)
         giver.serve(home.sockets_socket)
-        server = await loop.create_server(
-            lambda: ClientConnection(hub), sock=sockets["gateway"].dup(), backlog=_BACKLOG
-        )
+        fronts = {name: sock for name, sock in sockets.items() if name in _FRONTS}
+        servers = [
+            await loop.create_server(
+                lambda: ClientConnection(hub), sock=front.dup(), backlog=_BACKLOG
+            )
+            for front in fronts.values()
+        ]
         rhythm = [tasks.create_task(hub.beat()), tasks.create_task(hub.watch_clients())]
         watching = tasks.create_task(
             watch_keeper(home, sockets, clock, has_control_plane=lambda: control.connected)
         )
-        log.info("gateway listens on %s", sockets["gateway"].getsockname())
+        for name, front in fronts.items():
+            log.info("%s listens on %s", name, front.getsockname())
         await stop.wait()
 
         log.info("gateway ends: %d clients are connected", len(hub.clients))
         watching.cancel()
         address = _local_address(sockets["gateway"])
-        server.close()
-        sockets[
-            "gateway"
-        ].close()  # the keeper has it; if nobody has, who connects is to be refused
+        for server in servers:
+            server.close()
+        for front in fronts.values():
+            front.close()  # the keeper has it; if nobody has, who connects is to be refused
         link.close()
         giver.close()
         control.close()

@@ -63,6 +63,7 @@ class Engine:
             world.report(f"the {stray.name} (pid {stray.pid}) lives and was not recorded: adopted")
         self._sockets = regain(
             settings.addresses,
+            settings.optional,
             given=world.given,
             gateway=home.sockets_socket,
             alive=living(self._table.parts, self._table.retired, boot_id),

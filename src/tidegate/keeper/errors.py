@@ -44,15 +44,19 @@ class LockHeld(NotServing):
         )
 
 
+_PORT_OPTIONS = {"gateway": "--port", "api": "--api-port"}
+
+
 class PortTaken(NotServing):
     """The address can't be listened on."""
 
     def __init__(self, name: str, host: str, port: int, number: int) -> None:
         self.errno = number
-        option = "--port" if name == "gateway" else "--api-port"
+        option = _PORT_OPTIONS.get(name)
+        choose = f", or choose another with {option} (0 picks a free one)" if option else ""
         super().__init__(
             f"port {port} on {host} for the {name} can't be had ({os.strerror(number)}):"
-            f" stop what uses it, or choose another with {option} (0 picks a free one)"
+            f" stop what uses it{choose}"
         )
 
 

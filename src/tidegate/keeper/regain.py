@@ -39,6 +39,7 @@ def living(parts: Mapping[str, Process], retired: Iterable[Process], boot_id: st
 
 def regain(
     wanted: Mapping[str, Address],
+    optional: Mapping[str, Address],
     *,
     given: Mapping[str, int],
     gateway: Path,
@@ -46,10 +47,13 @@ def regain(
     monotonic: Callable[[], float],
     report: Callable[[str], None],
 ) -> dict[str, socket.socket]:
-    """A listening socket for each wanted address. Raises `PortTaken`."""
-    held = usable(from_starter(given), wanted)
+    """A listening socket for each wanted address, and for those optional ones that can be had. Raises
+    `PortTaken`."""
+    known = {**wanted, **optional}
+    held = usable(from_starter(given), known)
     until_s = monotonic() + (GATEWAY_S if alive.gateway else 0.0)
-    while missing := {name: at for name, at in wanted.items() if name not in held}:
+    while any(name not in held for name in wanted):
+        missing = {name: at for name, at in known.items() if name not in held}
         held |= usable(from_gateway(gateway, timeout_s=0.5), missing)
         if monotonic() >= until_s:
             break
@@ -64,6 +68,12 @@ def regain(
                 report(f"{why}; ending our own parts, which may hold it")
                 _end_all(alive.processes, monotonic)
                 held[name] = listen_at(name, address)
+    for name, address in optional.items():
+        if name not in held:
+            try:
+                held[name] = listen_at(name, address)
+            except PortTaken as why:
+                report(f"done without: {why}")
     return held
 
 

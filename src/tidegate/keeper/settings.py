@@ -19,9 +19,11 @@ _PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`addresses` by socket name, `parts` by part name; `raw` is the whole file, for writing back."""
+    """`addresses` and `optional` by socket name, `parts` by part name; `raw` is the whole file, for
+    writing back. An optional address is listened on where that is possible, and done without elsewhere."""
 
     addresses: Mapping[str, Address]
+    optional: Mapping[str, Address]
     parts: Mapping[str, tuple[str, ...]]
     raw: Mapping[str, object]
 
@@ -44,6 +46,7 @@ def read_settings(path: Path) -> Settings:
             "gateway": (_host(path, raw, "host"), _port(path, raw, "port")),
             "api": (_host(path, raw, "api_host"), _port(path, raw, "api_port")),
         },
+        optional=_optional(path, raw.get("optional") or {}),
         parts={name: _argv(path, name, parts.get(name, argv)) for name, argv in _PARTS.items()},
         raw=raw,
     )
@@ -51,8 +54,12 @@ def read_settings(path: Path) -> Settings:
 
 def write_addresses(path: Path, settings: Settings, addresses: Mapping[str, Address]) -> None:
     """Put the ports that were picked into the file; everything else in it stays."""
+    optional = {
+        name: list(addresses.get(name, address)) for name, address in settings.optional.items()
+    }
     fresh = {
         **settings.raw,
+        **({"optional": optional} if optional else {}),
         "host": addresses["gateway"][0],
         "port": addresses["gateway"][1],
         "api_host": addresses["api"][0],
@@ -60,6 +67,18 @@ def write_addresses(path: Path, settings: Settings, addresses: Mapping[str, Addr
     }
     if fresh != settings.raw:
         write_whole(path, json.dumps(fresh, indent=2) + "\n")
+
+
+def _optional(path: Path, value: object) -> dict[str, Address]:
+    if not isinstance(value, dict):
+        raise BadSettings(str(path), f"optional must be an object, not {value!r}")
+    found: dict[str, Address] = {}
+    for name, address in value.items():
+        if not isinstance(address, list) or len(address) != 2 or name in ("gateway", "api"):
+            raise BadSettings(str(path), f"optional.{name} must be [host, port] of another socket")
+        at = {"host": address[0], "port": address[1]}
+        found[str(name)] = _host(path, at, "host"), _port(path, at, "port")
+    return found
 
 
 def _host(path: Path, raw: Mapping[str, object], name: str) -> str:
