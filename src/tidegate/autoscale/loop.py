@@ -14,7 +14,7 @@ import msgspec
 
 from tidegate.autoscale.history import History
 from tidegate.autoscale.reporter import Reporter
-from tidegate.autoscale.scaler import RevisionScaler
+from tidegate.autoscale.scaler import RevisionScaler, next_tick
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Ack, FromGateway, Hello, Sample, Wake
@@ -32,8 +32,6 @@ from tidegate.scaling import KpaSpec, Reachability
 
 log = logging.getLogger(__name__)
 
-TICK_S = 2.0
-TICK_PHASE_S = 0.5
 PROBE_AGAIN_S = 1.0  # an activator that didn't answer is asked again after this
 
 Poke = Callable[[Key], None]
@@ -96,7 +94,11 @@ class Autoscaler:
     def _on_sample(self, sample: Sample) -> None:
         key = _key(sample.revision)
         scaler = self._scaler(key)
-        if scaler is not None and scaler.sample(sample):
+        if scaler is None:
+            return
+        if scaler.behind:
+            scaler.catch_up(sample.at_s, ready=self._ready(key))
+        if scaler.sample(sample):
             self._evaluate(key, scaler)
 
     def _on_wake(self, wake: Wake) -> None:
@@ -111,14 +113,10 @@ class Autoscaler:
     # --- the rhythm
 
     async def run(self) -> None:
-        """Evaluate every revision every two seconds until cancelled.
-
-        Half a second after even seconds of the clock: a restarted control plane keeps the rhythm,
-        and the gateway's samples, which come at whole seconds, are there for the shortest window.
-        """
+        """Evaluate every revision every two seconds (see `next_tick`) until cancelled."""
         while True:
-            now_s = self._clock.monotonic() - TICK_PHASE_S
-            await self._clock.sleep((now_s // TICK_S + 1) * TICK_S - now_s)
+            now_s = self._clock.monotonic()
+            await self._clock.sleep(next_tick(now_s) - now_s)
             if not (self._listening and self._gateway_answers()):
                 continue  # missing samples are not zero: without the gateway nothing is known
             for key, scaler in list(self._scalers.items()):

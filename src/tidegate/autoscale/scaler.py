@@ -34,17 +34,32 @@ from tidegate.scaling import (
     step_sentence,
 )
 
+TICK_S = 2.0
+TICK_PHASE_S = 0.5
+
+
+def next_tick(now_s: float) -> float:
+    """When the next evaluation is due, strictly later.
+
+    Half a second after even seconds of the clock: a restarted control plane keeps the rhythm, and
+    the gateway's samples, which come at whole seconds, are there for the shortest window.
+    """
+    return floor((now_s - TICK_PHASE_S) / TICK_S + 1) * TICK_S + TICK_PHASE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a restarted control plane must know besides the samples. `boot` names the boot that the
-    monotonic times belong to; on another boot it is worthless."""
+    monotonic times belong to; on another boot it is worthless. `evaluated_s`: the evaluation that the
+    state is of, 0: none. `wakes`: those that are still in the window."""
 
     boot: str
     state: KpaState
     status: KpaStatus
     mode: Mode
     proxy_since_s: float
+    evaluated_s: float = 0.0
+    wakes: tuple[float, ...] = ()
 
 
 class RevisionScaler:
@@ -58,7 +73,10 @@ class RevisionScaler:
         self._status = KpaStatus.new(now_s)
         self._mode = Mode.PROXY
         self._proxy_since_s = now_s
-        self._woken = False  # a wake was counted that the next sample holds again
+        self._woken = False  # a wake was counted since the last sample
+        self._wakes: tuple[float, ...] = ()  # those in the window; see `_without_wakes`
+        self._evaluated_s = 0.0
+        self.behind = False  # evaluations that nobody made since the restore are to be made up
         self._newest_s = 0.0  # end of the newest second that a sample told of
         self._newest_value = 0.0
         self._seen: Observation | None = None  # of the last decision, and the decision itself
@@ -69,7 +87,15 @@ class RevisionScaler:
 
     def saved(self, boot: str) -> str:
         """The state as text for the object's status."""
-        value = Saved(boot, self._state, self._status, self._mode, self._proxy_since_s)
+        value = Saved(
+            boot,
+            self._state,
+            self._status,
+            self._mode,
+            self._proxy_since_s,
+            self._evaluated_s,
+            self._wakes,
+        )
         return msgspec.json.encode(value).decode()
 
     def restore(self, text: str, boot: str) -> bool:
@@ -82,6 +108,10 @@ class RevisionScaler:
             return False
         self._state, self._status = value.state, value.status
         self._mode, self._proxy_since_s = value.mode, value.proxy_since_s
+        self._evaluated_s, self.behind = value.evaluated_s, value.evaluated_s > 0
+        self._wakes = value.wakes
+        for at_s in value.wakes:
+            self._windows.record(at_s, 1.0)
         return True
 
     def edit(self, spec: KpaSpec, now_s: float) -> None:
@@ -97,17 +127,20 @@ class RevisionScaler:
         demand and the last decision was zero. A second that is told again counts once."""
         if sample.replay and sample.at_s <= self._newest_s:
             return False
-        concurrency, requests = sample.concurrency, float(sample.requests)
-        if self._woken and not sample.replay:
-            # The wake was counted as one request in flight; this second holds that one again.
-            concurrency, requests = max(0.0, concurrency - 1.0), max(0.0, requests - 1.0)
         self._woken = False
-        value = requests if self.spec.metric is Metric.RPS else concurrency
+        seen = float(sample.requests) if self.spec.metric is Metric.RPS else sample.concurrency
+        value = self._without_wakes(sample.at_s, seen)
         self._bridge(sample.at_s)
         # A sample is stamped with the end of its second.
         self._windows.record(sample.at_s, value)
         self._newest_s, self._newest_value = max(sample.at_s, self._newest_s), value
         return sample.concurrency > 0 and self._state.replicas == 0 and not sample.replay
+
+    def _without_wakes(self, at_s: float, value: float) -> float:
+        """A wake was counted as one request in flight; the sample of its second holds that one again.
+        Told by the times alone, so that a restarted control plane counts as the first one did."""
+        counted = sum(at_s - 1.0 <= woke_s < at_s for woke_s in self._wakes)
+        return max(0.0, value - counted)
 
     def _bridge(self, at_s: float) -> None:
         """Seconds that nobody could observe (a gateway was killed or stood still) count as the one
@@ -119,12 +152,15 @@ class RevisionScaler:
                 self._windows.record(second, self._newest_value)
 
     def wake(self, at_s: float) -> bool:
-        """A request found no replica: it counts as one in flight. Returns whether to evaluate now
-        (the gateway repeats itself every second; only the first one is news)."""
+        """A request found no replica: it counts as one in flight, unless the last second held it already
+        (the gateway repeats itself while it waits). Returns whether to evaluate now."""
         if self._woken or (self._state.replicas or 0) > 0:
             return False
         self._woken = True
-        self._windows.record(at_s, 1.0)
+        if self._newest_value == 0 or at_s - self._newest_s > self.spec.stable_window_s:
+            least_s = at_s - self.spec.stable_window_s - 1
+            self._wakes = (*(woke_s for woke_s in self._wakes if woke_s > least_s), at_s)
+            self._windows.record(at_s, 1.0)
         return True
 
     @property
@@ -137,13 +173,30 @@ class RevisionScaler:
     def evaluate(self, now_s: float, *, ready: int) -> bool:
         """One evaluation. Returns whether a step is due: to act on it, or to save what changed (a
         renewed panic is remembered across restarts like everything else)."""
+        was = self._state
+        self.catch_up(now_s, ready=ready)
+        self.behind = False
+        self._decide(now_s, ready)
+        return was != self._state
+
+    def catch_up(self, until_s: float, *, ready: int) -> None:
+        """After a restart: the evaluations before `until_s` that nobody made, on what the samples told so
+        far say. The count of ready replicas is today's: nobody scaled in the meantime."""
+        if not self.behind:
+            return
+        since_s = max(self._evaluated_s, until_s - self.spec.stable_window_s)
+        tick_s = next_tick(since_s)
+        while tick_s < until_s:
+            self._decide(tick_s, ready)
+            tick_s += TICK_S
+
+    def _decide(self, now_s: float, ready: int) -> None:
         averages = self._windows.averages(now_s, self.spec)
         stable, panic = averages if averages is not None else (None, None)
         seen = Observation(now_s=now_s, stable=stable, panic=panic, ready=ready)
-        was = self._state
-        decision, self._state = decide(self.spec, was, seen)
+        decision, self._state = decide(self.spec, self._state, seen)
+        self._evaluated_s = now_s
         self._remember(seen, decision)
-        return was != self._state
 
     def _remember(self, seen: Observation, decision: Decision) -> None:
         if decision.replicas is not None:

@@ -97,7 +97,7 @@ class FakeGateway:
         """The gateway process: samples once a second, with or without a control plane."""
         while True:
             woken = [k for k, (c, _) in self.load.items() if c and not self._ready(k)]
-            for key in woken:
+            for key in woken if self.connected else ():
                 self.tell(Wake(revision=key, at_s=self._clock.monotonic(), waiting=1))
             now_s = self._clock.monotonic()
             await self._clock.sleep(now_s // 1 + 1 - now_s)  # at whole seconds, as the real one
@@ -114,7 +114,8 @@ class FakeGateway:
                     running=int(concurrency),
                 )
                 self.kept.append(sample)
-                self.tell(sample)
+                if self.connected:  # else nobody has said yet from when on samples are wanted
+                    self.tell(sample)
 
     def _ready(self, key: str) -> int:
         known = self.revisions.get(key)
