@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable
 
 import msgspec
@@ -39,7 +40,7 @@ class GarbageCollector:
     def __init__(self, writes: Writes, clock: Clock) -> None:
         self._writes, self._store, self._clock = writes, writes.store, clock
         self._caller = Caller("system:garbage-collector", durable=False)
-        self._suspects: dict[str, None] = {}  # uids to look at, in the order they came up
+        self._suspects: OrderedDict[str, None] = OrderedDict()  # uids, in the order they came up
         self._more = asyncio.Event()
 
     async def run(self) -> None:
@@ -59,7 +60,7 @@ class GarbageCollector:
         while True:
             for kind in KINDS:
                 for obj in self._store.list(kind.type):
-                    if _is_suspect(obj):
+                    if self._is_suspect(obj):
                         self._suspect(obj)
             await self._clock.sleep(SWEEP_EVERY_S)
 
@@ -69,10 +70,17 @@ class GarbageCollector:
             for dependent in self._store.owned_by(obj.metadata.uid or ""):
                 self._suspect(dependent)
             self._suspect_owners(obj)
-        elif _is_suspect(obj):
+        elif self._is_suspect(obj):
             self._suspect(obj)
             if logged.change.old is not None and obj.metadata.deletion_timestamp:
                 self._suspect_owners(obj)
+
+    def _is_suspect(self, obj: Object) -> bool:
+        """Whether there may be something to do. Nearly never: most owned objects have their owner."""
+        meta = obj.metadata
+        return meta.deletion_timestamp is not None or any(
+            not self._is_there(ref.uid, meta) for ref in meta.owner_references
+        )
 
     def _suspect_owners(self, obj: Object) -> None:
         """They may wait for this dependent, or this namespace may wait for its content."""
@@ -91,8 +99,7 @@ class GarbageCollector:
 
     async def _work(self) -> None:
         while self._suspects:
-            uid = next(iter(self._suspects))
-            del self._suspects[uid]
+            uid, _ = self._suspects.popitem(last=False)
             obj = self._store.by_uid(uid)
             if obj is None:
                 continue
@@ -185,8 +192,3 @@ class GarbageCollector:
 
     async def _rewrite(self, obj: Object, meta: ObjectMeta) -> None:
         await self._writes.update(msgspec.structs.replace(obj, metadata=meta), self._caller)
-
-
-def _is_suspect(obj: Object) -> bool:
-    meta = obj.metadata
-    return bool(meta.owner_references) or meta.deletion_timestamp is not None
