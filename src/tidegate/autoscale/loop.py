@@ -119,8 +119,10 @@ class Autoscaler:
             await self._clock.sleep(next_tick(now_s) - now_s)
             if not (self._listening and self._gateway_answers()):
                 continue  # missing samples are not zero: without the gateway nothing is known
+            now_s = self._clock.monotonic()
             for key, scaler in list(self._scalers.items()):
-                self._evaluate(key, scaler)
+                if not scaler.is_silent(now_s):
+                    self._evaluate(key, scaler)
 
     def _evaluate(self, key: Key, scaler: RevisionScaler) -> None:
         if scaler.evaluate(self._clock.monotonic(), ready=self._ready(key)):
