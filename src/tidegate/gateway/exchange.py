@@ -21,6 +21,7 @@ from tidegate.gateway.heads import AnswerHead, RequestHead
 
 if TYPE_CHECKING:
     from tidegate.gateway.lane import Lane
+    from tidegate.gateway.shadow import Copy
     from tidegate.gateway.tunnel import Tunnel
     from tidegate.routing import Seat, Target
 
@@ -30,9 +31,10 @@ _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", 
 class Extras:
     """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
 
-    __slots__ = ("head", "notes")
+    __slots__ = ("copy", "head", "notes")
 
     def __init__(self) -> None:
+        self.copy: Copy | None = None  # is to be sent to another revision too
         self.head = b""  # for the replica, because of the way that the request goes
         self.notes = b""  # for the client, from us
 
@@ -105,6 +107,8 @@ class Exchange:
 
     def take_body(self, piece: bytes) -> None:
         """A piece of the body came: passed on, or held while there is nowhere to pass it."""
+        if self.extras is not None and self.extras.copy is not None:
+            self.extras.copy.add(piece)
         if self.conn is None:
             self._hold(piece)
             if not self.ended and self.held_bytes >= self.client.hub.settings.hold_bytes:
@@ -126,6 +130,8 @@ class Exchange:
         self.body_done = True
         if self.conn is not None and not self.ended:
             self.conn.end_body()
+        if self.extras is not None and self.extras.copy is not None:
+            self.extras.copy.send()
 
     def client_gone(self) -> None:
         """Nobody waits for the answer any more."""
@@ -188,7 +194,7 @@ class Exchange:
         if self.tunnel is not None:
             self.tunnel.close()
         assert self.lane is not None
-        self.lane.release(self, now_s, failed=False)
+        self.lane.release(self, now_s, failed=False, seen=self.tunnel is None)
         self.client.done(self)
 
     def switch(self, tunnel: Tunnel, answer: AnswerHead, data: bytes) -> None:

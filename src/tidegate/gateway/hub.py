@@ -18,6 +18,7 @@ from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.settings import Settings
+from tidegate.gateway.shadow import Shadows
 from tidegate.gateway.targets import target_of
 from tidegate.gateway.upstream import Pool, UpstreamConnection
 from tidegate.kit.clock import Clock
@@ -66,6 +67,7 @@ class Hub:
         self.listener: Callable[[FromGateway], None] = lambda message: None
         self.successor: Pool | None = None  # the next gateway, once we leave
         self.busy_elsewhere: Callable[[], Collection[str]] = frozenset
+        self.shadows = Shadows(self)
         self._cookie_seed, self._cookies = os.urandom(6).hex(), 0
         self._clock = clock
         self._tasks = tasks
@@ -105,6 +107,8 @@ class Hub:
         if target.plain:
             return target.split.choose()
         chosen = target.choose(exchange.head.lines(), self.new_id)
+        if chosen.shadows:
+            self.shadows.begin(exchange, chosen.shadows)
         if chosen.way.head:
             exchange.extra().head = chosen.way.head
         if chosen.set_cookie is not None:
@@ -185,6 +189,10 @@ class Hub:
                 yield Drained(revision=key, endpoint=endpoint)
 
     # --- used by lanes and clients
+
+    def lane(self, revision: str) -> Lane | None:
+        """The lane of a revision; None: it is not here."""
+        return self._lanes.get(revision)
 
     def tell(self, message: FromGateway) -> None:
         """For the control plane, if one listens."""
@@ -268,6 +276,7 @@ class Hub:
         self.leaving = True
         self.successor = Pool("next-gateway", *address, self.monotonic)
         self.successor.close()  # its connections are used once
+        self.shadows.close()
         for exchange in list(self._lobby):
             exchange.refuse(answers.SHUTTING_DOWN)
         for lane in list(self.active):

@@ -34,4 +34,6 @@ class Settings:
     max_streams: int = (
         250  # at once on one HTTP/2 connection; Go's number, which Knative's parts use
     )
+    shadow_requests: int = 256  # copies at once; more are left out, so that the originals have room
+    shadow_bytes: int = 64 * 2**20  # of their bodies together
     attempts: int = 3  # times a request is sent, when repeating is safe

@@ -114,9 +114,17 @@ class Wire:
                 return Answer(status, headers, b"")
             return Answer(status, headers, await self.body(headers, until_close=True))
 
-    async def ask(self, method: str = "GET", path: str = "/", *, body: bytes = b"") -> Answer:
+    async def ask(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        body: bytes = b"",
+        host: str = HOST,
+        extra: str = "",
+    ) -> Answer:
         """Send a request and wait for its answer."""
-        await self.send(request(method, path, body=body))
+        await self.send(request(method, path, body=body, host=host, extra=extra))
         return await self.answer(bodiless=method == "HEAD")
 
     async def ended(self) -> bytes:
@@ -214,15 +222,14 @@ def revision(
     return Revision(key=key, endpoints=endpoints, **fields)  # type: ignore[arg-type]
 
 
-def route(*splits: tuple[str, int], host: str = HOST) -> Route:
+def route(*splits: tuple[str, int] | Split, host: str = HOST, **fields: object) -> Route:
     """The route of `HOST`; all to the first revision unless told otherwise."""
     shares = splits or (("default/hello-00001", 100),)
-    return Route(
-        key="default/hello",
-        hosts=(host,),
-        path_prefix="/default/hello",
-        splits=tuple(Split(revision=key, percent=percent) for key, percent in shares),
+    ways = (
+        one if isinstance(one, Split) else Split(revision=one[0], percent=one[1]) for one in shares
     )
+    said = {"key": "default/hello", "path_prefix": "/default/hello", **fields}
+    return Route(hosts=(host,), splits=tuple(ways), **said)  # type: ignore[arg-type]
 
 
 class ControlEnd:
@@ -329,11 +336,19 @@ class GatewayProcess:
         self._writers.append(writer)
         return Wire(reader, writer)
 
-    async def ask(self, method: str = "GET", path: str = "/", *, body: bytes = b"") -> Answer:
+    async def ask(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        body: bytes = b"",
+        host: str = HOST,
+        extra: str = "",
+    ) -> Answer:
         """One request on a connection of its own."""
         wire = await self.client()
         try:
-            return await wire.ask(method, path, body=body)
+            return await wire.ask(method, path, body=body, host=host, extra=extra)
         finally:
             wire.close()
 
