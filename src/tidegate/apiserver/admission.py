@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from tidegate.model.admission import KNATIVE, admit_built_in, admit_knative, warnings_of
+from tidegate.model.admission import (
+    KNATIVE,
+    KSERVE,
+    admit_built_in,
+    admit_knative,
+    admit_kserve,
+    kserve_notes,
+    warnings_of,
+)
 from tidegate.model.admission.knative import (
     AnnotationChecks,
     Features,
@@ -30,11 +38,16 @@ from tidegate.policy import (
     config_autoscaler,
     config_defaults,
     config_deployment,
+    config_domain,
+    config_gc,
+    config_inference,
+    config_network,
 )
 from tidegate.policy.annotation_notes import autoscaling_notes
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_defaults import DefaultsConfig, container_name
+from tidegate.policy.config_notes import config_notes
 from tidegate.policy.errors import BadConfig
 
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
@@ -44,6 +57,10 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_autoscaler.NAME: config_autoscaler.parse_config_autoscaler,
     config_defaults.NAME: config_defaults.parse_config_defaults,
     config_deployment.NAME: config_deployment.parse_config_deployment,
+    config_domain.NAME: config_domain.parse_config_domain,
+    config_gc.NAME: config_gc.parse_config_gc,
+    config_network.NAME: config_network.parse_config_network,
+    config_inference.NAME: config_inference.parse_inference_config,
 }
 
 
@@ -76,13 +93,23 @@ class Admission:
             if status:  # Knative doesn't look at it, whatever it says
                 return Admitted(obj)
             admitted: Object = admit_knative(obj, old, self._settings(), user=user)
+        elif type(obj) in KSERVE:
+            if status:
+                return Admitted(obj)
+            admitted = admit_kserve(obj, old, default_mode=self._config.inference().default_mode)
         else:
             admitted = admit_built_in(obj, old, status=status)
             if isinstance(admitted, ConfigMap):
                 _check_config(admitted)
         if status or _same_but_status(admitted, old):
             return Admitted(admitted)
-        return Admitted(admitted, (*warnings_of(admitted), *_scaling_notes(admitted)))
+        mode = self._config.inference().default_mode
+        notes = (
+            *_scaling_notes(admitted),
+            *_config_notes(admitted),
+            *kserve_notes(admitted, default_mode=mode),
+        )
+        return Admitted(admitted, (*warnings_of(admitted), *notes))
 
     def _settings(self) -> Settings:
         autoscaler = self._config.autoscaler()
@@ -102,10 +129,17 @@ def _scaling_notes(obj: Object) -> list[str]:
     return [at + note for note in autoscaling_notes(template.annotations if template else {})]
 
 
+def _config_notes(obj: Object) -> list[str]:
+    if not isinstance(obj, ConfigMap) or obj.metadata.namespace != SYSTEM_NAMESPACE:
+        return []
+    return config_notes(obj.metadata.name, obj.data)
+
+
 def _check_config(config_map: ConfigMap) -> None:
     """Refuses a map of settings that can't be taken over."""
-    parse = _PARSERS.get(config_map.metadata.name)
-    if parse is None or config_map.metadata.namespace != SYSTEM_NAMESPACE:
+    name, namespace = config_map.metadata.name, config_map.metadata.namespace
+    parse = _PARSERS.get(name if namespace == SYSTEM_NAMESPACE else f"{namespace}/{name}")
+    if parse is None:
         return
     try:
         parse(config_map.data)

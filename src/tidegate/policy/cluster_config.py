@@ -14,6 +14,8 @@ from tidegate.policy.config_defaults import DefaultsConfig, parse_config_default
 from tidegate.policy.config_deployment import DeploymentConfig, parse_config_deployment
 from tidegate.policy.config_domain import DomainConfig, parse_config_domain
 from tidegate.policy.config_gc import GcConfig, parse_config_gc
+from tidegate.policy.config_inference import NAME as INFERENCE
+from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
 from tidegate.policy.config_network import NetworkConfig, parse_config_network
 from tidegate.policy.errors import BadConfig
 
@@ -22,7 +24,8 @@ ReadConfig = Callable[[str], Mapping[str, str]]
 
 
 class ClusterConfig:
-    """`read` gives the data of a ConfigMap in namespace knative-serving, empty if it isn't there."""
+    """`read` gives the data of a ConfigMap by its name in namespace knative-serving, or as
+    `<namespace>/<name>`; empty if it isn't there."""
 
     def __init__(self, read: ReadConfig) -> None:
         self.read = read
@@ -36,6 +39,9 @@ class ClusterConfig:
 
     def deployment(self) -> DeploymentConfig:
         return self._parsed("config-deployment", parse_config_deployment, DeploymentConfig())
+
+    def inference(self) -> InferenceConfig:
+        return self._parsed(INFERENCE, parse_inference_config, InferenceConfig())
 
     def gc(self) -> GcConfig:
         return self._parsed("config-gc", parse_config_gc, GcConfig())

@@ -4,14 +4,18 @@ Pure: the settings come in as values. `apiserver.admission` reads them and calls
 """
 
 from tidegate.model.admission.knative import KNATIVE, admit_knative
+from tidegate.model.admission.kserve import KSERVE, admit_kserve, kserve_notes
 from tidegate.model.admission.rules import BUILT_IN, admit_built_in
 from tidegate.model.admission.warnings import warnings_for, warnings_of
 
 __all__ = [
     "BUILT_IN",
     "KNATIVE",
+    "KSERVE",
     "admit_built_in",
     "admit_knative",
+    "admit_kserve",
+    "kserve_notes",
     "warnings_for",
     "warnings_of",
 ]

@@ -1,0 +1,168 @@
+"""What KServe's webhook refuses, and what can't be served on this machine.
+
+Each check answers with sentences; the first one is what a cluster would have said.
+Source: kserve pkg/apis/serving/v1beta1/{inference_service_validation,component,predictor}.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tidegate.model import kserve_names as names
+from tidegate.model.admission.kserve.defaults import said_frameworks
+from tidegate.model.kserve import Component, InferenceService, Predictor
+
+_NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_CLASSES = (names.HPA, names.KEDA, names.EXTERNAL, names.NONE)
+_KNATIVE_METRICS = ("cpu", "memory", "concurrency", "rps")
+_HPA_METRICS = ("cpu", "memory")
+_IMPLEMENTATIONS = (
+    "SKLearn, XGBoost, Tensorflow, PyTorch, Triton, ONNX, HuggingFace, PMML, LightGBM, Paddle, "
+    "Model, PodSpec"
+)
+#: Schemes that KServe knows and that are not fetched here (yet).
+_REMOTE = ("gs", "s3", "hdfs", "webhdfs", "hf", "http", "https", "oci", "oss", "modelscope")
+_LOCAL = ("file", "pvc")
+
+
+def check_inference_service(isvc: InferenceService, mode: str) -> Iterator[str]:
+    """What is wrong with it; `mode` is the deployment mode in force for it."""
+    name = isvc.metadata.name
+    if not re.fullmatch(_NAME, name):
+        yield (
+            f"the InferenceService {name!r} is invalid: a InferenceService name must consist of "
+            "lower case alphanumeric characters or '-', and must start with alphabetical "
+            f'character. (e.g. "my-name" or "abc-123", regex used for validation is \'{_NAME}\')'
+        )
+    written = isvc.metadata.annotations.get(names.DEPLOYMENT_MODE)
+    if written is not None and written not in names.MODES:
+        yield (
+            f"metadata.annotations[{names.DEPLOYMENT_MODE}]: {written!r} is no deployment mode "
+            "here: Standard (RawDeployment) and Knative (Serverless) are"
+        )
+    yield from _check_class(isvc, mode)
+    spec = isvc.spec
+    yield from _check_predictor(spec.predictor)
+    yield from _check_component(spec.predictor, "predictor", isvc, mode)
+    if spec.transformer is not None:
+        if not spec.transformer.containers:
+            yield "exactly one of [PodSpec] must be specified in TransformerSpec"
+        yield from _check_component(spec.transformer, "transformer", isvc, mode)
+    if spec.explainer is not None:
+        yield "spec.explainer: explainers are not served here: leave it out, or use a cluster"
+    if spec.canary is not None:
+        yield (
+            "spec.canary: a second Deployment as canary is not made here: use Knative mode with "
+            "spec.predictor.canaryTrafficPercent"
+        )
+
+
+def check_mode_change(mode: str, was: str) -> Iterator[str]:
+    if mode != was:
+        yield f"update rejected: deploymentMode cannot be changed from '{was}' to '{mode}'"
+
+
+def _check_class(isvc: InferenceService, mode: str) -> Iterator[str]:
+    class_ = isvc.metadata.annotations.get(names.AUTOSCALER_CLASS)
+    if class_ is None:
+        return
+    if class_ not in _CLASSES:
+        yield f"[{class_}] is not a supported autoscaler class type.\n"
+
+
+def _check_predictor(predictor: Predictor) -> Iterator[str]:
+    said = said_frameworks(predictor)
+    custom = [c for c in predictor.containers if c.name != names.TRANSFORMER_CONTAINER]
+    given = len(said) + (predictor.model is not None) + bool(custom)
+    if given != 1:
+        yield f"exactly one of [{_IMPLEMENTATIONS}] must be specified in PredictorSpec"
+    if custom and names.CONTAINER not in [c.name for c in custom]:
+        yield (
+            f"spec.predictor.containers: one of them must be named {names.CONTAINER!r}: it is the "
+            "one that serves"
+        )
+    if predictor.worker_spec is not None:
+        yield "spec.predictor.workerSpec: one machine runs no model over several: leave it out"
+    model = predictor.model
+    if model is None:
+        return
+    if not model.model_format.name:
+        yield "spec.predictor.model.modelFormat.name: required: which kind of model is it?"
+    if model.storage is not None:
+        yield (
+            "spec.predictor.model.storage: the secret storage-config is not read here: "
+            "say storageUri"
+        )
+    if model.storage_uri is not None:
+        yield from check_storage_uri(model.storage_uri, "spec.predictor.model.storageUri")
+
+
+def check_storage_uri(uri: str, path: str) -> Iterator[str]:
+    """Nothing for a path of this machine, `file://` and `pvc://`."""
+    scheme, colon, rest = uri.partition("://")
+    if not colon or scheme in _LOCAL:
+        if not (rest if colon else uri).strip("/"):
+            yield f"{path}: StorageUri [{uri}] names no folder"
+        return
+    if scheme in _REMOTE:
+        yield (
+            f"{path}: {scheme}:// is not fetched here: copy the model to this machine and say "
+            "file:///path/to/model, or pvc://claim/path"
+        )
+        return
+    yield (
+        "storageUri, must be one of: [gs://, s3://, pvc://, file://, https://, http://, hf://] or "
+        f"be an absolute or relative local path. StorageUri [{uri}] is not supported."
+    )
+
+
+def _check_component(
+    component: Component, name: str, isvc: InferenceService, mode: str
+) -> Iterator[str]:
+    low, high = component.min_replicas, component.max_replicas or 0
+    if low is not None and low < 0:
+        yield "'MinReplicas' cannot be less than 0"
+    if high < 0:
+        yield "'MaxReplicas' cannot be less than 0"
+    if high and low is not None and low > high:
+        yield "'MinReplicas' cannot be greater than MaxReplicas"
+    if component.container_concurrency is not None and component.container_concurrency < 0:
+        yield "'ContainerConcurrency' cannot be less than 0"
+    percent = component.canary_traffic_percent
+    if percent is not None and not 0 <= percent <= 100:
+        yield f"spec.{name}.canaryTrafficPercent: {percent} is not within 0..100"
+    yield from _check_metric(component, name, mode)
+    for i, volume in enumerate(component.storage_uris):
+        yield from check_storage_uri(volume.uri, f"spec.{name}.storageUris[{i}].uri")
+    for field in ("logger", "batcher"):
+        if getattr(component, field) is not None:
+            yield f"spec.{name}.{field}: KServe's agent is not run beside the model here yet"
+    yield from _check_auto_scaling(component, name)
+
+
+def _check_metric(component: Component, name: str, mode: str) -> Iterator[str]:
+    metric, target = component.scale_metric, component.scale_target
+    supported = _HPA_METRICS if mode == names.STANDARD else _KNATIVE_METRICS
+    if metric is not None and metric not in supported:
+        yield f"[{metric}] is not a supported metric.\n"
+        return
+    percent = metric in _HPA_METRICS or (metric is None and mode == names.STANDARD)
+    if percent and target is not None and not 1 <= target <= 100:
+        yield "the target utilization percentage should be a [1-100] integer"
+    kind = component.scale_metric_type
+    if kind is not None and kind not in ("Utilization", "AverageValue"):
+        yield f"spec.{name}.scaleMetricType: {kind!r} is neither Utilization nor AverageValue"
+
+
+def _check_auto_scaling(component: Component, name: str) -> Iterator[str]:
+    scaling = component.auto_scaling
+    for i, metric in enumerate(scaling.metrics if scaling else ()):
+        path = f"spec.{name}.autoScaling.metrics[{i}]"
+        if metric.type != "Resource":
+            yield (
+                f"{path}.type: {metric.type} needs the autoscaler class keda: write a ScaledObject "
+                "for the Deployment and set autoscalerClass external"
+            )
+        elif metric.resource is None or metric.resource.name not in _HPA_METRICS:
+            yield f"{path}.resource: name must be cpu or memory"

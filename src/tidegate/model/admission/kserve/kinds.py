@@ -1,0 +1,103 @@
+"""Admission of KServe's kinds: defaults, then everything that is wrong in one refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from tidegate.model import kserve_names as names
+from tidegate.model import labels
+from tidegate.model.admission.kserve.checks import check_inference_service, check_mode_change
+from tidegate.model.admission.kserve.defaults import default_inference_service
+from tidegate.model.admission.metadata import check_metadata, check_metadata_change
+from tidegate.model.errors import BadRequest, Invalid
+from tidegate.model.kinds import kind_of
+from tidegate.model.kserve import (
+    ClusterServingRuntime,
+    Component,
+    InferenceService,
+    ServingRuntime,
+    ServingRuntimeSpec,
+)
+from tidegate.model.meta import Object
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+KSERVE: tuple[type[Object], ...] = (InferenceService, ServingRuntime, ClusterServingRuntime)
+_WEBHOOK = "inferenceservice.kserve-webhook-server.validator"
+_RUNTIME_WEBHOOK = "servingruntime.kserve-webhook-server.validator"
+
+
+def admit_kserve(obj: ObjectT, old: ObjectT | None, *, default_mode: str) -> ObjectT:
+    """The object with defaults. Raises `Invalid` for its metadata, else `BadRequest` as the webhook."""
+    meta = check_metadata(obj.metadata, labels.dns1123_subdomain)
+    if old is not None:
+        meta += check_metadata_change(obj.metadata, old.metadata)
+    if meta:
+        raise Invalid(kind_of(obj).qualified, obj.metadata.name, meta)
+    if isinstance(obj, ServingRuntime | ClusterServingRuntime):
+        found = list(_check_runtime(obj.spec))
+        _refuse(_RUNTIME_WEBHOOK, found)
+        return obj
+    assert isinstance(obj, InferenceService)
+    isvc = default_inference_service(obj)
+    mode = mode_of(isvc, default_mode)
+    found = list(check_inference_service(isvc, mode))
+    if isinstance(old, InferenceService):
+        found += check_mode_change(mode, mode_of(old, default_mode))
+    _refuse(_WEBHOOK, found)
+    return isvc  # type: ignore[return-value]  # the same type came in
+
+
+def mode_of(isvc: InferenceService, default_mode: str) -> str:
+    """Standard or Knative: the one it was made with, else its annotation's, else the default."""
+    if isvc.metadata.annotations.get(names.DEPLOYMENT_MODE) in names.MODES:
+        return names.MODES[isvc.metadata.annotations[names.DEPLOYMENT_MODE]]
+    made = isvc.status.deployment_mode if isvc.status else None
+    return made or default_mode
+
+
+def kserve_notes(obj: Object, *, default_mode: str) -> list[str]:
+    """What is accepted and has no effect, a sentence each."""
+    if not isinstance(obj, InferenceService):
+        return []
+    mode = mode_of(obj, default_mode)
+    found = list(_component_notes(obj.spec.predictor, "predictor", mode))
+    if obj.spec.transformer is not None:
+        found += _component_notes(obj.spec.transformer, "transformer", mode)
+    return found
+
+
+def _component_notes(component: Component, name: str, mode: str) -> Iterator[str]:
+    if mode != names.STANDARD:
+        return
+    for field, value in (
+        ("canaryTrafficPercent", component.canary_traffic_percent),
+        ("containerConcurrency", component.container_concurrency),
+        ("timeout", component.timeout),
+    ):
+        if value is not None:
+            yield f"spec.{name}.{field}: has no effect in Standard mode, as in KServe: Knative mode has it"
+
+
+def _check_runtime(spec: ServingRuntimeSpec) -> Iterator[str]:
+    if not spec.containers:
+        yield "spec.containers: a runtime needs one"
+    if spec.multi_model:
+        yield "spec.multiModel: ModelMesh is not served here: leave it out"
+    if spec.worker_spec is not None:
+        yield "spec.workerSpec: one machine runs no model over several: leave it out"
+    seen: set[tuple[str, str | None, int | None]] = set()
+    for model in spec.supported_model_formats:
+        key = (model.name, model.version, model.priority)
+        if model.auto_select and model.priority is not None and key in seen:
+            yield f"Different priorities should be assigned for the model format {model.name!r}"
+        seen.add(key)
+
+
+def _refuse(webhook: str, found: list[str]) -> None:
+    if found:
+        text = "; ".join(sentence.strip() for sentence in found)
+        raise BadRequest(f'admission webhook "{webhook}" denied the request: {text}')
+
+
+__all__ = ["KSERVE", "admit_kserve", "kserve_notes", "mode_of"]

@@ -1,0 +1,256 @@
+"""What an InferenceService is made of, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
+from tidegate.controllers.kserve.scaling import desired_hpa
+from tidegate.controllers.kserve.serverless import (
+    Latest,
+    desired_ksvc,
+    rolled_out,
+    traffic,
+)
+from tidegate.controllers.kserve.standard import (
+    carry_deployment,
+    desired_deployment,
+    desired_ingress,
+    desired_service,
+)
+from tidegate.model.admission import admit_kserve
+from tidegate.model.kserve import ComponentStatus, InferenceService
+from tidegate.model.serving import TrafficTarget
+from tidegate.model.wire import read, to_raw
+from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
+from tidegate.policy.errors import BadConfig
+from tidegate.policy.kserve_builtin import built_in_runtimes
+from tidegate.policy.kserve_runtimes import choose_runtime
+
+CUSTOM = {"containers": [{"image": "kserve/sklearnserver:v0.12", "args": ["--model_name=iris"]}]}
+
+
+def isvc(predictor: dict[str, Any], mode: str = "Standard", **more: Any) -> InferenceService:
+    meta = {"name": "iris", "namespace": "default", "uid": "u-1", **more.pop("metadata", {})}
+    raw = {"metadata": meta, "spec": {"predictor": predictor, **more}}
+    given, _ = read(raw, InferenceService)
+    return admit_kserve(given, None, default_mode=mode)
+
+
+def pods(of: InferenceService, component: str = "predictor") -> ComponentPods:
+    part = getattr(of.spec, component)
+    model = getattr(part, "model", None)
+    runtime = choose_runtime(model, (), built_in_runtimes()) if model else None
+    return plan_pods(of, component, part, runtime)
+
+
+def raw_pods(of: InferenceService, component: str = "predictor") -> dict[str, Any]:
+    return to_raw(pods(of, component).spec)
+
+
+def test_a_model_on_this_machine_is_mounted_where_the_server_looks():
+    spec = raw_pods(isvc({"sklearn": {"storageUri": "file:///models/iris"}}))
+    (container,) = spec["containers"]
+    assert "--model_dir=/mnt/models" in container["args"]
+    assert "--model_name=iris" in container["args"]
+    assert list(container["volumeMounts"]) == [
+        {"name": "kserve-provision-location", "mountPath": "/mnt/models", "readOnly": True}
+    ]
+    assert list(spec["volumes"]) == [
+        {"name": "kserve-provision-location", "hostPath": {"path": "/models/iris"}}
+    ]
+
+
+def test_a_model_in_a_claim_is_its_sub_path():
+    spec = raw_pods(isvc({"sklearn": {"storageUri": "pvc://models/iris/v1"}}))
+    (mount,) = spec["containers"][0]["volumeMounts"]
+    assert mount["subPath"] == "iris/v1"
+    (volume,) = spec["volumes"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "models"}
+
+
+def test_a_custom_container_is_told_whose_it_is_and_may_name_its_model():
+    given = {"containers": [{"image": "x:1", "env": [{"name": "STORAGE_URI", "value": "/m"}]}]}
+    spec = raw_pods(isvc(given))
+    (container,) = spec["containers"]
+    assert {"name": "INFERENCE_SERVICE_NAME", "value": "iris"} in container["env"]
+    assert container["volumeMounts"][0]["mountPath"] == "/mnt/models"
+
+
+def test_a_transformer_is_told_where_its_predictor_is_unless_it_knows():
+    given = isvc(CUSTOM, transformer={"containers": [{"image": "t:1"}]})
+    assert list(raw_pods(given, "transformer")["containers"][0]["args"]) == [
+        "--model_name",
+        "iris",
+        "--predictor_host",
+        "iris-predictor.default",
+        "--http_port",
+        "8080",
+    ]
+    knows = isvc(CUSTOM, transformer={"containers": [{"image": "t:1", "args": ["--model_name=x"]}]})
+    args = raw_pods(knows, "transformer")["containers"][0]["args"]
+    assert args.count("--model_name=x") == 1
+    assert "--model_name" not in args
+
+
+def test_standard_mode_has_kserves_names_labels_and_ports():
+    given = isvc(CUSTOM)
+    deployment = desired_deployment(given, given.spec.predictor, pods(given), "hpa")
+    assert deployment.metadata.name == "iris-predictor"
+    assert deployment.spec.replicas is None
+    assert deployment.spec.selector.match_labels == {"app": "isvc.iris-predictor"}
+    template = deployment.spec.template
+    assert template.metadata is not None
+    assert template.metadata.labels == {
+        "app": "isvc.iris-predictor",
+        "component": "predictor",
+        "serving.kserve.io/inferenceservice": "iris",
+    }
+    probe = template.spec.containers[0].readiness_probe
+    assert probe is not None
+    assert probe.tcp_socket is not None
+    assert probe.tcp_socket.port == 8080
+    service = to_raw(desired_service(given, pods(given)))
+    assert service["spec"]["selector"] == {"app": "isvc.iris-predictor"}
+    (port,) = service["spec"]["ports"]
+    assert port == {"name": "iris-predictor", "port": 80, "targetPort": 8080, "protocol": "TCP"}
+
+
+def test_the_size_stays_its_scalers_unless_the_class_is_none():
+    given = isvc({**CUSTOM, "minReplicas": 2})
+    wanted = desired_deployment(given, given.spec.predictor, pods(given), "external")
+    scaled = desired_deployment(given, given.spec.predictor, pods(given), "none")
+    assert scaled.spec.replicas == 2
+    assert carry_deployment(scaled, wanted).spec.replicas == 2
+    assert carry_deployment(wanted, scaled).spec.replicas == 2
+
+
+def test_carrying_twice_changes_nothing():
+    given = isvc(CUSTOM)
+    wanted = desired_deployment(given, given.spec.predictor, pods(given), "hpa")
+    once = carry_deployment(wanted, wanted)
+    assert carry_deployment(once, wanted) == once
+
+
+@pytest.mark.parametrize(
+    ("fields", "low", "high", "target"),
+    [
+        ({}, 1, 1, 80),
+        ({"minReplicas": 0, "maxReplicas": 10, "scaleTarget": 10}, 1, 10, 10),
+        ({"minReplicas": 3}, 3, 3, 80),
+    ],
+)
+def test_the_hpa_of_a_component(fields, low, high, target):
+    given = isvc({**CUSTOM, **fields})
+    spec = to_raw(desired_hpa(given, given.spec.predictor, "predictor"))["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (low, high)
+    assert spec["scaleTargetRef"]["name"] == "iris-predictor"
+    assert spec["metrics"][0]["resource"] == {
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": target},
+    }
+
+
+def test_the_ingress_has_the_services_host_and_each_components():
+    given = isvc(CUSTOM, transformer={"containers": [{"image": "t:1"}]})
+    rules = to_raw(desired_ingress(given, InferenceConfig()))["spec"]["rules"]
+    backends = {
+        rule["host"]: rule["http"]["paths"][0]["backend"]["service"]["name"] for rule in rules
+    }
+    assert backends == {
+        "iris-default.example.com": "iris-transformer",
+        "iris-predictor-default.example.com": "iris-predictor",
+        "iris-transformer-default.example.com": "iris-transformer",
+    }
+
+
+# --- Knative mode
+
+
+def test_knative_mode_turns_scaling_fields_into_annotations():
+    given = isvc({**CUSTOM, "maxReplicas": 3, "scaleTarget": 5, "timeout": 12}, "Knative")
+    ksvc = desired_ksvc(given, given.spec.predictor, pods(given), ComponentStatus())
+    assert ksvc.metadata.name == "iris-predictor"
+    template = ksvc.spec.template
+    assert template.metadata is not None
+    assert template.metadata.annotations == {
+        "autoscaling.knative.dev/class": "kpa.autoscaling.knative.dev",
+        "autoscaling.knative.dev/min-scale": "1",
+        "autoscaling.knative.dev/max-scale": "3",
+        "autoscaling.knative.dev/target": "5",
+    }
+    assert (template.spec.timeout_seconds, template.spec.response_start_timeout_seconds) == (12, 12)
+
+
+def split(predictor: dict[str, Any], rolled_out_last: str | None) -> list[tuple[Any, Any, Any]]:
+    given = isvc({**CUSTOM, **predictor}, "Knative")
+    was = ComponentStatus(latest_rolledout_revision=rolled_out_last)
+    return [
+        (t.revision_name or "latest", t.percent, t.tag)
+        for t in traffic(given.spec.predictor, given, was)
+    ]
+
+
+def test_a_canary_takes_its_share_from_the_revision_rolled_out_last():
+    assert split({}, "r-1") == [("latest", 100, None)]
+    assert split({"canaryTrafficPercent": 10}, None) == [("latest", 100, None)]
+    assert split({"canaryTrafficPercent": 10}, "r-1") == [("latest", 10, None), ("r-1", 90, "prev")]
+    assert split({"canaryTrafficPercent": 100}, "r-1") == [("latest", 100, None)]
+    assert split({"canaryTrafficPercent": 0}, "r-1") == [("latest", 0, None), ("r-1", 100, "prev")]
+
+
+def after(was: ComponentStatus, latest: str, **shares: int) -> ComponentStatus:
+    targets = [
+        TrafficTarget(revision_name=name, percent=share, latest_revision=name == latest)
+        for name, share in shares.items()
+    ]
+    return rolled_out(was, targets, Latest(latest, latest))
+
+
+def test_a_revision_is_rolled_out_once_it_has_all_the_traffic():
+    first = after(ComponentStatus(), "a", a=100)
+    assert first.latest_rolledout_revision == "a"
+    canary = after(first, "b", b=10, a=90)
+    assert canary.latest_rolledout_revision == "a"
+    promoted = after(canary, "b", b=100)
+    assert promoted.latest_rolledout_revision == "b"
+    assert promoted.previous_rolledout_revision == "a"
+
+
+def test_taking_traffic_back_from_a_rolled_out_revision_rolls_it_back():
+    promoted = ComponentStatus(latest_rolledout_revision="b", previous_rolledout_revision="a")
+    targets = [
+        TrafficTarget(revision_name="b", percent=10, latest_revision=True),
+        TrafficTarget(revision_name="b", percent=90, latest_revision=False),
+    ]
+    back = rolled_out(promoted, targets, Latest("b", "b"))
+    assert back.latest_rolledout_revision == "a"
+
+
+# --- settings
+
+
+def test_the_config_map_says_mode_and_hosts():
+    config = parse_inference_config(
+        {
+            "deploy": '{"defaultDeploymentMode": "Serverless"}',
+            "ingress": '{"ingressDomain": "my.org", "domainTemplate": "{{.Name}}.{{.IngressDomain}}"}',
+        }
+    )
+    assert config.default_mode == "Knative"
+    assert config.host("iris", "default") == "iris.my.org"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "says"),
+    [
+        ("deploy", "{", 'failed to parse "deploy"'),
+        ("deploy", '{"defaultDeploymentMode": "ModelMesh"}', "no deployment mode here"),
+        ("ingress", '{"domainTemplate": "{{.Nope}}"}', "domainTemplate"),
+    ],
+)
+def test_a_config_map_that_cannot_be_read_is_refused(key, text, says):
+    with pytest.raises(BadConfig, match=says):
+        parse_inference_config({key: text})

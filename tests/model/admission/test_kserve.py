@@ -1,0 +1,150 @@
+"""InferenceServices as KServe's webhook would have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tidegate.model.admission import admit_kserve, kserve_notes
+from tidegate.model.errors import BadRequest
+from tidegate.model.kserve import InferenceService, InferenceServiceStatus, ServingRuntime
+from tidegate.model.wire import read, to_raw
+
+SKLEARN = {"sklearn": {"storageUri": "file:///models/iris"}}
+
+
+def isvc(predictor: dict[str, Any], **more: Any) -> InferenceService:
+    annotations = more.pop("annotations", {})
+    name = more.pop("name", "iris")
+    raw = {
+        "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+        "spec": {"predictor": predictor, **more},
+    }
+    value, reading = read(raw, InferenceService)
+    assert not reading.unknown
+    return value
+
+
+def admitted(predictor: dict[str, Any], mode: str = "Standard", **more: Any) -> dict[str, Any]:
+    return to_raw(admit_kserve(isvc(predictor, **more), None, default_mode=mode))
+
+
+def refusal(predictor: dict[str, Any], mode: str = "Standard", **more: Any) -> str:
+    with pytest.raises(BadRequest) as refused:
+        admit_kserve(isvc(predictor, **more), None, default_mode=mode)
+    prefix, _, text = refused.value.message.partition(" denied the request: ")
+    assert prefix == 'admission webhook "inferenceservice.kserve-webhook-server.validator"'
+    return text
+
+
+def test_a_framework_key_is_read_back_as_model():
+    predictor = admitted(SKLEARN)["spec"]["predictor"]
+    assert predictor == {
+        "model": {
+            "modelFormat": {"name": "sklearn"},
+            "storageUri": "file:///models/iris",
+            "protocolVersion": "v1",
+        }
+    }
+
+
+@pytest.mark.parametrize(("key", "protocol"), [("onnx", "v2"), ("xgboost", "v1"), ("triton", "v2")])
+def test_each_framework_has_its_protocol(key, protocol):
+    model = admitted({key: {"storageUri": "/m"}})["spec"]["predictor"]["model"]
+    assert model["protocolVersion"] == protocol
+
+
+def test_a_single_container_without_a_name_is_the_serving_one():
+    predictor = admitted({"containers": [{"image": "python:3"}]})["spec"]["predictor"]
+    assert [c["name"] for c in predictor["containers"]] == ["kserve-container"]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"), [("RawDeployment", "Standard"), ("Serverless", "Knative")]
+)
+def test_old_names_of_modes_become_todays(written, stored):
+    key = "serving.kserve.io/deploymentMode"
+    assert admitted(SKLEARN, annotations={key: written})["metadata"]["annotations"] == {key: stored}
+
+
+@pytest.mark.parametrize(
+    ("predictor", "text"),
+    [
+        ({}, "exactly one of [SKLearn, "),
+        ({**SKLEARN, "containers": [{"image": "x:1"}]}, "must be specified in PredictorSpec"),
+        ({**SKLEARN, "minReplicas": -1}, "'MinReplicas' cannot be less than 0"),
+        ({**SKLEARN, "maxReplicas": -1}, "'MaxReplicas' cannot be less than 0"),
+        (
+            {**SKLEARN, "minReplicas": 3, "maxReplicas": 2},
+            "'MinReplicas' cannot be greater than MaxReplicas",
+        ),
+        ({**SKLEARN, "scaleMetric": "gpu"}, "[gpu] is not a supported metric."),
+        ({**SKLEARN, "scaleMetric": "rps"}, "[rps] is not a supported metric."),
+        (
+            {**SKLEARN, "scaleMetric": "cpu", "scaleTarget": 101},
+            "the target utilization percentage should be a [1-100] integer",
+        ),
+        (
+            {"sklearn": {"storageUri": "s3://models/iris"}},
+            "spec.predictor.model.storageUri: s3:// is not fetched here",
+        ),
+        ({"sklearn": {"storageUri": "ftp://models/iris"}}, "[ftp://models/iris] is not supported"),
+        (
+            {"model": {"storageUri": "/m"}},
+            "spec.predictor.model.modelFormat.name: required",
+        ),
+        ({"containers": [{"name": "other", "image": "x:1"}]}, "must be named 'kserve-container'"),
+        ({**SKLEARN, "workerSpec": {}}, "spec.predictor.workerSpec"),
+    ],
+)
+def test_what_is_wrong_is_named(predictor, text):
+    assert text in refusal(predictor)
+
+
+def test_equal_bounds_and_no_upper_bound_are_fine():
+    admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 2})
+    admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 0})
+
+
+def test_rps_is_a_metric_in_knative_mode():
+    admitted({**SKLEARN, "scaleMetric": "rps", "scaleTarget": 500}, mode="Knative")
+
+
+def test_a_bad_name_quotes_the_rule():
+    assert "[a-z]([-a-z0-9]*[a-z0-9])?" in refusal(SKLEARN, name="1iris")
+
+
+def test_an_unknown_autoscaler_class_is_refused():
+    key = "serving.kserve.io/autoscalerClass"
+    text = refusal(SKLEARN, annotations={key: "magic"})
+    assert text == "[magic] is not a supported autoscaler class type."
+
+
+def test_the_mode_cannot_change():
+    key = "serving.kserve.io/deploymentMode"
+    old = admit_kserve(isvc(SKLEARN), None, default_mode="Standard")
+    with pytest.raises(BadRequest, match="cannot be changed from 'Standard' to 'Knative'"):
+        admit_kserve(isvc(SKLEARN, annotations={key: "Knative"}), old, default_mode="Standard")
+
+
+def test_a_changed_default_does_not_move_what_was_made_before():
+    made = InferenceServiceStatus(deployment_mode="Standard")
+    old = InferenceService(metadata=isvc(SKLEARN).metadata, spec=isvc(SKLEARN).spec, status=made)
+    admit_kserve(old, old, default_mode="Knative")
+
+
+def test_fields_without_effect_in_standard_mode_are_named():
+    given = isvc({**SKLEARN, "canaryTrafficPercent": 10, "timeout": 5})
+    notes = kserve_notes(given, default_mode="Standard")
+    assert [note.partition(":")[0] for note in notes] == [
+        "spec.predictor.canaryTrafficPercent",
+        "spec.predictor.timeout",
+    ]
+    assert kserve_notes(given, default_mode="Knative") == []
+
+
+def test_a_runtime_needs_a_container():
+    empty, _ = read({"metadata": {"name": "r", "namespace": "default"}}, ServingRuntime)
+    with pytest.raises(BadRequest, match=r"spec\.containers: a runtime needs one"):
+        admit_kserve(empty, None, default_mode="Standard")
