@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.apiserver.selectors import label_text, parse_fields, parse_labels
+from tidegate.apiserver.selectors import parse_fields, parse_labels
 from tidegate.model.core import ConfigMap, Event, Pod, PodSpec, PodStatus
 from tidegate.model.errors import BadRequest
+from tidegate.model.label_text import selector_text
 from tidegate.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, ObjectReference
 
 LABELS = {"app": "web", "tier": "front", "empty": ""}
@@ -89,5 +90,5 @@ def test_a_selector_as_text_selects_the_same():
             LabelSelectorRequirement(key="old", operator="DoesNotExist"),
         ),
     )
-    assert label_text(selector) == "app=web,tier in (back,front),!old"
-    assert all(term.holds(LABELS) for term in parse_labels(label_text(selector)))
+    assert selector_text(selector) == "app=web,tier in (back,front),!old"
+    assert all(term.holds(LABELS) for term in parse_labels(selector_text(selector)))

@@ -14,15 +14,15 @@ from tidegate.apiserver import discovery, protobuf, resources, reviews, selector
 from tidegate.apiserver.access import INTO_PODS, READS, WRITES, Action, Role, refusal
 from tidegate.apiserver.applying import APPLY_MEDIA
 from tidegate.model.columns import columns_of
-from tidegate.model.kinds import KINDS, Kind
+from tidegate.model.kinds import KINDS, SERVED, Kind
 
 PAGE = Path(__file__).parents[2] / "docs/kubernetes-api.md"
 
 
 def kinds() -> list[str]:
-    """Every kind with its names, subresources and columns."""
+    """Every kind and version with its names, subresources and columns."""
     rows = []
-    for kind in KINDS:
+    for kind in SERVED:
         names = ", ".join(f"`{name}`" for name in (kind.plural, *kind.short_names))
         columns = ", ".join(c.name + ("*" if c.priority else "") for c in columns_of(kind))
         rows.append(

@@ -9,19 +9,16 @@ from typing import Any
 
 import msgspec
 
-from tidegate.apiserver.selectors import label_text
 from tidegate.model.errors import BadRequest, Cause, Invalid
-from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
+from tidegate.model.scale import scale_view, with_replicas
 
 API_VERSION, KIND = "autoscaling/v1", "Scale"
 
 
 def scale_of(obj: Object) -> dict[str, Any]:
     """The Scale of an object whose kind has one. Its version is the object's."""
-    meta = obj.metadata
-    spec, status = getattr(obj, "spec", None), getattr(obj, "status", None)
-    selector = getattr(spec, "selector", None)
+    meta, view = obj.metadata, scale_view(obj)
     return {
         "kind": KIND,
         "apiVersion": API_VERSION,
@@ -32,11 +29,8 @@ def scale_of(obj: Object) -> dict[str, Any]:
             "resourceVersion": meta.resource_version,
             "creationTimestamp": meta.creation_timestamp,
         },
-        "spec": {"replicas": _count(spec, default=1)},
-        "status": {
-            "replicas": _count(status, default=0),
-            "selector": label_text(selector) if selector is not None else "",
-        },
+        "spec": {"replicas": view.replicas},
+        "status": {"replicas": view.observed, "selector": view.selector},
     }
 
 
@@ -65,15 +59,4 @@ def scaled(obj: Object, scale: Any) -> Object:
         resource_version=said.get("resourceVersion") or None,
         uid=said.get("uid") or obj.metadata.uid,
     )
-    assert kind_of(obj).has_scale
-    spec: Any = getattr(obj, "spec", None)
-    changes: dict[str, Any] = {
-        "metadata": meta,
-        "spec": msgspec.structs.replace(spec, replicas=replicas),
-    }
-    return msgspec.structs.replace(obj, **changes)
-
-
-def _count(part: Any, *, default: int) -> int:
-    replicas = getattr(part, "replicas", None)
-    return default if replicas is None else int(replicas)
+    return msgspec.structs.replace(with_replicas(obj, replicas), metadata=meta)

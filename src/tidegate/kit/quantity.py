@@ -62,3 +62,43 @@ def cpu_milli(text: str | int | float) -> int:
 def as_bytes(text: str | int | float) -> int:
     """Memory or storage in bytes, rounded up."""
     return ceil(parse_quantity(text))
+
+
+_DECIMAL = ("m", "", "k", "M", "G", "T", "P", "E")
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+
+
+def milli(text: str | int | float) -> int:
+    """Thousandths of the unit, rounded up. Raises `BadQuantity`."""
+    return ceil(parse_quantity(text) * 1000)
+
+
+def milli_text(thousandths: int, *, binary: bool = False) -> str:
+    """Thousandths as Kubernetes writes them: `250m`, `12`, `1k`. `binary`: whole numbers from 1024 on
+    with a power of 1024 (`128Mi`), as memory is written."""
+    if thousandths % 1000 == 0:
+        whole = thousandths // 1000
+        if binary and abs(whole) >= 1024:
+            return _reduced(whole, 1024, _BINARY)
+        return _reduced(whole, 1000, _DECIMAL[1:])
+    return f"{thousandths}m"
+
+
+def canonical_quantity(text: str | int | float) -> str:
+    """The one way in which Kubernetes writes a quantity back. Raises `BadQuantity`.
+
+    Smaller parts than thousandths are kept as they were written.
+    """
+    value = parse_quantity(text)
+    thousandths = value * 1000
+    if thousandths != int(thousandths):
+        return str(text)
+    return milli_text(int(thousandths), binary=str(text).strip().endswith("i"))
+
+
+def _reduced(whole: int, base: int, suffixes: tuple[str, ...]) -> str:
+    """With the greatest suffix that leaves a whole number."""
+    place = 0
+    while whole and whole % base == 0 and place < len(suffixes) - 1:
+        whole, place = whole // base, place + 1
+    return f"{whole}{suffixes[place]}"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from tidegate.model import (
     apps,
+    autoscaling,
+    autoscaling_columns,
     core,
     core_columns,
     endpoints,
@@ -53,6 +55,7 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
     StorageClass: STORAGE_CLASS,
     ServiceAccount: SERVICE_ACCOUNT,
+    autoscaling.HorizontalPodAutoscaler: autoscaling_columns.AUTOSCALER,
     serving.Service: knative_columns.SERVICE,
     serving.Configuration: knative_columns.CONFIGURATION,
     serving.Revision: knative_columns.REVISION,

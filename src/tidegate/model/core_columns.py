@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tidegate.model import core
+from tidegate.model import core, label_text
 from tidegate.model.ages import UNKNOWN, age_of
 from tidegate.model.column import AGE, NAME, NONE, Cell, number, text, wide
 from tidegate.model.conditions import find
@@ -71,17 +71,7 @@ def _joined(containers: Sequence[Container], field: str) -> str:
 
 def selector_text(selector: LabelSelector) -> str:
     """A selector as it is typed on a command line: `app=web,tier in (a,b),!old`."""
-    terms = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
-    for term in selector.match_expressions:
-        values = ",".join(sorted(term.values))
-        terms.append(
-            {
-                "In": f"{term.key} in ({values})",
-                "NotIn": f"{term.key} notin ({values})",
-                "Exists": term.key,
-            }.get(term.operator, f"!{term.key}")
-        )
-    return ",".join(terms) or NONE
+    return label_text.selector_text(selector) or NONE
 
 
 # --- services, nodes, and the rest of core

@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tidegate.model import apps, core, endpoints, ingresses, networking, serving
+from tidegate.model import (
+    apps,
+    autoscaling,
+    autoscaling_versions,
+    core,
+    endpoints,
+    ingresses,
+    networking,
+    serving,
+)
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.meta import Object
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -178,6 +187,16 @@ KINDS: tuple[Kind, ...] = (
         has_scale=True,
     ),
     Kind(
+        autoscaling.HorizontalPodAutoscaler,
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        "horizontalpodautoscaler",
+        ("hpa",),
+        ("all",),
+    ),
+    Kind(
         serving.Service,
         _SERVING,
         "v1",
@@ -273,7 +292,32 @@ def in_version(
 
 
 #: The other versions of kinds above, newest first.
-VERSIONS: tuple[Kind, ...] = ()
+VERSIONS: tuple[Kind, ...] = (
+    in_version(
+        autoscaling.HorizontalPodAutoscaler,
+        "v1",
+        Form(
+            autoscaling_versions.V1Autoscaler,
+            autoscaling_versions.v1_up,
+            autoscaling_versions.v1_down,
+        ),
+    ),
+    in_version(
+        autoscaling.HorizontalPodAutoscaler,
+        "v2beta2",
+        deprecated=autoscaling_versions.deprecated("v2beta2", "1.23", "1.26"),
+    ),
+    in_version(
+        autoscaling.HorizontalPodAutoscaler,
+        "v2beta1",
+        Form(
+            autoscaling_versions.V2beta1Autoscaler,
+            autoscaling_versions.v2beta1_up,
+            autoscaling_versions.v2beta1_down,
+            autoscaling_versions.deprecated("v2beta1", "1.22", "1.25"),
+        ),
+    ),
+)
 
 #: All that has a path.
 SERVED: tuple[Kind, ...] = (*KINDS, *VERSIONS)

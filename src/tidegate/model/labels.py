@@ -128,6 +128,13 @@ def config_key(text: str) -> tuple[str, ...]:
     return tuple(problems)
 
 
+def path_segment(text: str) -> tuple[str, ...]:
+    """Why this can't be one step of a URL's path."""
+    if text in (".", ".."):
+        return (f"may not be '{text}'",)
+    return tuple(f"may not contain '{sign}'" for sign in ("/", "%") if sign in text)
+
+
 def env_name(text: str) -> tuple[str, ...]:
     """Why this is no environment variable: printable ASCII without `=` (the rule since 1.32)."""
     if text and all(" " <= c <= "~" and c != "=" for c in text):

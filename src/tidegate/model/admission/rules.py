@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from tidegate.model import apps, core, endpoints, ingresses, labels
-from tidegate.model.admission import cluster, data_maps, pods, services, workloads
+from tidegate.model import apps, autoscaling, core, endpoints, ingresses, labels
+from tidegate.model.admission import autoscalers, cluster, data_maps, pods, services, workloads
 from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import ingresses as ingress_rules
 from tidegate.model.admission import storage as storage_rules
@@ -57,6 +57,9 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
         workloads.default_replica_set,
         workloads.check_replica_set,
         workloads.check_replica_set_change,
+    ),
+    autoscaling.HorizontalPodAutoscaler: Rules(
+        autoscalers.default_autoscaler, autoscalers.check_autoscaler
     ),
     core.Service: Rules(
         services.default_service,

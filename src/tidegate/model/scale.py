@@ -1,0 +1,49 @@
+"""How many replicas an object of any kind that has a scale asks for, has, and by which pods. Pure.
+
+The scale subresource of the API and the autoscalers see objects through this.
+Source: k8s.io/api autoscaling/v1 (Scale).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from tidegate.model.kinds import kind_of
+from tidegate.model.label_text import selector_text
+from tidegate.model.meta import Object
+
+T = TypeVar("T", bound=Object)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleView:
+    """`replicas`: wished. `observed`: there, as the status says. `selector`: of the pods, as text;
+    empty when the object names none."""
+
+    replicas: int
+    observed: int
+    selector: str
+
+
+def scale_view(obj: Object) -> ScaleView:
+    """The scale of an object whose kind has one."""
+    spec, status = getattr(obj, "spec", None), getattr(obj, "status", None)
+    selector = getattr(spec, "selector", None)
+    text = selector_text(selector) if selector is not None else ""
+    return ScaleView(_count(spec, default=1), _count(status, default=0), text)
+
+
+def with_replicas(obj: T, replicas: int) -> T:
+    """The object with another wish."""
+    assert kind_of(obj).has_scale
+    spec: Any = getattr(obj, "spec", None)
+    changed: Any = {"spec": msgspec.structs.replace(spec, replicas=replicas)}
+    return msgspec.structs.replace(obj, **changed)
+
+
+def _count(part: Any, *, default: int) -> int:
+    replicas = getattr(part, "replicas", None)
+    return default if replicas is None else int(replicas)
