@@ -17,7 +17,7 @@ from tidegate.link.gateway import Endpoint
 from tidegate.link.gateway import Revision as RevisionEntry
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod
+from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.meta import Key
 from tidegate.model.serving import Revision
 from tidegate.model.trouble import trouble_of
@@ -35,7 +35,17 @@ class EndpointsController:
 
     def __init__(self, api: Api, table: GatewayTable, config: ClusterConfig) -> None:
         self._api, self._table, self._config = api, table, config
-        self.watches: Sequence[Watch] = (watch_self(Revision), watch_mapped(Pod, self.of_pod))
+        self.watches: Sequence[Watch] = (
+            watch_self(Revision),
+            watch_mapped(Pod, self.of_pod),
+            watch_mapped(ConfigMap, self._of_config),
+        )
+
+    def _of_config(self, config: ConfigMap) -> Iterable[Key]:
+        """Another stable window: samples are kept for as long as it lasts."""
+        if config.key != (names.SYSTEM_NAMESPACE, "config-autoscaler"):
+            return ()
+        return [revision.key for revision in self._api.list(Revision)]
 
     async def reconcile(self, key: Key) -> Next:
         self.publish(key)

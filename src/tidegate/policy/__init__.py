@@ -11,7 +11,7 @@ from tidegate.policy.config_autoscaler import AutoscalerConfig, parse_config_aut
 from tidegate.policy.config_defaults import DefaultsConfig, container_name, parse_config_defaults
 from tidegate.policy.config_deployment import DeploymentConfig, parse_config_deployment
 from tidegate.policy.errors import BadConfig, PolicyError
-from tidegate.policy.kpa import initial_scale, kpa_spec
+from tidegate.policy.kpa import first_replicas, initial_scale, kpa_spec, progress_deadline_s
 
 __all__ = [
     "AutoscalerConfig",
@@ -20,11 +20,13 @@ __all__ = [
     "DeploymentConfig",
     "PolicyError",
     "container_name",
+    "first_replicas",
     "initial_scale",
     "kpa_spec",
     "parse_config_autoscaler",
     "parse_config_defaults",
     "parse_config_deployment",
+    "progress_deadline_s",
     "validate_autoscaling",
     "validate_no_autoscaling",
     "validate_progress_deadline",

@@ -55,7 +55,7 @@ class AutoscalerConfig:
     scale_down_delay_s: float = 0.0
 
 
-_KEYS: tuple[Key, ...] = (
+KEYS: tuple[Key, ...] = (
     ("pod-autoscaler-class", "autoscaler_class", str),
     ("enable-scale-to-zero", "enable_scale_to_zero", parse_bool),
     ("allow-zero-initial-scale", "allow_zero_initial_scale", parse_bool),
@@ -81,7 +81,7 @@ _KEYS: tuple[Key, ...] = (
 
 def parse_config_autoscaler(data: Mapping[str, str]) -> AutoscalerConfig:
     """The settings of a config map's `data`. Raises `BadConfig` with Knative's words."""
-    found = read_keys(NAME, data, _KEYS, opening="failed to parse data: ")
+    found = read_keys(NAME, data, KEYS, opening="failed to parse data: ")
     fraction = found.get("concurrency_target_fraction", 0.0)
     if fraction > 1.0:  # a percentage; up to 1 it is read as a fraction, for old maps' sake
         found["concurrency_target_fraction"] = fraction / 100.0

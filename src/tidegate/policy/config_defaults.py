@@ -47,7 +47,7 @@ class DefaultsConfig:
 
 def parse_config_defaults(data: Mapping[str, str]) -> DefaultsConfig:
     """Raises `BadConfig` with Knative's words."""
-    found = read_keys(NAME, data, _KEYS)
+    found = read_keys(NAME, data, KEYS)
     if "revision_timeout_s" in found:
         found.setdefault("response_start_timeout_s", found["revision_timeout_s"])
     config = DefaultsConfig(**found)
@@ -112,7 +112,7 @@ def _tri_state(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.lower())
 
 
-_KEYS: tuple[Key, ...] = (
+KEYS: tuple[Key, ...] = (
     ("init-container-name-template", "init_container_name_template", _template),
     ("container-name-template", "container_name_template", _template),
     ("allow-container-concurrency-zero", "allow_container_concurrency_zero", parse_bool),

@@ -24,7 +24,7 @@ class DeploymentConfig:
     progress_deadline_s: float = 600.0
 
 
-_KEYS: tuple[Key, ...] = (
+KEYS: tuple[Key, ...] = (
     ("progressDeadline", "progress_deadline_s", parse_seconds),  # the old spelling loses
     ("progress-deadline", "progress_deadline_s", parse_seconds),
 )
@@ -32,7 +32,7 @@ _KEYS: tuple[Key, ...] = (
 
 def parse_config_deployment(data: Mapping[str, str]) -> DeploymentConfig:
     """Raises `BadConfig` with Knative's words."""
-    config = DeploymentConfig(**read_keys(NAME, data, _KEYS))
+    config = DeploymentConfig(**read_keys(NAME, data, KEYS))
     deadline_s = config.progress_deadline_s
     was = format_duration(deadline_s)
     if deadline_s <= 0:

@@ -28,7 +28,7 @@ class GcConfig:
 
 def parse_config_gc(data: Mapping[str, str]) -> GcConfig:
     """Raises `BadConfig` with Knative's words."""
-    config = GcConfig(**read_keys(NAME, data, _KEYS))
+    config = GcConfig(**read_keys(NAME, data, KEYS))
     for key, value_s in (
         ("retain-since-create-time", config.retain_since_create_s),
         ("retain-since-last-active-time", config.retain_since_active_s),
@@ -60,7 +60,7 @@ def _whole(text: str) -> int:
     return parse_int(text, 64)
 
 
-_KEYS: tuple[Key, ...] = (
+KEYS: tuple[Key, ...] = (
     ("retain-since-create-time", "retain_since_create_s", _duration),
     ("retain-since-last-active-time", "retain_since_active_s", _duration),
     ("min-non-active-revisions", "min_non_active", _whole),

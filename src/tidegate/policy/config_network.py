@@ -40,7 +40,7 @@ class NetworkConfig:
 
 def parse_config_network(data: Mapping[str, str]) -> NetworkConfig:
     """Raises `BadConfig` with Knative's words."""
-    config = NetworkConfig(**read_keys(NAME, data, _KEYS))
+    config = NetworkConfig(**read_keys(NAME, data, KEYS))
     if config.rollout_duration_s < 0:
         was = config.rollout_duration_s
         raise BadConfig(NAME, f"rollout-duration must be a positive integer, but was {was}")
@@ -77,7 +77,7 @@ def _enabled(text: str) -> bool:
 
 
 # The old spelling of a key comes before today's, which wins.
-_KEYS: tuple[Key, ...] = (
+KEYS: tuple[Key, ...] = (
     ("domainTemplate", "domain_template", _domain_template),
     ("domain-template", "domain_template", _domain_template),
     ("tagTemplate", "tag_template", _tag_template),

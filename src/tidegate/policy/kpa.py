@@ -73,6 +73,18 @@ def initial_scale(annotations: Mapping[str, str], config: AutoscalerConfig) -> i
     return asked
 
 
+def first_replicas(annotations: Mapping[str, str], config: AutoscalerConfig) -> int:
+    """The replicas of a revision's new Deployment: the annotation as written, even 0, else the
+    cluster's. Bounds come with the first decision."""
+    asked = keys.INITIAL_SCALE.read(annotations, parse_int)
+    return config.initial_scale if asked is None or asked < 0 else asked
+
+
+def progress_deadline_s(annotations: Mapping[str, str], deployment: DeploymentConfig) -> float:
+    """How long a revision may take to become ready before it has failed."""
+    return _seconds(keys.PROGRESS_DEADLINE, annotations, deployment.progress_deadline_s)
+
+
 def _metric(annotations: Mapping[str, str]) -> Metric:
     found = keys.METRIC.find(annotations)
     return Metric.RPS if found is not None and found[1] == Metric.RPS else Metric.CONCURRENCY
@@ -130,12 +142,11 @@ def _bounds(
 def _to_zero(
     annotations: Mapping[str, str], config: AutoscalerConfig, deployment: DeploymentConfig
 ) -> ScaleToZero:
-    deadline_s = _seconds(keys.PROGRESS_DEADLINE, annotations, deployment.progress_deadline_s)
     return ScaleToZero(
         enabled=config.enable_scale_to_zero,
         grace_s=config.scale_to_zero_grace_s,
         retention_s=_seconds(keys.POD_RETENTION, annotations, config.pod_retention_s),
-        activation_timeout_s=deadline_s + _ACTIVATION_BUFFER_S,
+        activation_timeout_s=progress_deadline_s(annotations, deployment) + _ACTIVATION_BUFFER_S,
     )
 
 

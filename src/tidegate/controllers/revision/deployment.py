@@ -17,7 +17,7 @@ from tidegate.model.core import PodTemplateSpec
 from tidegate.model.labels import child_name
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
 from tidegate.model.serving import Revision
-from tidegate.policy import initial_scale
+from tidegate.policy import first_replicas, progress_deadline_s
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_deployment import DeploymentConfig
 
@@ -30,8 +30,7 @@ def desired_deployment(
     """The Deployment of a new revision, at its initial scale."""
     meta = revision.metadata
     labels = pod_labels(revision)
-    asked = meta.annotations.get("autoscaling.knative.dev/initial-scale")
-    replicas = 0 if asked == "0" else initial_scale(meta.annotations, scaling)
+    deadline_s = progress_deadline_s(meta.annotations, deploying)
     return Deployment(
         metadata=ObjectMeta(
             name=child_name(meta.name, "-deployment"),
@@ -41,14 +40,14 @@ def desired_deployment(
             owner_references=(owner_reference("Revision", API, meta),),
         ),
         spec=DeploymentSpec(
-            replicas=replicas,
+            replicas=first_replicas(meta.annotations, scaling),
             selector=LabelSelector(match_labels={names.REVISION_UID: meta.uid or ""}),
             strategy=DeploymentStrategy(
                 type="RollingUpdate",
                 rolling_update=RollingUpdateDeployment(max_unavailable=0, max_surge="25%"),
             ),
             revision_history_limit=0,
-            progress_deadline_seconds=int(deploying.progress_deadline_s),
+            progress_deadline_seconds=max(1, int(deadline_s)),
             template=PodTemplateSpec(
                 metadata=ObjectMeta(labels=labels, annotations=_pod_annotations(revision)),
                 spec=pod_spec(revision),
