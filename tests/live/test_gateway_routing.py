@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.link.gateway import RouteSample, Rule, Sample, Shadow, Split, Sticky, Wake
 from tidegate.routing.latency import edges_ms, merged
@@ -228,3 +229,31 @@ async def test_a_rule_that_can_not_be_followed_leaves_the_rest_of_its_route(tmp_
         log = (gate.home.logs / "gateway.log").read_text()
         assert log.count("is left out") == 2
         assert HOST not in log
+
+
+async def test_a_request_that_waited_tells_the_stages_of_its_wait_if_asked(tmp_path):
+    ask = "Tidegate-Explain: 1\r\n"
+    async with gateway(tmp_path) as gate, replica("a") as pod, asyncio.TaskGroup() as tasks:
+        control = await gate.control()
+        await control.tell(revision())
+        asked = tasks.create_task(gate.ask(extra=ask))
+        quiet = tasks.create_task(gate.ask())
+        woken = await control.hear(Wake)
+        stages = {"created": woken.at_s + 0.001, "ready": woken.at_s + 0.002}
+        await control.hear(Sample, lambda sample: sample.waiting == 2)
+        await control.change(revision(replace(pod.endpoint, stages=stages)))
+        told = (await asked).header("tidegate-explain") or ""
+        names = [part.split(";")[0] for part in told.split(", ")]
+        assert names == ["created", "ready", "routed", "connected", "first-byte", "total"]
+        assert 'desc="no replica was there; served by a"' in told
+        assert (await quiet).header("tidegate-explain") is None
+        assert (await gate.ask(extra=ask)).header("tidegate-explain") is None, "it did not wait"
+
+
+async def test_a_request_that_waited_in_vain_tells_so_with_the_refusal(tmp_path):
+    async with gateway(tmp_path) as gate:
+        control = await gate.control()
+        await control.tell(revision(timeout_s=0.3))
+        answer = await gate.ask(extra="Tidegate-Explain: 1\r\n")
+        assert (answer.status, answer.reason) == (504, "timeout")
+        assert (answer.header("tidegate-explain") or "").startswith("given-up;dur=")

@@ -19,8 +19,9 @@ class Refusal:
     message: str  # one sentence for people, with the way out
     retry_after_s: int | None = None
 
-    def wire(self, *, close: bool, head_only: bool = False) -> bytes:
-        """The answer's bytes. `close`: the connection ends with it; `head_only`: it answers HEAD."""
+    def wire(self, *, close: bool, head_only: bool = False, notes: bytes = b"") -> bytes:
+        """The answer's bytes. `close`: the connection ends with it; `head_only`: it answers HEAD; `notes`:
+        further header lines, each with its end."""
         body = msgspec.json.encode(
             {
                 "error": {
@@ -42,7 +43,8 @@ class Refusal:
             lines.append(f"retry-after: {self.retry_after_s}")
         if close:
             lines.append("connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else body)
+        head = ("\r\n".join(lines) + "\r\n").encode("latin-1") + notes + b"\r\n"
+        return head if head_only else head + body
 
 
 def unknown_host(host: str, path: str) -> Refusal:

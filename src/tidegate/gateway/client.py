@@ -181,7 +181,7 @@ class ClientConnection(asyncio.Protocol):
         elif not head.modern:
             tail += b"connection: keep-alive\r\n"
         if exchange.extras is not None:
-            tail += exchange.extras.notes
+            tail += exchange.extras.notes(self.hub.monotonic())
         self.write(answer.start + tail + b"\r\n" + body)
 
     def answer_body(self, piece: bytes) -> None:
@@ -202,7 +202,8 @@ class ClientConnection(asyncio.Protocol):
         """From here on bytes go both ways; what the client said already goes first."""
         self._mood = _Mood.TUNNEL
         self.keep = False
-        notes = exchange.extras.notes if exchange.extras is not None else b""
+        extras = exchange.extras
+        notes = extras.notes(self.hub.monotonic()) if extras is not None else b""
         upgrade = b"connection: Upgrade\r\nupgrade: %b\r\n" % (answer.upgrade or b"")
         self.write(answer.start + upgrade + notes + b"\r\n" + data)
         early, self._in = self._in, b""
@@ -219,7 +220,10 @@ class ClientConnection(asyncio.Protocol):
         """Our own answer to the exchange, which has ended."""
         close = self.closes_after(exchange)
         self.keep = not close
-        self.write(refusal.wire(close=close, head_only=exchange.head.method == b"HEAD"))
+        extras = exchange.extras
+        notes = extras.notes(self.hub.monotonic()) if extras is not None else b""
+        head_only = exchange.head.method == b"HEAD"
+        self.write(refusal.wire(close=close, head_only=head_only, notes=notes))
         self.done(exchange)
 
     def done(self, exchange: Exchange) -> None:

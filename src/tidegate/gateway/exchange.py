@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.lane import Lane
     from tidegate.gateway.shadow import Copy
     from tidegate.gateway.tunnel import Tunnel
+    from tidegate.gateway.waits import Wait
     from tidegate.routing import Seat, Target
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
@@ -31,12 +32,17 @@ _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", 
 class Extras:
     """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
 
-    __slots__ = ("copy", "head", "notes")
+    __slots__ = ("added", "copy", "head", "wait")
 
     def __init__(self) -> None:
+        self.wait: Wait | None = None  # its client wants to know why it waits
+        self.added = b""  # for the client, from us
         self.copy: Copy | None = None  # is to be sent to another revision too
         self.head = b""  # for the replica, because of the way that the request goes
-        self.notes = b""  # for the client, from us
+
+    def notes(self, now_s: float) -> bytes:
+        """The header lines that its answer, which begins now, gets from us."""
+        return self.added if self.wait is None else self.added + self.wait.line(now_s)
 
 
 class Exchange:

@@ -113,7 +113,7 @@ class Hub:
             exchange.extra().head = chosen.way.head
         if chosen.set_cookie is not None:
             cookie = b"set-cookie: %b; Path=/; HttpOnly\r\n" % chosen.set_cookie
-            exchange.extra().notes += cookie
+            exchange.extra().added += cookie
         return chosen.way.revision
 
     def new_id(self) -> str:

@@ -16,11 +16,12 @@ from tidegate.gateway import answers
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.targets import field_lines
 from tidegate.gateway.upstream import Pool
+from tidegate.gateway.waits import Wait, wants_explanation
 from tidegate.link.gateway import Drained, Revision, Sample, Wake
 from tidegate.routing import Gate, Meter, Seat, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tidegate.gateway.hub import Hub
 
@@ -169,8 +170,12 @@ class Lane:
         if isinstance(answer, Seat):
             self._start(exchange, answer, now)
         elif answer is Verdict.WAITS:
-            if not self._gate.has_replica:
+            cold = not self._gate.has_replica
+            if cold:
                 self._meter.found_nothing()
+            if wants_explanation(exchange.head.fields):
+                before = None if cold else self._gate.waiting - 1
+                exchange.extra().wait = Wait(exchange.arrived_s, before=before)
                 self._arm_wait()
             self._ask_for_replicas(now)
         else:
@@ -193,7 +198,7 @@ class Lane:
             return
         following = self._gate.leave(seat)
         if following is not None:
-            self._start(following, seat, now_s)
+            self._start_waiting(following, seat, now_s)
         if seat.trial and exchange.answered:
             self._start_all(self._gate.proved(seat))
         if self._gate.drained:
@@ -269,7 +274,15 @@ class Lane:
 
     def _start_all(self, starts: Iterable[tuple[Exchange, Seat]]) -> None:
         for exchange, seat in starts:
-            self._start(exchange, seat, self.monotonic())
+            self._start_waiting(exchange, seat, self.monotonic())
+
+    def _start_waiting(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
+        if exchange.extras is not None and exchange.extras.wait is not None:
+            exchange.extras.wait.started(now_s, seat.id, self._stages(seat.id))
+        self._start(exchange, seat, now_s)
+
+    def _stages(self, endpoint: str) -> Mapping[str, float]:
+        return next((e.stages for e in self.revision.endpoints if e.id == endpoint), {})
 
     def _give_back(self, exchange: Exchange, seat: Seat) -> None:
         exchange.seat = None
@@ -293,6 +306,8 @@ class Lane:
             return
         pool.rest_s = 0.0
         if wanted:
+            if exchange.extras is not None and exchange.extras.wait is not None:
+                exchange.extras.wait.connected(self.monotonic())
             exchange.send_on(conn)
         else:  # its client left, or its time was over
             pool.put(conn, self.monotonic())

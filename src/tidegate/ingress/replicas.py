@@ -30,7 +30,10 @@ def endpoint(pod: Pod, port: LocalPort | None, *, unready_too: bool = False) -> 
         return None
     # A container that is started again may get another port: for the gateway that is another replica.
     id_ = f"{pod.metadata.uid}/{port.local_port}"
-    return Endpoint(id=id_, host="127.0.0.1", port=port.local_port, draining=going)
+    stages = pod.status.tidegate.stages if pod.status.tidegate is not None else {}
+    return Endpoint(
+        id=id_, host="127.0.0.1", port=port.local_port, draining=going, stages=dict(stages)
+    )
 
 
 def pod_uid(endpoint_id: str) -> str:

@@ -25,6 +25,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host: str
     port: int
     draining: bool = False  # gets no new request; `Drained` is sent when the last one has left
+    stages: dict[
+        str, float
+    ] = {}  # its start: stage -> when it was reached (monotonic); to explain waits
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
