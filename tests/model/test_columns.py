@@ -391,3 +391,51 @@ def test_every_kind_prints_an_empty_object(kind):
         cell = column.cell(kind.type(), NOW_S)
         expected = {"string": str, "integer": int | str}[column.type]
         assert isinstance(cell, expected), column.name
+
+
+def test_an_ingresss_row():
+    document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "shop", "creationTimestamp": ago(60)},
+        "spec": {
+            "ingressClassName": "nginx",
+            "rules": [{"host": host} for host in ("a.b", "c.d", "e.f", "g.h")],
+            "tls": [{}],
+        },
+        "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}},
+    }
+    assert row(document) == {
+        "Name": "shop",
+        "Class": "nginx",
+        "Hosts": "a.b,c.d,e.f + 1 more...",
+        "Address": "127.0.0.1",
+        "Ports": "80, 443",
+        "Age": "60s",
+    }
+
+
+def test_rows_of_endpoints_and_slices():
+    addresses = [{"ip": "127.0.0.1"}, {"ip": "127.0.0.2"}]
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "web"},
+        "subsets": [{"addresses": addresses, "ports": [{"port": 80}]}],
+    }
+    assert row(endpoints)["Endpoints"] == "127.0.0.1:80,127.0.0.2:80"
+    assert row({**endpoints, "subsets": []})["Endpoints"] == "<none>"
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-x"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"]}],
+        "ports": [{"port": 20001}],
+    }
+    cells = row(piece)
+    assert (cells["AddressType"], cells["Ports"], cells["Endpoints"]) == (
+        "IPv4",
+        "20001",
+        "127.0.0.1",
+    )

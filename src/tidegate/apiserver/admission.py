@@ -30,6 +30,7 @@ from tidegate.model.admission.knative import (
     refused,
 )
 from tidegate.model.core import ConfigMap
+from tidegate.model.ingresses import Ingress
 from tidegate.model.meta import Object
 from tidegate.model.serving import Configuration, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -49,6 +50,7 @@ from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.config_notes import config_notes
 from tidegate.policy.errors import BadConfig
+from tidegate.policy.nginx import nginx_notes
 
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
@@ -105,7 +107,7 @@ class Admission:
             return Admitted(admitted)
         mode = self._config.inference().default_mode
         notes = (
-            *_scaling_notes(admitted),
+            *_annotation_notes(admitted),
             *_config_notes(admitted),
             *kserve_notes(admitted, default_mode=mode),
         )
@@ -121,7 +123,9 @@ class Admission:
         )
 
 
-def _scaling_notes(obj: Object) -> list[str]:
+def _annotation_notes(obj: Object) -> list[str]:
+    if isinstance(obj, Ingress):
+        return [f"metadata.annotations.{note}" for note in nginx_notes(obj.metadata.annotations)]
     if not isinstance(obj, Service | Configuration):
         return []
     template = obj.spec.template.metadata
@@ -149,7 +153,11 @@ def _check_config(config_map: ConfigMap) -> None:
 
 def _same_but_status(obj: Object, old: Object | None) -> bool:
     """Whether nothing was written that warnings are about: they are said once, not every time."""
-    return old is not None and all(
+    if old is None:
+        return False
+    if isinstance(obj, Ingress) and obj.metadata.annotations != old.metadata.annotations:
+        return False  # much of an Ingress is said there
+    return all(
         getattr(obj, field) == getattr(old, field)
         for field in obj.__struct_fields__
         if field not in ("metadata", "status")

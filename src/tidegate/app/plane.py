@@ -25,6 +25,7 @@ from tidegate.controllers.storage import VolumeBinder, VolumeFolders
 from tidegate.ingress.balancers import BalancersController, GatewayAddress
 from tidegate.ingress.draining import DrainingController
 from tidegate.ingress.endpoints import EndpointsController
+from tidegate.ingress.ingresses import IngressesController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
 from tidegate.ingress.services import ServicesController
@@ -115,6 +116,7 @@ class Plane:
                 endpoints,
                 services,
                 draining,
+                IngressesController(api, clock, self.table, gateway),
                 routes,
                 UnreadyController(api, self.table, config),
                 *([] if gateway is None else [BalancersController(api, gateway)]),

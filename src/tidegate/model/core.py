@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -232,6 +232,16 @@ class Volume(Wire, frozen=True, kw_only=True):
 
 # --- pods
 
+ServiceLinks = Annotated[
+    bool | None,
+    msgspec.Meta(
+        extra={
+            "note": "known, but no variables are set for Services on this machine: their hosts lead "
+            "through the gateway"
+        }
+    ),
+]
+
 
 class PodSpec(Wire, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = ()
@@ -245,7 +255,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     service_account_name: str | None = None
     service_account: str | None = None
     automount_service_account_token: ClusterOnly = None
-    enable_service_links: bool | None = None
+    enable_service_links: ServiceLinks = None
     image_pull_secrets: ClusterOnly = None
     affinity: ClusterOnly = None
     tolerations: ClusterOnly = None

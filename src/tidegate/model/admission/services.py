@@ -6,6 +6,8 @@ Source: kubernetes pkg/apis/core/v1/defaults.go, pkg/apis/core/validation/valida
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from tidegate.model import labels
@@ -29,6 +31,10 @@ from tidegate.model.core import Service, ServicePort, ServiceSpec
 HEADLESS = "None"
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _NODE_PORTS = range(30000, 32768)
+_NO_NODE_PORT = (
+    "no node port is opened on this machine: the Service is reached through the gateway, by its host "
+    "or as /<namespace>/<name>/"
+)
 
 
 def default_service(service: Service, old: Service | None) -> Service:
@@ -69,6 +75,30 @@ def check_service(service: Service) -> Problems:
         detail = f"may not be set to 'None' for {spec.type} services"
         found.append(invalid("spec.clusterIP", HEADLESS, detail))
     return found + _check_ports(spec)
+
+
+def service_warnings(service: Service) -> Iterator[str]:
+    """What of a Service has no effect here."""
+    spec = service.spec
+    if spec.type == "NodePort":
+        yield f"spec.type: {_NO_NODE_PORT}"
+    if spec.type == "ExternalName":
+        yield (
+            "spec.externalName: kept, but it is an alias in a cluster's DNS, which there is none of on "
+            f"this machine: ask {spec.external_name} itself"
+        )
+    if spec.session_affinity == "ClientIP":
+        yield (
+            "spec.sessionAffinity: known, but not honoured on this machine, whose clients mostly have "
+            "one address"
+        )
+    if spec.external_ips:
+        yield "spec.externalIPs: known, but not honoured on this machine"
+    for i, port in enumerate(spec.ports):
+        if port.node_port:
+            yield f"spec.ports[{i}].nodePort: {_NO_NODE_PORT}"
+        if port.protocol not in (None, "TCP"):
+            yield f"spec.ports[{i}].protocol: kept, but the gateway serves HTTP, which runs over TCP"
 
 
 def check_service_change(service: Service, old: Service) -> Problems:

@@ -1,0 +1,88 @@
+"""Keeps the gateway's routes in line with networking.k8s.io Ingresses, host by host.
+
+Looked at are hosts, not Ingresses: several of those may share a host. Whatever the ingress controller
+of a class is called, on this machine it is the gateway, so all classes are served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tidegate.client.api import Api
+from tidegate.client.events import WARNING, EventRecorder
+from tidegate.ingress.balancers import GatewayAddress
+from tidegate.ingress.hosts import HostPlan, Note, concerned, hosts_of, plan_host, services_of
+from tidegate.ingress.table import GatewayTable
+from tidegate.kit.clock import Clock
+from tidegate.model.core import Service
+from tidegate.model.ingresses import (
+    Ingress,
+    IngressLoadBalancerIngress,
+    IngressLoadBalancerStatus,
+    IngressStatus,
+)
+from tidegate.model.meta import Key
+from tidegate.reconcile import Done, Next, Watch, watch_mapped
+from tidegate.reconcile.apply import write_status
+
+
+class IngressesController:
+    """The one writer of an Ingress' status. `address` None: nobody knows where the gateway is."""
+
+    name = "ingresses"
+
+    def __init__(
+        self, api: Api, clock: Clock, table: GatewayTable, address: GatewayAddress | None
+    ) -> None:
+        self._api, self._table, self._address = api, table, address
+        self._events = EventRecorder(api, clock, "ingress-controller")
+        self._routes: dict[str, set[str]] = {}  # per host: keys of what it has in the table
+        self._told: dict[str, frozenset[Note]] = {}  # per host: what was said already
+        self.watches: Sequence[Watch] = (
+            watch_mapped(Ingress, _hosts),
+            watch_mapped(Service, self._of_service),
+        )
+
+    def _of_service(self, service: Service) -> Iterable[Key]:
+        for ingress in self._api.list(Ingress, service.metadata.namespace):
+            if service.metadata.name in services_of(ingress):
+                yield from _hosts(ingress)
+
+    async def reconcile(self, key: Key) -> Next:
+        host = key.name
+        ingresses = concerned(host, self._api.list(Ingress))
+        plan = plan_host(host, ingresses, lambda name: self._api.get(Service, *name))
+        self._publish(host, plan)
+        await self._tell(host, plan)
+        if self._address is not None:
+            place = IngressLoadBalancerIngress(ip=self._address.ip)
+            status = IngressStatus(load_balancer=IngressLoadBalancerStatus(ingress=(place,)))
+            for ingress in ingresses:
+                await write_status(self._api, ingress, status)
+        return Done()
+
+    def _publish(self, host: str, plan: HostPlan) -> None:
+        wanted = {route.key: route for route in plan.routes}
+        for gone in self._routes.pop(host, set()) - wanted.keys():
+            self._table.set_route(gone, None)
+        for key, route in wanted.items():
+            self._table.set_route(key, route)
+        if wanted:
+            self._routes[host] = set(wanted)
+
+    async def _tell(self, host: str, plan: HostPlan) -> None:
+        told, now = self._told.pop(host, frozenset()), frozenset(plan.notes)
+        if now:
+            self._told[host] = now
+        for note in sorted(now - told, key=_order):
+            ingress = self._api.get(Ingress, *note.ingress)
+            if ingress is not None:
+                await self._events.emit(ingress, WARNING, note.reason, note.message)
+
+
+def _hosts(ingress: Ingress) -> Iterable[Key]:
+    return [Key("host", host) for host in hosts_of(ingress)]
+
+
+def _order(note: Note) -> tuple[Key, str, str]:
+    return note.ingress, note.reason, note.message
