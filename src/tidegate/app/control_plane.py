@@ -26,6 +26,7 @@ from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
+from tidegate.controllers.kserve import ensure_runtimes
 from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
 from tidegate.kit.clock import Clock
@@ -74,6 +75,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
         await ensure_namespaces(api)
         await ensure_namespaces(api, {key.namespace for key in BALANCERS})
         await ensure_folder_class(api)
+        await ensure_runtimes(api)
         await _run_parts(home, sockets, clock, writes, api, boot, stop)
     finally:
         await store.close()
@@ -119,8 +121,10 @@ async def _run_parts(
 
 
 def _gateway_address(sockets: Mapping[str, socket.socket]) -> GatewayAddress | None:
-    """Where the gateway listens: the keeper hands its socket to every part."""
-    if "gateway" not in sockets:
+    """Where clients reach the gateway: port 80 of an address of its own where that can be had. The
+    keeper hands its sockets to every part."""
+    front = sockets.get("ingress") or sockets.get("gateway")
+    if front is None:
         return None
-    host, port = sockets["gateway"].getsockname()[:2]
+    host, port = front.getsockname()[:2]
     return GatewayAddress(host, port)

@@ -15,6 +15,7 @@ from tidegate.client.api import Api
 from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
 from tidegate.controllers.deployment import DeploymentController
+from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
 from tidegate.controllers.replicaset import ReplicaSetController
 from tidegate.controllers.revision import RevisionController
@@ -58,10 +59,11 @@ class Gets(Protocol):
 
 
 def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
-    """Reads the data of a ConfigMap in knative-serving."""
+    """Reads the data of a ConfigMap, by `<namespace>/<name>` or by its name in knative-serving."""
 
     def read(name: str) -> Mapping[str, str]:
-        found = source.get(ConfigMap, names.SYSTEM_NAMESPACE, name)
+        namespace, _, bare = name.rpartition("/")
+        found = source.get(ConfigMap, namespace or names.SYSTEM_NAMESPACE, bare)
         return found.data if found is not None else _NOTHING
 
     return read
@@ -107,6 +109,7 @@ class Plane:
                 RevisionController(api, clock, config),
                 RouteController(api, clock, config),
                 LabelerController(api, clock),
+                InferenceServiceController(api, clock, config),
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),
                 SchedulerController(api, clock),

@@ -23,6 +23,7 @@ from tidegate.model import (
     core,
     endpoints,
     ingresses,
+    kserve,
     networking,
     serving,
 )
@@ -96,6 +97,7 @@ class Kind:
 
 
 _SERVING = "serving.knative.dev"
+_KSERVE = "serving.kserve.io"
 _KNATIVE = ("all", "knative", "serving")
 
 KINDS: tuple[Kind, ...] = (
@@ -257,6 +259,32 @@ KINDS: tuple[Kind, ...] = (
         "ingressclass",
         namespaced=False,
         has_status=False,
+    ),
+    Kind(
+        kserve.InferenceService,
+        _KSERVE,
+        "v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        "inferenceservice",
+        ("isvc",),
+    ),
+    Kind(
+        kserve.ServingRuntime,
+        _KSERVE,
+        "v1alpha1",
+        "ServingRuntime",
+        "servingruntimes",
+        "servingruntime",
+    ),
+    Kind(
+        kserve.ClusterServingRuntime,
+        _KSERVE,
+        "v1alpha1",
+        "ClusterServingRuntime",
+        "clusterservingruntimes",
+        "clusterservingruntime",
+        namespaced=False,
     ),
     Kind(
         networking.Ingress,
