@@ -18,7 +18,13 @@ from tidegate.model.core import (
     ServicePort,
     ServiceSpec,
 )
-from tidegate.model.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from tidegate.model.endpoints import (
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSlice,
+    EndpointSubset,
+)
 from tidegate.model.meta import LabelSelector, ObjectMeta
 from tidegate.testing.world import World, world
 
@@ -172,3 +178,20 @@ async def test_a_pod_whose_labels_change_gets_no_new_requests():
         assert [id_.partition("/")[0] for id_ in places(it)] == [pod.metadata.uid]
         await it.given(replace(pod, metadata=replace(pod.metadata, labels={"app": "gone"})))
         assert pod.metadata.uid not in {id_.partition("/")[0] for id_ in places(it)}
+
+
+async def test_a_services_places_can_be_read_as_endpoints_and_slices():
+    async with world() as it:
+        await it.given(deployment(), service())
+        subsets = it.the(Endpoints, "web").subsets
+        ports = {e.port for e in it.gateway.revisions[LANE].endpoints}
+        assert {subset.ports[0].port for subset in subsets} == ports
+        assert all(subset.addresses[0].target_ref for subset in subsets)
+        slices = it.api.list(EndpointSlice, labels={"kubernetes.io/service-name": "web"})
+        assert {slice_.ports[0].port for slice_ in slices} == ports
+        await it.given(deployment(replicas=0))
+        assert it.the(Endpoints, "web").subsets == ()
+        assert it.names(EndpointSlice) == []
+        await it.api.delete(Service, "default", "web")
+        await it.settle()
+        assert it.names(Endpoints) == []

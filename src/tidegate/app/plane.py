@@ -22,6 +22,7 @@ from tidegate.controllers.revision import RevisionController
 from tidegate.controllers.route import RouteController
 from tidegate.controllers.scheduler import SchedulerController
 from tidegate.controllers.service import ServiceController
+from tidegate.controllers.service_endpoints import ServiceEndpointsController
 from tidegate.controllers.storage import VolumeBinder, VolumeFolders
 from tidegate.ingress.balancers import BalancersController, GatewayAddress
 from tidegate.ingress.draining import DrainingController
@@ -112,6 +113,7 @@ class Plane:
                 InferenceServiceController(api, clock, config),
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),
+                ServiceEndpointsController(api),
                 SchedulerController(api, clock),
                 VolumeBinder(api, clock, volumes),
                 ServiceAccountController(api),
