@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.model.serving import Revision, Route, Service, TrafficTarget
 from tidegate.testing.builders import config_map, service
-from tidegate.testing.world import world
+from tidegate.testing.world import World, world
 
 pytestmark = pytest.mark.looptime
 
@@ -87,3 +88,145 @@ async def test_another_domain_moves_routes_without_a_restart():
         await it.settle(5)
         assert it.traffic("hello") == {}
         assert it.gateway.serving("hello.default.models.example.com") == {"hello-00001": 100}
+
+
+async def test_templates_of_the_config_map_move_routes_and_tags_without_a_restart():
+    async with world() as it:
+        tagged = (TrafficTarget(latest_revision=True, percent=100, tag="v1"),)
+        await it.given(service("hello", traffic=tagged))
+        templates = {
+            "domain-template": "{{.Name}}-{{.Namespace}}.{{.Domain}}",
+            "tag-template": "{{.Name}}-{{.Tag}}",
+        }
+        await it.given(config_map("config-network", templates))
+        assert it.gateway.serving("hello-default.localhost") == {"hello-00001": 100}
+        assert it.gateway.serving("hello-v1-default.localhost") == {"hello-00001": 100}
+        assert it.traffic("hello") == it.traffic("v1-hello") == {}
+        status = it.the(Service, "hello").status
+        assert status is not None
+        assert status.url == "http://hello-default.localhost"
+        assert [t.url for t in status.traffic] == ["http://hello-v1-default.localhost"]
+
+
+async def test_a_header_chooses_the_tag_once_the_feature_is_on():
+    async with world() as it:
+        await it.given(service("hello", image="greeter:1"))
+        tagged = (
+            TrafficTarget(revision_name="hello-00001", percent=100),
+            TrafficTarget(latest_revision=True, percent=0, tag="next"),
+        )
+        await it.given(service("hello", image="greeter:2", traffic=tagged))
+        route = it.gateway.routes["default/hello"]
+        assert (route.rules, route.splits[0].headers) == ((), ())
+
+        await it.given(config_map("config-features", {"tag-header-based-routing": "enabled"}))
+        route = it.gateway.routes["default/hello"]
+        (rule,) = route.rules
+        assert (rule.header, rule.values) == ("Knative-Serving-Tag", ("next",))
+        assert rule.revision == "default/hello-00002"
+        assert route.splits[0].headers == (("Knative-Serving-Default-Route", "true"),)
+        (tag,) = [r for r in it.gateway.routes.values() if "next-hello.default" in r.hosts]
+        assert tag.splits[0].headers == (("Knative-Serving-Tag", "next"),)
+
+
+async def test_a_tag_that_is_taken_away_loses_its_host():
+    async with world() as it:
+        tagged = (TrafficTarget(latest_revision=True, percent=100, tag="v1"),)
+        await it.given(service("hello", traffic=tagged))
+        assert it.traffic("v1-hello") == {"hello-00001": 100}
+        await it.api.update(sending(it, TrafficTarget(latest_revision=True, percent=100)))
+        await it.settle()
+        assert it.traffic("v1-hello") == {}
+        assert it.traffic("hello") == {"hello-00001": 100}
+
+
+async def test_a_service_that_turns_private_loses_its_public_host_and_path():
+    async with world() as it:
+        await it.given(service("hello"))
+        shown = it.the(Service, "hello")
+        label = {"networking.knative.dev/visibility": "cluster-local"}
+        await it.api.update(replace(shown, metadata=replace(shown.metadata, labels=label)))
+        await it.settle()
+        assert it.traffic("hello") == {}
+        assert [r.path_prefix for r in it.gateway.routes.values()] == [None]
+        assert it.gateway.serving("hello.default") == {"hello-00001": 100}
+
+
+@pytest.mark.parametrize(
+    ("image", "reason", "message"),
+    [
+        ("bad:1", "RevisionMissing", 'Revision "hello-00002" failed to become ready.'),
+        ("mute:1", "RevisionMissing", 'Revision "hello-00002" is not yet ready.'),
+    ],
+    ids=["failed", "not ready yet"],
+)
+async def test_traffic_to_a_revision_that_is_not_ready_stays_where_it_is_and_says_why(
+    image, reason, message
+):
+    async with world() as it:
+        it.node.broken.add("bad:1")
+        it.node.silent["mute:1"] = "listens on no port"
+        await it.given(service("hello", image="good:1"))
+        old = (TrafficTarget(revision_name="hello-00001", percent=100),)
+        await it.given(service("hello", image=image, traffic=old))
+        half = [TrafficTarget(revision_name=f"hello-0000{n}", percent=50) for n in (1, 2)]
+        await it.api.update(sending(it, *half))
+        await it.settle()
+        assert it.traffic("hello") == {"hello-00001": 100}
+        ready = it.condition(it.the(Service, "hello"), "RoutesReady")
+        assert (ready.reason, ready.message) == (reason, message)
+
+
+async def test_a_revision_of_another_service_is_no_target():
+    async with world() as it:
+        await it.given(service("other"))
+        await it.given(service("hello"))
+        await it.api.update(sending(it, TrafficTarget(revision_name="other-00001", percent=100)))
+        await it.settle()
+        ready = it.condition(it.the(Service, "hello"), "Ready")
+        assert (ready.status, ready.reason) == ("False", "RevisionNotOwned")
+        assert it.traffic("hello") == {"hello-00001": 100}
+
+
+async def test_on_a_full_machine_a_new_revision_waits_and_the_old_one_keeps_its_pods():
+    async with world(cpu="3") as it:
+        await it.given(service("hello", image="greeter:1", cpu="1", scaling={"min-scale": "3"}))
+        assert len(it.pods("hello-00001")) == 3
+        await it.given(service("hello", image="greeter:2", cpu="1", scaling={"min-scale": "2"}))
+        await it.settle(120)
+        assert it.traffic("hello") == {"hello-00001": 100}
+        assert len(it.pods("hello-00001")) == 3
+        ready = it.condition(it.the(Service, "hello"), "Ready")
+        assert ready.status == "False"
+        assert "Insufficient cpu" in (ready.message or "")
+
+        smaller = it.the(Revision, "hello-00001")
+        key = "autoscaling.knative.dev/min-scale"
+        meta = replace(smaller.metadata, annotations={**smaller.metadata.annotations, key: "1"})
+        await it.api.update(replace(smaller, metadata=meta))
+        await it.settle(120)
+        assert it.traffic("hello") == {"hello-00002": 100}, "room was made, so it became ready"
+        assert len(it.pods("hello-00002")) == 2
+        assert it.pods("hello-00001") == []
+        assert it.condition(it.the(Service, "hello"), "Ready").status == "True"
+
+
+async def test_the_old_revision_shrinks_only_after_the_new_one_serves():
+    async with world() as it:
+        await it.given(service("hello", image="greeter:1", scaling={"min-scale": "3"}))
+        it.node.start_s = 20.0
+        await it.given(service("hello", image="greeter:2", scaling={"min-scale": "3"}))
+        fewest = 3
+        for _ in range(100):
+            if it.traffic("hello") == {"hello-00001": 100}:
+                fewest = min(fewest, len(it.pods("hello-00001")))
+            await it.settle(0.5)
+        assert fewest == 3
+        assert it.traffic("hello") == {"hello-00002": 100}
+        assert len(it.pods("hello-00002")) == 3
+
+
+def sending(it: World, *traffic: TrafficTarget) -> Service:
+    """The service as it is, with other traffic."""
+    now = it.the(Service, "hello")
+    return replace(now, spec=replace(now.spec, traffic=traffic))
