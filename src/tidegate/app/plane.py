@@ -19,6 +19,7 @@ from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
 from tidegate.controllers.replicaset import ReplicaSetController
 from tidegate.controllers.revision import RevisionController
+from tidegate.controllers.revision_gc import RevisionGcController
 from tidegate.controllers.route import RouteController
 from tidegate.controllers.scheduler import SchedulerController
 from tidegate.controllers.service import ServiceController
@@ -110,6 +111,7 @@ class Plane:
                 RevisionController(api, clock, config),
                 RouteController(api, clock, config),
                 LabelerController(api, clock),
+                RevisionGcController(api, clock, config),
                 InferenceServiceController(api, clock, config),
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),
