@@ -144,6 +144,15 @@ def test_fields_without_effect_in_standard_mode_are_named():
     assert kserve_notes(given, default_mode="Knative") == []
 
 
+def test_a_framework_key_that_is_patched_in_replaces_the_stored_model():
+    old = admit_kserve(isvc(SKLEARN), None, default_mode="Standard")
+    patched = to_raw(old.spec.predictor) | {"sklearn": {"storageUri": "file:///models/other"}}
+    new = admit_kserve(isvc(patched), old, default_mode="Standard")
+    assert new.spec.predictor.model is not None
+    assert new.spec.predictor.model.storage_uri == "file:///models/other"
+    assert new.spec.predictor.sklearn is None
+
+
 def test_a_runtime_needs_a_container():
     empty, _ = read({"metadata": {"name": "r", "namespace": "default"}}, ServingRuntime)
     with pytest.raises(BadRequest, match=r"spec\.containers: a runtime needs one"):

@@ -38,11 +38,15 @@ FRAMEWORKS = (
 _V2 = ("triton", "onnx", "huggingface")
 
 
-def default_inference_service(isvc: InferenceService) -> InferenceService:
+def default_inference_service(
+    isvc: InferenceService, old: InferenceService | None = None
+) -> InferenceService:
     """With what the webhook would have filled in. A predictor that says several things at once is
     left as it is, for the checks to refuse."""
     spec = isvc.spec
-    predictor = _with_names(_framework_as_model(spec.predictor))
+    predictor = _with_names(
+        _framework_as_model(spec.predictor, old.spec.predictor if old else None)
+    )
     if predictor.model is not None:
         predictor = replace(predictor, model=_with_protocol(predictor.model))
     transformer = _with_names(spec.transformer) if spec.transformer is not None else None
@@ -61,9 +65,11 @@ def said_frameworks(predictor: Predictor) -> list[str]:
     return [name for name in FRAMEWORKS if getattr(predictor, name) is not None]
 
 
-def _framework_as_model(predictor: Predictor) -> Predictor:
+def _framework_as_model(predictor: Predictor, old: Predictor | None) -> Predictor:
+    """A framework key beside the very `model` that is stored was patched in: it is what is meant."""
     said = said_frameworks(predictor)
-    if len(said) != 1 or predictor.model is not None or predictor.containers:
+    stored = predictor.model is not None and old is not None and predictor.model == old.model
+    if len(said) != 1 or predictor.containers or (predictor.model is not None and not stored):
         return predictor
     given: FrameworkSpec = getattr(predictor, said[0])
     fields = {name: getattr(given, name) for name in given.__struct_fields__}

@@ -39,7 +39,7 @@ def admit_kserve(obj: ObjectT, old: ObjectT | None, *, default_mode: str) -> Obj
         _refuse(_RUNTIME_WEBHOOK, found)
         return obj
     assert isinstance(obj, InferenceService)
-    isvc = default_inference_service(obj)
+    isvc = default_inference_service(obj, old if isinstance(old, InferenceService) else None)
     mode = mode_of(isvc, default_mode)
     found = list(check_inference_service(isvc, mode))
     if isinstance(old, InferenceService):
