@@ -117,3 +117,53 @@ def test_no_bytes_at_all_do_more_than_be_refused(kind, fields, noise):
             decode_protobuf(body)
         except ApiError:
             pass
+
+
+def test_an_ingress_has_its_rules_as_json_does():
+    port = field(2, field(1, "") + field(2, 80))
+    backend = field(4, field(1, "web") + port)
+    path = field(1, field(1, "/a") + field(2, backend) + field(3, "Prefix"))
+    rule = field(3, field(1, "host") + field(2, field(1, path)))
+    body = document("networking.k8s.io/v1", "Ingress", named("i"), field(2, rule))
+    assert decode_protobuf(body)["spec"] == {
+        "rules": [
+            {
+                "host": "host",
+                "http": {
+                    "paths": [
+                        {
+                            "path": "/a",
+                            "backend": {"service": {"name": "web", "port": {"number": 80}}},
+                            "pathType": "Prefix",
+                        }
+                    ]
+                },
+            }
+        ]
+    }
+
+
+def test_a_horizontal_pod_autoscaler_is_read_in_both_its_versions():
+    target = field(1, field(1, "Deployment") + field(2, "web") + field(3, "apps/v1"))
+    old = field(2, target + field(2, 1) + field(3, 5) + field(4, 80))
+    read = decode_protobuf(document("autoscaling/v1", "HorizontalPodAutoscaler", old))
+    assert read["spec"]["targetCPUUtilizationPercentage"] == 80
+    wanted = field(2, field(1, "Utilization") + field(4, 80))
+    metric = field(4, field(1, "Resource") + field(4, field(1, "cpu") + wanted))
+    new = field(2, target + field(3, 5) + metric)
+    read = decode_protobuf(document("autoscaling/v2", "HorizontalPodAutoscaler", new))
+    assert read["spec"]["metrics"] == [
+        {
+            "type": "Resource",
+            "resource": {
+                "name": "cpu",
+                "target": {"type": "Utilization", "averageUtilization": 80},
+            },
+        }
+    ]
+
+
+def test_the_options_of_a_delete_are_read_with_a_grace_of_zero():
+    body = document("v1", "DeleteOptions", field(1, 0), field(4, "Foreground"))
+    read = decode_protobuf(body)
+    assert (read["gracePeriodSeconds"], read["propagationPolicy"]) == (0, "Foreground")

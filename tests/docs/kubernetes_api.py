@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tidegate.apiserver import discovery, protobuf, resources, reviews, selectors
+from tidegate.apiserver import discovery, resources, reviews, selectors
 from tidegate.apiserver.access import INTO_PODS, READS, WRITES, Action, Role, refusal
 from tidegate.apiserver.applying import APPLY_MEDIA
+from tidegate.apiserver.protobuf_messages import READABLE
 from tidegate.model.columns import columns_of
 from tidegate.model.kinds import KINDS, SERVED, Kind
 
@@ -56,7 +57,7 @@ def fields() -> list[str]:
 def bodies() -> list[str]:
     rows = [
         ["create, update", "`application/json`, `application/yaml`, none said (JSON)"],
-        ["create in protobuf", ", ".join(sorted(protobuf._READABLE))],
+        ["create, delete in protobuf", ", ".join(sorted(READABLE))],
         ["patch", ", ".join(f"`{media}`" for media in (*resources.PATCHES, *APPLY_MEDIA))],
     ]
     return table(["Body of", "What is read"], rows)

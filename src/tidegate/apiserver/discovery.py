@@ -224,6 +224,7 @@ def _subresources(kind: Kind) -> dict[str, tuple[str, str, tuple[str, ...]]]:
         out["log"] = (kind.api_version, kind.kind, ("get",))
         out["attach"] = (kind.api_version, "PodAttachOptions", ("create", "get"))
         out["exec"] = (kind.api_version, "PodExecOptions", ("create", "get"))
+        out["eviction"] = ("policy/v1", "Eviction", ("create",))
         out["portforward"] = (kind.api_version, "PodPortForwardOptions", ("create", "get"))
     return out
 

@@ -6,7 +6,6 @@ needs no retry: nobody can come in between.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,8 +15,8 @@ import msgspec
 from tidegate.apiserver import bodies, render
 from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced, intent, updating
 from tidegate.apiserver.bodies import Body, Strictness
+from tidegate.apiserver.deletions import deletion, dry_run
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
-from tidegate.apiserver.lifecycle import Deletion
 from tidegate.apiserver.pages import TOO_OLD, as_of, page, read_token
 from tidegate.apiserver.patches import json_patch, merge_patch
 from tidegate.apiserver.scale import scale_of, scaled
@@ -129,7 +128,7 @@ class Resources:
         body = bodies.decode(ask.body, ask.content_type)
         obj, notes = self._object(ask, target, body)
         manage = self._updating(ask, target, obj)
-        written = await self._writes.create(obj, _caller(ask), dry_run=_dry_run(ask), manage=manage)
+        written = await self._writes.create(obj, _caller(ask), dry_run=dry_run(ask), manage=manage)
         return self._reply(ask, target, written.object, (*notes, *written.warnings), code=201)
 
     async def update(self, ask: Ask, target: Target) -> Reply:
@@ -169,14 +168,14 @@ class Resources:
             raise NotFound(kind.resource, name)
         applied = applying(said, target, old, now=now)
         obj, notes = self._object(ask, target, applied.body, old)
-        caller, dry_run, manage = _caller(ask), _dry_run(ask), applied.manage
+        caller, trying, manage = _caller(ask), dry_run(ask), applied.manage
         written: Written[Object]
         if old is None:
-            written = await self._writes.create(obj, caller, dry_run=dry_run, manage=manage)
+            written = await self._writes.create(obj, caller, dry_run=trying, manage=manage)
         else:
             status = target.subresource == "status"
             written = await self._writes.update(
-                obj, caller, status=status, dry_run=dry_run, manage=manage
+                obj, caller, status=status, dry_run=trying, manage=manage
             )
         warnings = (*lifted, *notes, *written.warnings)
         return self._reply(ask, asked, written.object, warnings, code=201 if old is None else 200)
@@ -194,14 +193,14 @@ class Resources:
 
     async def delete(self, ask: Ask, target: Target) -> Reply:
         assert target.name is not None
-        asked, dry_run = _deletion(ask)
+        asked, trying = deletion(ask)
         written = await self._writes.delete(
             target.kind.type,
             target.namespace or "",
             target.name,
             _caller(ask),
             asked=asked,
-            dry_run=dry_run,
+            dry_run=trying,
         )
         if not written.gone or isinstance(written.object, Pod):
             return self._reply(ask, target, written.object)
@@ -219,14 +218,14 @@ class Resources:
         )
 
     async def delete_many(self, ask: Ask, target: Target) -> Reply:
-        asked, dry_run = _deletion(ask)
+        asked, trying = deletion(ask)
         selection = selection_of(ask, target)
         caller, gone = _caller(ask), []
         for obj in self._store.list(selection.type, selection.namespace):
             if selection.holds(obj):
                 try:
                     written = await self._writes.delete(
-                        type(obj), *obj.key, caller, asked=asked, dry_run=dry_run
+                        type(obj), *obj.key, caller, asked=asked, dry_run=trying
                     )
                 except NotFound:
                     continue  # somebody else was quicker
@@ -289,14 +288,14 @@ class Resources:
             obj,
             _caller(ask),
             status=target.subresource == "status",
-            dry_run=_dry_run(ask),
+            dry_run=dry_run(ask),
             manage=self._updating(ask, target, obj),
         )
         return self._reply(ask, target, written.object, (*notes, *written.warnings))
 
     async def _write_scale(self, ask: Ask, target: Target, obj: Object) -> Reply:
         written: Written[Object] = await self._writes.update(
-            obj, _caller(ask), dry_run=_dry_run(ask), manage=self._updating(ask, target, obj)
+            obj, _caller(ask), dry_run=dry_run(ask), manage=self._updating(ask, target, obj)
         )
         return as_json(scale_of(written.object), warnings=written.warnings)
 
@@ -349,15 +348,6 @@ def _caller(ask: Ask) -> Caller:
     return Caller(ask.user, durable=True)
 
 
-def _dry_run(ask: Ask) -> bool:
-    value = ask.query.get("dryRun")
-    if value in (None, ""):
-        return False
-    if value != "All":
-        raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
-    return True
-
-
 def _lifted(ask: Ask, kind: Kind) -> tuple[Ask, tuple[str, ...]]:
     """An apply in another version as one in the stored version, and what its author should know."""
     mode = bodies.strictness(ask.query.get("fieldValidation"))
@@ -389,26 +379,3 @@ def _check_identity(patched: dict[str, Any], current: dict[str, Any]) -> None:
             f"the name of the object ({meta.get('name')}) does not match the name on the URL "
             f"({has['name']})"
         )
-
-
-def _deletion(ask: Ask) -> tuple[Deletion, bool]:
-    """From the query, and from a DeleteOptions body where there is one (it wins)."""
-    said: Any = {}
-    if ask.body.strip():
-        said = bodies.decode(ask.body, ask.content_type).raw or {}
-        if not isinstance(said, dict) or said.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise BadRequest("the body of a DELETE must be a DeleteOptions object")
-    conditions = said.get("preconditions") or {}
-    grace = said.get("gracePeriodSeconds", ask.number("gracePeriodSeconds"))
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise BadRequest(f"gracePeriodSeconds is {json.dumps(grace)}: it must be a whole number")
-    propagation = said.get("propagationPolicy") or ask.query.get("propagationPolicy") or None
-    if propagation is None and said.get("orphanDependents") is True:
-        propagation = "Orphan"
-    asked = Deletion(
-        uid=conditions.get("uid"),
-        version=conditions.get("resourceVersion"),
-        grace_s=grace,
-        propagation=propagation,
-    )
-    return asked, _dry_run(ask) or "All" in (said.get("dryRun") or ())

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tidegate.apiserver import discovery, openapi, reviews
 from tidegate.apiserver.access import INTO_PODS, Action, check_allowed
+from tidegate.apiserver.eviction import Evictions
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.metrics import Metrics, UsageSource
 from tidegate.apiserver.podexec import CommandSource, PodExec
@@ -14,10 +15,10 @@ from tidegate.apiserver.podlogs import LogSource, PodLogs
 from tidegate.apiserver.podports import PortForward, PortSource
 from tidegate.apiserver.resources import Resources
 from tidegate.apiserver.sessions import Session
-from tidegate.apiserver.targets import NO_RESOURCE, Target, target_of
+from tidegate.apiserver.targets import Target, no_resource, target_of
 from tidegate.apiserver.writes import Writes
 from tidegate.kit.clock import Clock
-from tidegate.model.errors import BadRequest, MethodNotAllowed, UnknownPath
+from tidegate.model.errors import BadRequest, MethodNotAllowed
 
 Handler = Callable[[Ask, Target], Awaitable[Reply | Stream]]
 Opener = Callable[[Ask, Target], Awaitable[Session]]
@@ -60,6 +61,7 @@ class Api:
             "PATCH": resources.patch_scale,
         }
         self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs, clock).read}
+        self._eviction: Mapping[str, Handler] = {"POST": Evictions(writes).create}
         self._metrics = Metrics(writes.store, usage)
         self._sessions: Mapping[str, Opener] = {
             "attach": _no_attach,
@@ -130,10 +132,12 @@ class Api:
                 return self._scale
             case "log" if kind.resource == "pods":
                 return self._log
+            case "eviction" if kind.resource == "pods":
+                return self._eviction
             case name if name in self._sessions and kind.resource == "pods":
                 return {"GET": self._not_upgraded, "POST": self._not_upgraded}
             case _:
-                raise UnknownPath(NO_RESOURCE, details={})
+                raise no_resource(kind.group, kind.plural, target.subresource)
 
 
 async def _no_attach(ask: Ask, target: Target) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegate.apiserver.absent import way_out
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import BY_PATH, Kind
 
@@ -39,9 +40,17 @@ def target_of(path: str) -> Target:
     if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
     kind = BY_PATH.get((group, version, rest[0]))
-    if kind is None or len(rest) > 3 or (namespace is not None and not kind.namespaced):
+    if kind is None:
+        raise no_resource(group, rest[0], None)
+    if len(rest) > 3 or (namespace is not None and not kind.namespaced):
         raise UnknownPath(NO_RESOURCE, details={})
     name = rest[1] if len(rest) > 1 else None
     if name is not None and namespace is None and kind.namespaced:
         raise UnknownPath(NO_RESOURCE, details={})
     return Target(kind, namespace, name, rest[2] if len(rest) > 2 else None, watch)
+
+
+def no_resource(group: str, plural: str, subresource: str | None) -> UnknownPath:
+    """The error for what isn't served, with the way out where there is one."""
+    way = way_out(group, plural, subresource)
+    return UnknownPath(NO_RESOURCE if way is None else f"{NO_RESOURCE}: {way}", details={})

@@ -1,0 +1,51 @@
+"""What a client says about a delete: in the query, or in a DeleteOptions (which wins)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tidegate.apiserver import bodies
+from tidegate.apiserver.exchange import Ask
+from tidegate.apiserver.lifecycle import Deletion
+from tidegate.model.errors import BadRequest
+
+
+def deletion(ask: Ask) -> tuple[Deletion, bool]:
+    """What a DELETE asks for, and whether it is only tried. Raises BadRequest, UnsupportedMedia."""
+    said: Any = {}
+    if ask.body.strip():
+        said = bodies.decode(ask.body, ask.content_type).raw or {}
+    return deletion_of(said, ask)
+
+
+def deletion_of(said: Any, ask: Ask) -> tuple[Deletion, bool]:
+    """The same, from a DeleteOptions document. Raises BadRequest."""
+    if not isinstance(said, dict) or said.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise BadRequest("the body of a DELETE must be a DeleteOptions object")
+    conditions = said.get("preconditions") or {}
+    if not isinstance(conditions, dict):
+        raise BadRequest("preconditions must be an object with uid or resourceVersion")
+    grace = said.get("gracePeriodSeconds", ask.number("gracePeriodSeconds"))
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise BadRequest(f"gracePeriodSeconds is {json.dumps(grace)}: it must be a whole number")
+    propagation = said.get("propagationPolicy") or ask.query.get("propagationPolicy") or None
+    if propagation is None and said.get("orphanDependents") is True:
+        propagation = "Orphan"
+    asked = Deletion(
+        uid=conditions.get("uid"),
+        version=conditions.get("resourceVersion"),
+        grace_s=grace,
+        propagation=propagation,
+    )
+    return asked, dry_run(ask) or "All" in (said.get("dryRun") or ())
+
+
+def dry_run(ask: Ask) -> bool:
+    """Whether everything is done but the storing. Raises BadRequest."""
+    value = ask.query.get("dryRun")
+    if value in (None, ""):
+        return False
+    if value != "All":
+        raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
+    return True
