@@ -47,6 +47,12 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("run", "run:run", "Serve a model file or a command."),
             Command("url", "url:url", "Print where a service answers."),
+            Command(
+                "revisions", "revisions:revisions", "List a service's revisions and their shares."
+            ),
+            Command(
+                "rollback", "rollback:rollback", "Send traffic to an earlier revision, or back."
+            ),
             Command("load", "load:load", "Put load on a URL or a service."),
             Command("explain", "explain:explain", "Tell why a service was scaled as it was."),
         ),
