@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tidegate.autoscale.scaler import RevisionScaler, next_tick
+from tidegate.autoscale.scaler import MAKE_UP_S, RevisionScaler, next_tick
 from tidegate.link.gateway import Sample
 from tidegate.scaling import Aggregation, Bounds, KpaSpec, Metric
 
@@ -89,18 +89,17 @@ def live(spec: KpaSpec, story: Story, *, dies: bool) -> list[tuple[float, int | 
         before = story.loads[index - 1] if index else 0.0
         if dies and index == story.dies_s + story.away_s:
             scaler = RevisionScaler("a-00001", spec, float(second), ready=ready)
-            assert scaler.restore(saved, BOOT)
+            assert scaler.restore(saved, BOOT, float(second))
             for old in kept:
-                scaler.catch_up(old.at_s, ready=ready)
-                scaler.sample(sample(int(old.at_s), old.concurrency, replay=True))
-        kept = [
-            s for s in (*kept, sample(second, before)) if s.at_s > second - spec.stable_window_s
-        ]
+                again = sample(int(old.at_s), old.concurrency, replay=True)
+                scaler.take_missed(again, ready=ready)
+        keep_s = spec.stable_window_s + MAKE_UP_S
+        kept = [s for s in (*kept, sample(second, before)) if s.at_s > second - keep_s]
         woken = load and not ready
         if index in away:
             assume(not woken or before)  # a first request that nobody heard of was not decided on
             continue
-        scaler.catch_up(second, ready=ready)
+        scaler.make_up(second, ready)
         if scaler.sample(sample(second, before)) and scaler.evaluate(second + 0.05, ready=ready):
             saved = scaler.saved(BOOT)
         if woken and scaler.wake(second + 0.25) and scaler.evaluate(second + 0.25, ready=0):

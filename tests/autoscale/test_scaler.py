@@ -76,7 +76,7 @@ def test_a_restored_scaler_decides_as_if_it_had_never_been_away():
     for it in seen[:7]:
         first.sample(it)
         first.evaluate(it.at_s + 0.5, ready=3)
-    assert second.restore(first.saved("boot-1"), "boot-1")
+    assert second.restore(first.saved("boot-1"), "boot-1", 7.5)
     for it in seen[:7]:
         second.sample(it)
     for it in seen[7:]:
@@ -91,8 +91,8 @@ def test_what_another_boot_remembered_is_not_believed():
     first = scaler(ready=1)
     first.sample(sample(1, 3))
     first.evaluate(1.5, ready=1)
-    assert not scaler().restore(first.saved("boot-1"), "boot-2")
-    assert not scaler().restore("not json", "boot-1")
+    assert not scaler().restore(first.saved("boot-1"), "boot-2", 2.0)
+    assert not scaler().restore("not json", "boot-1", 2.0)
 
 
 def test_a_second_that_is_told_again_counts_once():

@@ -21,11 +21,24 @@ A = "autoscaling.knative.dev/"
             id="a misspelt one",
         ),
         pytest.param(
-            {A + "class": "hpa.autoscaling.knative.dev", A + "metric": "cpu"},
+            {A + "class": "hpa.autoscaling.knative.dev", A + "metric": "cpu", A + "maxScale": "3"},
+            [],
+            id="the HPA's own",
+        ),
+        pytest.param(
+            {A + "class": "hpa.autoscaling.knative.dev", A + "panicWindowPercentage": "10"},
             [
-                f"{A}class: hpa.autoscaling.knative.dev is not here yet, "
+                f"{A}panicWindowPercentage: only kpa.autoscaling.knative.dev goes by it, "
+                "it has no effect"
+            ],
+            id="the KPA's for the HPA",
+        ),
+        pytest.param(
+            {A + "class": "keda.example.com", A + "metric": "lag"},
+            [
+                f"{A}class: no autoscaler of class keda.example.com runs here, "
                 "kpa.autoscaling.knative.dev decides instead",
-                f"{A}metric: cpu is not here yet, concurrency counts instead",
+                f"{A}metric: lag is not known to it, concurrency counts instead",
             ],
             id="another class",
         ),

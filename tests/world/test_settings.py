@@ -57,9 +57,9 @@ async def test_annotations_go_before_the_cluster_s_settings():
 async def test_a_longer_window_has_the_gateway_keep_samples_for_as_long():
     async with world() as it:
         await it.given(service("hello"))
-        assert it.gateway.revisions["default/hello-00001"].keep_samples_s == 60
+        assert it.gateway.revisions["default/hello-00001"].keep_samples_s == 120
         await set_autoscaler(it, stable_window="10m")
-        assert it.gateway.revisions["default/hello-00001"].keep_samples_s == 600
+        assert it.gateway.revisions["default/hello-00001"].keep_samples_s == 660
 
 
 async def test_the_first_size_of_a_new_revision_is_the_setting_of_its_time():

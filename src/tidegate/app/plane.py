@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tidegate.autoscale.loop import Autoscaler
+from tidegate.autoscale.revision_hpa import RevisionHpaController
 from tidegate.client.api import Api
 from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
@@ -120,6 +121,7 @@ class Plane:
                 VolumeBinder(api, clock, volumes),
                 ServiceAccountController(api),
                 self.autoscaler,
+                RevisionHpaController(api, clock, config),
                 endpoints,
                 services,
                 draining,

@@ -14,6 +14,7 @@ import msgspec
 
 from tidegate.autoscale.history import History
 from tidegate.autoscale.reporter import Reporter
+from tidegate.autoscale.revision_hpa import is_hpa
 from tidegate.autoscale.scaler import RevisionScaler, next_tick
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
@@ -97,7 +98,11 @@ class Autoscaler:
         if scaler is None:
             return
         if scaler.behind:
-            scaler.catch_up(sample.at_s, ready=self._ready(key))
+            ready = self._ready(key)
+            if sample.replay:
+                scaler.take_missed(sample, ready=ready)
+                return
+            scaler.make_up(sample.at_s, ready)
         if scaler.sample(sample):
             self._evaluate(key, scaler)
 
@@ -132,7 +137,7 @@ class Autoscaler:
 
     async def reconcile(self, key: Key) -> Next:
         autoscaler = self._api.get(PodAutoscaler, *key)
-        if autoscaler is None or autoscaler.metadata.deletion_timestamp:
+        if autoscaler is None or autoscaler.metadata.deletion_timestamp or is_hpa(autoscaler):
             self._scalers.pop(key, None)
             self._histories.pop(key, None)
             return Done()
@@ -170,12 +175,13 @@ class Autoscaler:
         return Again(max(0.0, min(waits))) if waits else Done()
 
     def _scaler(self, key: Key) -> RevisionScaler | None:
-        """The revision's scaler, made at first sight of its PodAutoscaler."""
+        """The revision's scaler, made at first sight of its PodAutoscaler; None: it isn't there, or its
+        replicas are somebody else's."""
         known = self._scalers.get(key)
         if known is not None:
             return known
         autoscaler = self._api.get(PodAutoscaler, *key)
-        if autoscaler is None:
+        if autoscaler is None or is_hpa(autoscaler):
             return None
         scaler = RevisionScaler(
             key.name,
@@ -185,7 +191,7 @@ class Autoscaler:
         )
         saved = autoscaler.status.scaler if autoscaler.status else None
         if saved is not None:
-            scaler.restore(saved, self._boot)
+            scaler.restore(saved, self._boot, self._clock.monotonic())
         self._scalers[key] = scaler
         self._histories[key] = History(self._clock, autoscaler.status)
         return scaler

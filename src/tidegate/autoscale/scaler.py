@@ -34,6 +34,10 @@ from tidegate.scaling import (
     step_sentence,
 )
 
+MAKE_UP_S = 60
+"""How long a control plane may be away and still make up the evaluations it missed. The gateway keeps its
+samples for that much longer than the window, so that the oldest of them has a whole window too."""
+
 TICK_S = 2.0
 TICK_PHASE_S = 0.5
 
@@ -69,7 +73,7 @@ class RevisionScaler:
         self._name = name
         self.spec = spec
         self._windows = MetricWindows(spec)
-        self._state = begin(spec, now_s, ready=ready)
+        self._state = self._acted = begin(spec, now_s, ready=ready)
         self._status = KpaStatus.new(now_s)
         self._mode = Mode.PROXY
         self._proxy_since_s = now_s
@@ -98,7 +102,7 @@ class RevisionScaler:
         )
         return msgspec.json.encode(value).decode()
 
-    def restore(self, text: str, boot: str) -> bool:
+    def restore(self, text: str, boot: str, now_s: float) -> bool:
         """Go on where an earlier control plane was. False: it was another boot, or unreadable."""
         try:
             value = msgspec.json.decode(text, type=Saved)
@@ -107,8 +111,10 @@ class RevisionScaler:
         if value.boot != boot:
             return False
         self._state, self._status = value.state, value.status
+        self._acted = value.state
         self._mode, self._proxy_since_s = value.mode, value.proxy_since_s
-        self._evaluated_s, self.behind = value.evaluated_s, value.evaluated_s > 0
+        self._evaluated_s = max(value.evaluated_s, now_s - MAKE_UP_S)
+        self.behind = value.evaluated_s > 0
         self._wakes = value.wakes
         for at_s in value.wakes:
             self._windows.record(at_s, 1.0)
@@ -178,20 +184,26 @@ class RevisionScaler:
     def evaluate(self, now_s: float, *, ready: int) -> bool:
         """One evaluation. Returns whether a step is due: to act on it, or to save what changed (a
         renewed panic is remembered across restarts like everything else)."""
-        was = self._state
-        self.catch_up(now_s, ready=ready)
+        self.make_up(now_s, ready)
         self.behind = False
         self._decide(now_s, ready)
+        was, self._acted = self._acted, self._state
         return was != self._state
 
-    def catch_up(self, until_s: float, *, ready: int) -> None:
-        """After a restart: the evaluations before `until_s` that nobody made, on what the samples told so
-        far say. The count of ready replicas is today's: nobody scaled in the meantime."""
-        if not self.behind:
-            return
-        since_s = max(self._evaluated_s, until_s - self.spec.stable_window_s)
-        tick_s = next_tick(since_s)
-        while tick_s < until_s:
+    def take_missed(self, sample: Sample, *, ready: int) -> None:
+        """After a restart: count a second that an earlier control plane may have missed, and make the
+        evaluations up to it that nobody made. The count of ready replicas is today's: nobody scaled
+        in the meantime."""
+        self.make_up(sample.at_s, ready)
+        news = sample.at_s > max(self._newest_s, self._evaluated_s)
+        self.sample(sample)
+        if news and sample.concurrency > 0 and self._state.replicas == 0:
+            self._decide(sample.at_s, ready)
+
+    def make_up(self, until_s: float, ready: int) -> None:
+        """Make the evaluations before that time that nobody made since the restore."""
+        tick_s = next_tick(self._evaluated_s)
+        while self.behind and tick_s < until_s:
             self._decide(tick_s, ready)
             tick_s += TICK_S
 

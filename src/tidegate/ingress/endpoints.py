@@ -26,6 +26,7 @@ from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
 
 MAX_SAMPLES_S = 3600
+AWAY_S = 60  # a control plane that was away for so long makes up the evaluations it missed
 
 
 class EndpointsController:
@@ -88,7 +89,7 @@ class EndpointsController:
             timeout_s=timeout_s,
             response_start_timeout_s=_seconds(spec.response_start_timeout_seconds),
             idle_timeout_s=_seconds(spec.idle_timeout_seconds),
-            keep_samples_s=min(MAX_SAMPLES_S, scaling.stable_window_s),
+            keep_samples_s=min(MAX_SAMPLES_S, scaling.stable_window_s + AWAY_S),
             idempotent=annotations.get(names.IDEMPOTENT) == "true",
             trouble=None if serves else _trouble(revision, pods),
         )

@@ -60,7 +60,7 @@ def kpa_spec(
         activator_capacity=config.activator_capacity,
         scale_down_delay_s=_seconds(keys.SCALE_DOWN_DELAY, annotations, config.scale_down_delay_s),
         reachability=reachability,
-        bounds=_bounds(annotations, config, reachability),
+        bounds=scale_bounds(annotations, config, reachability),
         to_zero=_to_zero(annotations, config, deployment),
     )
 
@@ -125,9 +125,10 @@ def _panic_window_s(window_s: float, percentage: float) -> int:
     return max(1, floor(window_s * percentage / 100.0 + 0.5))
 
 
-def _bounds(
+def scale_bounds(
     annotations: Mapping[str, str], config: AutoscalerConfig, reachability: Reachability
 ) -> Bounds:
+    """The replica counts that a revision's owner and the cluster allow."""
     low = 0
     if reachability is not Reachability.UNREACHABLE:
         low = _int(keys.MIN_SCALE, annotations, config.min_scale)
