@@ -40,6 +40,7 @@ from tidegate.node.keeper_link import KeeperLink
 from tidegate.node.logs import PodLogs
 from tidegate.node.machine import LocalMachine
 from tidegate.node.settings import NodeSettings
+from tidegate.node.steady_usage import SteadyUsage
 from tidegate.node.usage import PodUsage
 from tidegate.store import Database, Store, ThreadedJournal
 
@@ -92,13 +93,21 @@ async def _run_parts(
 ) -> None:
     link = GatewayLink(home.gateway_socket, clock)
     volumes = VolumeFolders(home.volumes)
-    plane = Plane(api, clock, link, boot=boot, gateway=_gateway_address(sockets), volumes=volumes)
     listener = sockets["api"]
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
     agent = NodeAgent(api, keeper, clock, home, NodeSettings())
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
+    plane = Plane(
+        api,
+        clock,
+        link,
+        boot=boot,
+        gateway=_gateway_address(sockets),
+        volumes=volumes,
+        usage=SteadyUsage(keeper, clock, agent.node_name),
+    )
     machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)
     ports = PodPorts(agent, machine)

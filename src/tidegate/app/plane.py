@@ -10,6 +10,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from tidegate.autoscale.hpa.controller import HpaController
+from tidegate.autoscale.hpa.gpu import GpuSource
+from tidegate.autoscale.hpa.resources import UsageSource
+from tidegate.autoscale.hpa.sources import Sources
+from tidegate.autoscale.hpa.traffic import Traffic
 from tidegate.autoscale.loop import Autoscaler
 from tidegate.autoscale.revision_hpa import RevisionHpaController
 from tidegate.client.api import Api
@@ -76,7 +81,8 @@ class Plane:
     """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id.
 
     `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
-    `volumes`: where claims get their folders; None: they wait for volumes that somebody makes."""
+    `volumes`: where claims get their folders; None: they wait for volumes that somebody makes.
+    `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does."""
 
     def __init__(
         self,
@@ -87,6 +93,8 @@ class Plane:
         boot: str,
         gateway: GatewayAddress | None = None,
         volumes: VolumeFolders | None = None,
+        usage: UsageSource | None = None,
+        gpu: GpuSource | None = None,
     ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
@@ -103,6 +111,8 @@ class Plane:
             poke=lambda key: self.engine.look_at(Autoscaler.name, key),
             gateway_answers=lambda: link.connected,
         )
+        traffic = Traffic()
+        self.metrics = Sources(api, clock, config, traffic, usage=usage, gpu=gpu)
         self.engine = Engine(
             api,
             clock,
@@ -121,6 +131,7 @@ class Plane:
                 VolumeBinder(api, clock, volumes),
                 ServiceAccountController(api),
                 self.autoscaler,
+                HpaController(api, clock, config, self.metrics),
                 RevisionHpaController(api, clock, config),
                 endpoints,
                 services,
@@ -134,6 +145,7 @@ class Plane:
         publisher = Publisher(self.table, draining, routes, poke=self.engine.look_at)
         link.listen(publisher.on_message)
         link.listen(self.autoscaler.on_message)
+        link.listen(traffic.on_message)
 
     async def run(self) -> None:
         """Run until cancelled."""

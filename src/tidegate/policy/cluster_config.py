@@ -14,10 +14,13 @@ from tidegate.policy.config_defaults import DefaultsConfig, parse_config_default
 from tidegate.policy.config_deployment import DeploymentConfig, parse_config_deployment
 from tidegate.policy.config_domain import DomainConfig, parse_config_domain
 from tidegate.policy.config_gc import GcConfig, parse_config_gc
+from tidegate.policy.config_hpa import parse_config_hpa
 from tidegate.policy.config_inference import NAME as INFERENCE
 from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
+from tidegate.policy.config_metrics import MetricsConfig, parse_config_metrics
 from tidegate.policy.config_network import NetworkConfig, parse_config_network
 from tidegate.policy.errors import BadConfig
+from tidegate.scaling.hpa import HpaConfig
 
 T = TypeVar("T")
 ReadConfig = Callable[[str], Mapping[str, str]]
@@ -51,6 +54,12 @@ class ClusterConfig:
 
     def domain(self) -> DomainConfig:
         return self._parsed("config-domain", parse_config_domain, DomainConfig())
+
+    def hpa(self) -> HpaConfig:
+        return self._parsed("config-hpa", parse_config_hpa, HpaConfig())
+
+    def metrics(self) -> MetricsConfig:
+        return self._parsed("config-metrics", parse_config_metrics, MetricsConfig())
 
     def _parsed(self, name: str, parse: Callable[[Mapping[str, str]], T], default: T) -> T:
         data = self.read(name)

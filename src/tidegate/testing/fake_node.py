@@ -147,6 +147,7 @@ def _status(
     truth = "True" if ready else "False"
     return PodStatus(
         phase=phase,
+        start_time=timestamp(now_s),
         conditions=tuple(
             Condition(type=t, status=s, last_transition_time=timestamp(now_s))
             for t, s in (("PodScheduled", "True"), ("Ready", truth), ("ContainersReady", truth))

@@ -24,6 +24,7 @@ from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock
 from tidegate.testing.fake_gateway import FakeGateway
 from tidegate.testing.fake_node import FakeNode
+from tidegate.testing.fake_usage import FakeUsage
 
 T = TypeVar("T", bound=Object)
 
@@ -36,12 +37,13 @@ class World:
         self.api: LocalApi = make_guarded_api(self.clock)
         self.node = FakeNode(self.api, self.clock, start_s=start_s, cpu=cpu)
         self.gateway = FakeGateway(self.clock)
+        self.usage = FakeUsage(self.api, self.clock)
         self._plane_task: asyncio.Task[None] | None = None
         self.plane: Plane
 
     async def start_plane(self) -> None:
         """A (new) control plane over the same store and gateway."""
-        self.plane = Plane(self.api, self.clock, self.gateway, boot="boot-1")
+        self.plane = Plane(self.api, self.clock, self.gateway, boot="boot-1", usage=self.usage)
         self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
         await self.plane.engine.primed.wait()
 
