@@ -538,6 +538,14 @@ async def test_who_has_no_token_gets_401(app, token):
     assert (code, json.loads(body)["reason"]) == (401, "Unauthorized")
 
 
+@pytest.mark.parametrize("header", [b"impersonate-user", b"impersonate-group"])
+async def test_nobody_acts_for_somebody_else(app, header):
+    headers = [(b"authorization", b"Bearer secret"), (header, b"bob")]
+    code, body, _ = await call(app, "GET", "/api/v1/namespaces", headers=headers)
+    assert code == 403
+    assert 'User "admin" cannot impersonate resource "users"' in json.loads(body)["message"]
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version", "/version/"])
 async def test_health_and_version_are_public(app, path):
     assert (await call(app, "GET", path, token=None))[0] == 200

@@ -87,6 +87,7 @@ class ApiApp:
         user, role = self._user, Role.ADMIN
         if path not in PUBLIC:
             user, role = self._who(headers.get("authorization", ""))
+            _check_nobody_else(user, headers)
         query_string = scope["query_string"].decode("latin-1")
         return Ask(
             method=scope.get("method", "GET"),  # a WebSocket's scope names none
@@ -197,6 +198,18 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
 
 def _too_large() -> TooLarge:
     return TooLarge(f"Request entity too large: limit is {LARGEST_BODY}")
+
+
+def _check_nobody_else(user: str, headers: Mapping[str, str]) -> None:
+    """Refuses `kubectl --as`: it would be answered for somebody else than was asked. Raises Forbidden."""
+    meant = next((v for k, v in headers.items() if k.startswith("impersonate-")), None)
+    if meant is not None:
+        raise Forbidden(
+            f'users "{meant}" is forbidden: User "{user}" cannot impersonate resource "users" in '
+            'API group "" at the cluster scope: nobody acts for somebody else here; use a token of '
+            "the role that you mean (`tidegate token create NAME --role view`)",
+            details={"name": meant, "kind": "users"},
+        )
 
 
 def _check_loopback(client: Any) -> None:

@@ -29,6 +29,7 @@ from tidegate.model.kinds import encode_stored
 from tidegate.model.meta import Condition, Key, LabelSelector, ObjectMeta, owner_reference
 from tidegate.model.wire import IntOrString
 from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
+from tidegate.reconcile.adopt import adopt
 from tidegate.reconcile.apply import write_status
 
 HASH = "pod-template-hash"
@@ -57,6 +58,8 @@ class DeploymentController:
         deployment = self._api.get(Deployment, *key)
         if deployment is None or deployment.metadata.deletion_timestamp:
             return Done()
+        if deployment.status is None:
+            await adopt(self._api, deployment, ReplicaSet, deployment.spec.selector)
         newest = await self._newest(deployment)
         owned = self._owned(deployment)
         pods_left = self._pods_of_old(deployment, owned, newest)

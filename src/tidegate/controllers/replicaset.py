@@ -17,6 +17,7 @@ from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError
 from tidegate.model.meta import Condition, Key, ObjectMeta, owner_reference
 from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
+from tidegate.reconcile.adopt import adopt
 from tidegate.reconcile.apply import write_status
 
 
@@ -35,6 +36,8 @@ class ReplicaSetController:
         replica_set = self._api.get(ReplicaSet, *key)
         if replica_set is None or replica_set.metadata.deletion_timestamp:
             return Done()
+        if replica_set.status is None:
+            await adopt(self._api, replica_set, Pod, replica_set.spec.selector)
         failure = await self._scale(replica_set)
         pods = self._pods(replica_set)
         now_s = self._clock.now()
