@@ -58,6 +58,37 @@ def unknown_host(host: str, path: str) -> Refusal:
     )
 
 
+def unknown_model(name: str, known: list[str]) -> Refusal:
+    """404: no service serves this model."""
+    some = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return Refusal(
+        404,
+        "no-model",
+        f"no service here serves the model {name[:200]!r}: "
+        + (f"there are {some}" if known else "there is none at all; apply one first"),
+    )
+
+
+def model_unsaid(why: str) -> Refusal:
+    """400: a request to the OpenAI API of all models that doesn't say which."""
+    return Refusal(
+        400,
+        "no-model-field",
+        f"the request doesn't say which model it is for, {why}: put the name of a service into the field"
+        " `model` of the body, or send it to the service's own host (`GET /openai/v1/models` lists them)",
+    )
+
+
+def model_unseen(most_bytes: int) -> Refusal:
+    """413: the body is too large to be held until its model is known."""
+    return Refusal(
+        413,
+        "body-too-large",
+        f"bodies of up to {most_bytes} bytes are held until their field `model` is seen, and only so many"
+        " at once: send this one to the service's own host",
+    )
+
+
 def no_table(waited_s: float) -> Refusal:
     """503: no control plane has ever said what there is to serve."""
     return Refusal(
@@ -197,9 +228,19 @@ HEAD_TOO_LARGE: Final = Refusal(
 BAD_CHUNK: Final = Refusal(
     400, "bad-chunk", "the request's body is not chunked as Transfer-Encoding says"
 )
+MODELS_ARE_READ: Final = Refusal(
+    405,
+    "models-are-read",
+    "models come and go with the services that serve them: this is a list to GET",
+)
 SHUTTING_DOWN: Final = Refusal(
     503, "shutting-down", "this gateway is ending: send the request again", retry_after_s=1
 )
+
+
+def body_too_slow(after_s: float) -> Refusal:
+    """408: the request's body did not come in time."""
+    return Refusal(408, "body-timeout", f"the request's body was not complete within {after_s:g} s")
 
 
 def head_too_slow(after_s: float) -> Refusal:

@@ -12,7 +12,7 @@ repeated only if no byte of the answer was seen, its body is still held, and its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tidegate.gateway import answers
 from tidegate.gateway.answers import Refusal
@@ -21,7 +21,6 @@ from tidegate.gateway.heads import AnswerHead, RequestHead
 
 if TYPE_CHECKING:
     from tidegate.gateway.lane import Lane
-    from tidegate.gateway.shadow import Copy
     from tidegate.gateway.tunnel import Tunnel
     from tidegate.gateway.waits import Wait
     from tidegate.routing import Seat, Target
@@ -29,15 +28,28 @@ if TYPE_CHECKING:
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 
 
+class BodyWatch(Protocol):
+    """Whoever wants a request's body beside the replica."""
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the body came."""
+
+    def complete(self) -> None:
+        """It was the last one."""
+
+
 class Extras:
     """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
 
-    __slots__ = ("added", "copy", "head", "wait")
+    __slots__ = ("added", "head", "holds_all", "wait", "watch")
 
     def __init__(self) -> None:
         self.wait: Wait | None = None  # its client wants to know why it waits
         self.added = b""  # for the client, from us
-        self.copy: Copy | None = None  # is to be sent to another revision too
+        self.watch: BodyWatch | None = None  # somebody else takes the body too
+        self.holds_all = (
+            False  # all of the body is held, however much: who watches it sees to limits
+        )
         self.head = b""  # for the replica, because of the way that the request goes
 
     def notes(self, now_s: float) -> bytes:
@@ -113,13 +125,20 @@ class Exchange:
 
     def take_body(self, piece: bytes) -> None:
         """A piece of the body came: passed on, or held while there is nowhere to pass it."""
-        if self.extras is not None and self.extras.copy is not None:
-            self.extras.copy.add(piece)
+        extras = self.extras
         if self.conn is None:
             self._hold(piece)
-            if not self.ended and self.held_bytes >= self.client.hub.settings.hold_bytes:
+            if extras is not None and extras.watch is not None:
+                extras.watch.add(piece)
+            held_all = extras is not None and extras.holds_all
+            if (
+                not (self.ended or held_all)
+                and self.held_bytes >= self.client.hub.settings.hold_bytes
+            ):
                 self.client.hold_reading()
             return
+        if extras is not None and extras.watch is not None:
+            extras.watch.add(piece)
         self.conn.send_body(piece)
         if not self.dropped:
             if (
@@ -136,8 +155,8 @@ class Exchange:
         self.body_done = True
         if self.conn is not None and not self.ended:
             self.conn.end_body()
-        if self.extras is not None and self.extras.copy is not None:
-            self.extras.copy.send()
+        if self.extras is not None and self.extras.watch is not None:
+            self.extras.watch.complete()
 
     def client_gone(self) -> None:
         """Nobody waits for the answer any more."""
@@ -230,6 +249,21 @@ class Exchange:
             self.refuse(answers.replica_closed(lane.revision.key, seat.id))
 
     # --- endings
+
+    def reply(self, body: bytes) -> None:
+        """Answer it ourselves with JSON that was asked for."""
+        self._end(failed=False)
+        start = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n" % len(body)
+        )
+        answer = AnswerHead(200, start, len(body), keep_alive=True)
+        bodiless = self.head.method == b"HEAD"
+        self.client.answer_head(
+            self, answer, bodiless=bodiless, body=b"" if bodiless else body, ends=True
+        )
+        self.client.answer_end(())
+        self.client.done(self)
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer it ourselves; if an answer had begun, break that off, for it can't be made whole."""

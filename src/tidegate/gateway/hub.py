@@ -17,6 +17,7 @@ from tidegate.gateway import answers
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.lane import Lane
+from tidegate.gateway.models import Models
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.shadow import Shadows
 from tidegate.gateway.targets import target_of
@@ -75,25 +76,24 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._table = Table()
         self._lanes: dict[str, Lane] = {}
+        self._models = Models(self, self._table)
         self._lobby: dict[Exchange, asyncio.TimerHandle] = {}
 
     # --- requests
 
-    def submit(self, exchange: Exchange) -> None:
-        """Send a request on its way, or refuse it."""
-        head = exchange.head
-        found = self._table.find(head.host, head.target)
-        if found is None:
-            if self.has_table:
-                path = head.target.partition(b"?")[0][:200].decode("latin-1")
-                exchange.refuse(answers.unknown_host(head.host[:200].decode("latin-1"), path))
-            else:
-                self._enter_lobby(exchange)
-            return
-        if found.cut:
-            rest = head.target[found.cut :]
-            exchange.target = rest if rest[:1] == b"/" else b"/" + rest
-        target = exchange.route = found.target
+    def submit(self, exchange: Exchange, target: Target | None = None) -> None:
+        """Send a request on its way, or refuse it. `target`: its route, where that is known already."""
+        if target is None:
+            head = exchange.head
+            found = self._table.find(head.host, head.target)
+            if found is None:
+                self._not_found(exchange)
+                return
+            if found.cut:
+                rest = head.target[found.cut :]
+                exchange.target = rest if rest[:1] == b"/" else b"/" + rest
+            target = found.target
+        exchange.route = target
         target.count.requests += 1
         key = target.only or self._choose(exchange, target)
         lane = self._lanes.get(key)
@@ -101,6 +101,14 @@ class Hub:
             exchange.refuse(_nowhere(target, key))
         else:
             lane.submit(exchange)
+
+    def _not_found(self, exchange: Exchange) -> None:
+        head = exchange.head
+        if not self.has_table:
+            self._enter_lobby(exchange)
+        elif not self._models.takes(exchange):
+            path = head.target.partition(b"?")[0][:200].decode("latin-1")
+            exchange.refuse(answers.unknown_host(head.host[:200].decode("latin-1"), path))
 
     def _choose(self, exchange: Exchange, target: Target) -> str:
         """The revision for a request of a route that has more to decide than most."""
@@ -122,7 +130,8 @@ class Hub:
         return f"{self._cookie_seed}-{self._cookies:x}-"
 
     def leave_lobby(self, exchange: Exchange) -> None:
-        """A request that waited for the first table is gone."""
+        """A request that waited for the first table, or to say its model, is gone."""
+        self._models.leave(exchange)
         timer = self._lobby.pop(exchange, None)
         if timer is not None:
             timer.cancel()
@@ -277,6 +286,7 @@ class Hub:
         self.successor = Pool("next-gateway", *address, self.monotonic)
         self.successor.close()  # its connections are used once
         self.shadows.close()
+        self._models.close()
         for exchange in list(self._lobby):
             exchange.refuse(answers.SHUTTING_DOWN)
         for lane in list(self.active):

@@ -36,4 +36,9 @@ class Settings:
     )
     shadow_requests: int = 256  # copies at once; more are left out, so that the originals have room
     shadow_bytes: int = 64 * 2**20  # of their bodies together
+    model_body_bytes: int = (
+        16 * 2**20
+    )  # of one body that is held until it says its model; several images go in
+    model_bytes: int = 128 * 2**20  # of all of them together
+    model_body_s: float = 300.0  # until such a body is complete
     attempts: int = 3  # times a request is sent, when repeating is safe

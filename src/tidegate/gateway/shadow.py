@@ -45,9 +45,9 @@ class Shadows:
         for piece in original.held:
             copy.add(piece)
         if original.body_done:
-            self._hub.later(0.0, copy.send)  # the original goes first
+            self._hub.later(0.0, copy.complete)  # the original goes first
         else:
-            original.extra().copy = copy
+            original.extra().watch = copy
 
     def send(self, original: Exchange, revision: str, body: bytes) -> None:
         """Send one copy, or leave it out."""
@@ -93,7 +93,7 @@ class Shadows:
 
 
 class Copy:
-    """What a request that is to be copied has sent so far."""
+    """What a request that is to be copied has sent so far. See `exchange.BodyWatch`."""
 
     __slots__ = ("_most_bytes", "_original", "_pieces", "_revisions", "_shadows", "_size")
 
@@ -113,8 +113,8 @@ class Copy:
         else:
             self._pieces.clear()
 
-    def send(self) -> None:
-        """The body is complete."""
+    def complete(self) -> None:
+        """The body is whole: off it goes."""
         if self._size > self._most_bytes:
             self._shadows.leave_out()
             return
