@@ -41,7 +41,7 @@ def check_inference_service(isvc: InferenceService, mode: str) -> Iterator[str]:
             f"metadata.annotations[{names.DEPLOYMENT_MODE}]: {written!r} is no deployment mode "
             "here: Standard (RawDeployment) and Knative (Serverless) are"
         )
-    yield from _check_class(isvc, mode)
+    yield from _check_class(isvc)
     spec = isvc.spec
     yield from _check_predictor(spec.predictor)
     yield from _check_component(spec.predictor, "predictor", isvc, mode)
@@ -63,12 +63,17 @@ def check_mode_change(mode: str, was: str) -> Iterator[str]:
         yield f"update rejected: deploymentMode cannot be changed from '{was}' to '{mode}'"
 
 
-def _check_class(isvc: InferenceService, mode: str) -> Iterator[str]:
+def _check_class(isvc: InferenceService) -> Iterator[str]:
     class_ = isvc.metadata.annotations.get(names.AUTOSCALER_CLASS)
     if class_ is None:
         return
     if class_ not in _CLASSES:
         yield f"[{class_}] is not a supported autoscaler class type.\n"
+    elif class_ == names.KEDA:
+        yield (
+            f"metadata.annotations[{names.AUTOSCALER_CLASS}]: no ScaledObject is made here: set "
+            "external and write one for the Deployment, or use hpa"
+        )
 
 
 def _check_predictor(predictor: Predictor) -> Iterator[str]:
