@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tidegate.autoscale.hpa.asked import Asked
 from tidegate.model.apps import Deployment, DeploymentSpec
 from tidegate.model.autoscaling import (
     CrossVersionObjectReference,
@@ -259,7 +258,9 @@ async def test_one_pod_too_busy_with_requests_counts_as_a_busy_simulated_gpu():
         await it.given(service("hello", scaling={"min-scale": "1", "max-scale": "1"}))
         it.load("hello-00001", in_flight=1.0)
         await it.settle(40)
-        asked = Asked("default", tuple(it.pods("hello-00001")), it.clock.now())
-        found = await it.plane.metrics.of_pods("DCGM_CUSTOM_PROCESS_SM_UTIL", {}, asked)
+        pods = it.pods("hello-00001")
+        found = await it.plane.metrics.of_pods(
+            "DCGM_CUSTOM_PROCESS_SM_UTIL", {}, namespace="default", pods=pods
+        )
         assert found.simulated
         assert [item.milli for item in found.reading.items] == [100_000]

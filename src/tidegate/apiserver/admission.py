@@ -41,7 +41,9 @@ from tidegate.policy import (
     config_deployment,
     config_domain,
     config_gc,
+    config_hpa,
     config_inference,
+    config_metrics,
     config_network,
 )
 from tidegate.policy.annotation_notes import autoscaling_notes
@@ -59,6 +61,8 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_autoscaler.NAME: config_autoscaler.parse_config_autoscaler,
     config_defaults.NAME: config_defaults.parse_config_defaults,
     config_deployment.NAME: config_deployment.parse_config_deployment,
+    config_hpa.NAME: config_hpa.parse_config_hpa,
+    config_metrics.NAME: config_metrics.parse_config_metrics,
     config_domain.NAME: config_domain.parse_config_domain,
     config_gc.NAME: config_gc.parse_config_gc,
     config_network.NAME: config_network.parse_config_network,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.apiserver import metrics, reviews
+from tidegate.apiserver import custom_metrics, metrics, reviews
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import SERVED, Kind
 
@@ -37,6 +37,8 @@ EXTRA: Mapping[str, Extras] = {
         for group_name in (reviews.AUTHORIZATION, reviews.AUTHENTICATION)
     },
     reviews.RBAC: Extras("v1", ("create", "get"), reviews.REFUSED),
+    custom_metrics.CUSTOM: Extras(custom_metrics.VERSION, ("get",), {}),
+    custom_metrics.EXTERNAL: Extras(custom_metrics.VERSION, ("get",), {}),
     metrics.GROUP: Extras(metrics.VERSION, ("get", "list"), metrics.RESOURCES, singular=False),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tidegate.apiserver import discovery, openapi, reviews
 from tidegate.apiserver.access import INTO_PODS, Action, check_allowed
+from tidegate.apiserver.custom_metrics import CustomMetrics, MetricsSource
 from tidegate.apiserver.eviction import Evictions
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.metrics import Metrics, UsageSource
@@ -41,6 +42,7 @@ class Api:
         usage: UsageSource | None = None,
         commands: CommandSource | None = None,
         ports: PortSource | None = None,
+        metrics: MetricsSource | None = None,
     ) -> None:
         resources = Resources(writes, clock)
         self._watch: Handler = resources.watch
@@ -63,6 +65,7 @@ class Api:
         self._log: Mapping[str, Handler] = {"GET": PodLogs(writes.store, logs, clock).read}
         self._eviction: Mapping[str, Handler] = {"POST": Evictions(writes).create}
         self._metrics = Metrics(writes.store, usage)
+        self._custom_metrics = CustomMetrics(writes.store, metrics, clock)
         self._sessions: Mapping[str, Opener] = {
             "attach": _no_attach,
             "exec": PodExec(writes.store, commands, clock).open,
@@ -78,6 +81,8 @@ class Api:
             return plain
         if self._metrics.has(ask.path):
             return await self._metrics.read(ask)
+        if self._custom_metrics.has(ask.path):
+            return await self._custom_metrics.read(ask)
         if reviews.has(ask.path):
             return reviews.answer(ask)
         target = target_of(ask.path)

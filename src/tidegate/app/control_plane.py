@@ -111,7 +111,15 @@ async def _run_parts(
     machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)
     ports = PodPorts(agent, machine)
-    front = Api(writes, clock, logs=logs, usage=usage, commands=commands, ports=ports)
+    front = Api(
+        writes,
+        clock,
+        logs=logs,
+        usage=usage,
+        commands=commands,
+        ports=ports,
+        metrics=plane.metrics,
+    )
     http = ApiApp(front, token=pki.token, tokens=Tokens(home.pki))
     write_kubeconfig(home.kubeconfig, pki, port=listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:

@@ -70,7 +70,8 @@ class HpaController:
         last_s = memory.visited_at_s if memory else seconds(hpa.metadata.creation_timestamp)
         wait_s = last_s + period_s - now_s
         if 0 < wait_s <= period_s:  # more: the wall clock was set back
-            await self._prepare(hpa)
+            if memory is None:
+                await self._prepare(hpa)
             return Again(wait_s)
         await self._visit(hpa, memory, now_s)
         return Again(max(0.0, now_s + period_s - self._clock.now()))

@@ -7,7 +7,7 @@ the gateway. The API's custom.metrics.k8s.io and external.metrics.k8s.io answer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tidegate.autoscale.hpa.asked import Asked, Found
 from tidegate.autoscale.hpa.fetch import Get, get
@@ -21,7 +21,6 @@ from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import HorizontalPodAutoscaler, MetricSpec
 from tidegate.model.core import Pod
-from tidegate.model.meta import LabelSelector
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_metrics import Query, QueryFor
 from tidegate.scaling.hpa import (
@@ -68,26 +67,30 @@ class Sources:
 
     async def read(self, metric: MetricSpec, asked: Asked) -> Found:
         """One metric of a spec. Raises nothing: what went wrong is the reading."""
+        resource = metric.resource or metric.container_resource
+        if resource is not None:
+            return Found(resource.name, await self._resources.read(asked))
+        source = metric.pods or metric.object or metric.external
+        assert source is not None, "checked"
+        name, selector, namespace = source.metric.name, source.metric.selector, asked.namespace
+        if selector is not None and selector.match_expressions:
+            why = f"the selector of {name} has matchExpressions: only matchLabels are honoured here"
+            return Found(name, ReadFailed(why))
+        labels = selector.match_labels if selector is not None else _NO_LABELS
         if metric.pods is not None:
-            return await self.of_pods(
-                metric.pods.metric.name, labels_of(metric.pods.metric.selector), asked
-            )
-        if (about := metric.object) is not None:
-            described = about.described_object
+            return await self.of_pods(name, labels, namespace=namespace, pods=asked.pods)
+        if metric.object is not None:
+            about = metric.object.described_object
             return await self.of_object(
-                about.metric.name,
-                labels_of(about.metric.selector),
-                kind=described.kind,
-                name=described.name,
-                namespace=asked.namespace,
+                name, labels, kind=about.kind, name=about.name, namespace=namespace
             )
-        if (outside := metric.external) is not None:
-            labels = labels_of(outside.metric.selector)
-            return await self.external(outside.metric.name, labels, namespace=asked.namespace)
-        source = metric.resource or metric.container_resource
-        return Found(source.name if source else "", await self._resources.read(asked))
+        return await self.external(name, labels, namespace=namespace)
 
-    async def of_pods(self, metric: str, labels: Mapping[str, str], asked: Asked) -> Found:
+    async def of_pods(
+        self, metric: str, labels: Mapping[str, str], *, namespace: str, pods: Sequence[Pod]
+    ) -> Found:
+        """Pod by pod."""
+        asked = Asked(namespace, tuple(pods), self._clock.now())
         if metric == SM_UTIL:
             reading, simulated = await self._gpu.read(asked, monotonic_s=self._clock.monotonic())
             return Found(metric, reading, simulated)
@@ -177,11 +180,6 @@ class Sources:
         return PodsReading(
             tuple(PodValue(p.metadata.name, share, asked.now_s, 30.0) for p in running)
         )
-
-
-def labels_of(selector: LabelSelector | None) -> Mapping[str, str]:
-    """The labels that a metric's selector asks for."""
-    return selector.match_labels if selector is not None else _NO_LABELS
 
 
 def _unknown(metric: str, where: str, sort: str) -> ReadFailed:
