@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tidegate.client.api import Api
+from tidegate.ingress.model_names import models_of
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Route as RouteEntry
@@ -105,6 +106,7 @@ def routes_of(ingress: Ingress) -> list[RouteEntry]:
                 hosts=rule.hosts,
                 splits=splits,
                 path_prefix=f"/{ingress.metadata.namespace}/{route}" if by_path else None,
+                models=models_of(route, ingress.metadata.annotations) if by_path and route else (),
                 rules=tuple(r for path in paths if path.headers for r in _rules(path)),
                 redirect_https=ingress.spec.http_option == "Redirected",
             )

@@ -1,0 +1,19 @@
+"""The names by which the gateway's OpenAI API for all models finds a service.
+
+A service is a model of its own name. `tidegate.dev/models: NAME, NAME` says other names (what the server
+behind it calls its models: it sees the field as the client wrote it), and an empty value that it has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.model import serving_names as names
+
+
+def models_of(name: str, annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """The model names of the service `name`."""
+    said = annotations.get(names.MODELS)
+    if said is None:
+        return (name,)
+    return tuple(dict.fromkeys(word for part in said.split(",") if (word := part.strip())))
