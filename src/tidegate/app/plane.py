@@ -21,6 +21,7 @@ from tidegate.client.api import Api
 from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
 from tidegate.controllers.deployment import DeploymentController
+from tidegate.controllers.domain_mapping import DomainMappingController
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
 from tidegate.controllers.replicaset import ReplicaSetController
@@ -123,6 +124,7 @@ class Plane:
                 RouteController(api, clock, config),
                 LabelerController(api, clock),
                 RevisionGcController(api, clock, config),
+                DomainMappingController(api, clock, config),
                 InferenceServiceController(api, clock, config),
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),

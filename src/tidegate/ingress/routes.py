@@ -20,6 +20,7 @@ from tidegate.model.networking import (
     IngressSplit,
     IngressStatus,
 )
+from tidegate.model.service_targets import lane_key
 from tidegate.reconcile import Done, Next, Watch, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -117,7 +118,7 @@ def routes_of(ingress: Ingress) -> list[RouteEntry]:
 def _splits(path: IngressPath) -> tuple[Split, ...]:
     return tuple(
         Split(
-            revision=f"{s.service_namespace}/{s.service_name}",
+            revision=_lane(s),
             percent=s.percent,
             headers=_added(path, s),
         )
@@ -133,9 +134,16 @@ def _rules(path: IngressPath) -> Iterator[Rule]:
             yield Rule(
                 header=name,
                 values=(match.exact,),
-                revision=f"{newest.service_namespace}/{newest.service_name}",
+                revision=_lane(newest),
                 headers=_added(path, newest),
             )
+
+
+def _lane(split: IngressSplit) -> str:
+    """What the gateway calls it: a revision, or with a port a core Service's port."""
+    if split.service_port is not None:
+        return lane_key(split.service_namespace, split.service_name, split.service_port)
+    return f"{split.service_namespace}/{split.service_name}"
 
 
 def _added(path: IngressPath, split: IngressSplit) -> tuple[tuple[str, str], ...]:

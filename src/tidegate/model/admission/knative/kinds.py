@@ -14,6 +14,10 @@ from msgspec.structs import replace
 from tidegate.model import labels
 from tidegate.model.admission.knative import object_meta
 from tidegate.model.admission.knative.defaults import default_revision_spec, default_traffic
+from tidegate.model.admission.knative.domain_mappings import (
+    admit_domain_claim,
+    admit_domain_mapping,
+)
 from tidegate.model.admission.knative.settings import Settings
 from tidegate.model.admission.knative.templates import (
     check_concurrency,
@@ -24,6 +28,7 @@ from tidegate.model.admission.knative.templates import (
 )
 from tidegate.model.admission.knative.traffic import check_traffic
 from tidegate.model.admission.knative.words import Errors, invalid_value, missing
+from tidegate.model.domains import ClusterDomainClaim, DomainMapping
 from tidegate.model.errors import BadRequest
 from tidegate.model.field_errors import knative_text
 from tidegate.model.meta import Object, ObjectMeta, ObjectReference, touched
@@ -186,4 +191,6 @@ KNATIVE: Mapping[type[Object], Callable[..., tuple[Any, Errors]]] = {
     Revision: _revision,
     Route: _route,
     PodAutoscaler: _pod_autoscaler,
+    DomainMapping: admit_domain_mapping,
+    ClusterDomainClaim: admit_domain_claim,
 }
