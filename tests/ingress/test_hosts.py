@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tidegate.ingress.hosts import HostPlan, hosts_of, plan_host, services_of
+from tidegate.ingress.hosts import HostPlan, hosts_of, plan_host
 from tidegate.link.gateway import Route, Rule
 from tidegate.model.core import Service
-from tidegate.model.ingresses import Ingress
+from tidegate.model.ingresses import Ingress, services_of
 from tidegate.model.meta import Key
 from tidegate.model.wire import read
 

@@ -72,14 +72,6 @@ def hosts_of(ingress: Ingress) -> list[str]:
     return list(dict.fromkeys(hosts))
 
 
-def services_of(ingress: Ingress) -> set[str]:
-    """The names of the Services that an Ingress sends requests to."""
-    backends = [ingress.spec.default_backend] if ingress.spec.default_backend else []
-    for rule in ingress.spec.rules:
-        backends += [path.backend for path in rule.http.paths] if rule.http else []
-    return {backend.service.name for backend in backends if backend.service is not None}
-
-
 def plan_host(host: str, ingresses: Iterable[Ingress], find: FindService) -> HostPlan:
     """The routes of a host. `ingresses`: those that have it, and may be more; `find` gives a Service."""
     mains: dict[tuple[str, PathType], _Claim] = {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from tidegate.client.api import Api
 from tidegate.client.events import WARNING, EventRecorder
 from tidegate.ingress.balancers import GatewayAddress
-from tidegate.ingress.hosts import HostPlan, Note, concerned, hosts_of, plan_host, services_of
+from tidegate.ingress.hosts import HostPlan, Note, concerned, hosts_of, plan_host
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.model.core import Service
@@ -44,9 +44,9 @@ class IngressesController:
         )
 
     def _of_service(self, service: Service) -> Iterable[Key]:
-        for ingress in self._api.list(Ingress, service.metadata.namespace):
-            if service.metadata.name in services_of(ingress):
-                yield from _hosts(ingress)
+        namespace, name = service.key
+        for ingress in self._api.list(Ingress, namespace, mentions=name):
+            yield from _hosts(ingress)
 
     async def reconcile(self, key: Key) -> Next:
         host = key.name

@@ -93,3 +93,11 @@ class IngressClassSpec(Wire, frozen=True, kw_only=True):
 
 class IngressClass(Object, frozen=True, kw_only=True):
     spec: IngressClassSpec = IngressClassSpec()
+
+
+def services_of(ingress: Ingress) -> set[str]:
+    """The names of the Services that an Ingress sends requests to."""
+    backends = [ingress.spec.default_backend] if ingress.spec.default_backend else []
+    for rule in ingress.spec.rules:
+        backends += [path.backend for path in rule.http.paths] if rule.http else []
+    return {backend.service.name for backend in backends if backend.service is not None}

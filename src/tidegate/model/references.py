@@ -10,8 +10,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate.model import serving_names as names
-from tidegate.model.meta import Object
+from tidegate.model.apps import ReplicaSet
+from tidegate.model.core import Pod
+from tidegate.model.ingresses import Ingress, services_of
+from tidegate.model.meta import Object, controller_of
 from tidegate.model.serving import Revision, Route
+
+#: "Mentioned" by what no controller owns though one may: those that adopt look here.
+NO_CONTROLLER = "~"
+
+
+def _of_pods(obj: Object) -> frozenset[str]:
+    """Pods and what makes them, as far as nobody controls them."""
+    return frozenset() if controller_of(obj.metadata) is not None else frozenset((NO_CONTROLLER,))
 
 
 def _of_route(route: Route) -> frozenset[str]:
@@ -30,6 +41,9 @@ def _of_revision(revision: Revision) -> frozenset[str]:
 _OF: Mapping[type[Object], Callable[[Any], frozenset[str]]] = {
     Route: _of_route,
     Revision: _of_revision,
+    Pod: _of_pods,
+    ReplicaSet: _of_pods,
+    Ingress: lambda ingress: frozenset(services_of(ingress)),
 }
 
 

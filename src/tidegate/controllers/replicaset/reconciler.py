@@ -1,24 +1,24 @@
-"""ReplicaSet: as many pods of a template as asked for.
+"""The ReplicaSet's loop: takes pods, makes pods, ends pods, says how many there are.
 
-Source: kubernetes pkg/controller/replicaset; which pod goes first follows
-pkg/controller/controller_utils.go `ActivePodsWithRanks`, without the node ranks.
+Source: kubernetes pkg/controller/replicaset. Which pod goes first is decided in `ranking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
+from tidegate.controllers.replicaset.ranking import is_ready, victims
 from tidegate.kit.clock import Clock
 from tidegate.model.apps import ReplicaSet, ReplicaSetStatus
-from tidegate.model.conditions import find, is_true, merged, seconds_of
+from tidegate.model.conditions import find, merged, seconds_of
 from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError
-from tidegate.model.meta import Condition, Key, ObjectMeta, owner_reference
-from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
-from tidegate.reconcile.adopt import adopt
+from tidegate.model.meta import Condition, Key, ObjectMeta, controller_of, owner_reference
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
+from tidegate.reconcile.claim import claim
 
 
 class ReplicaSetController:
@@ -26,20 +26,29 @@ class ReplicaSetController:
     is seen by the next read, so counting needs no expectations."""
 
     name = "replicaset"
-    watches: Sequence[Watch] = (watch_self(ReplicaSet), watch_owned(Pod, "ReplicaSet"))
 
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
         self._events = EventRecorder(api, clock, "replicaset-controller")
+        self.watches: Sequence[Watch] = (
+            watch_self(ReplicaSet),
+            watch_owned(Pod, "ReplicaSet"),
+            watch_mapped(Pod, self._of_orphan),
+        )
+
+    def _of_orphan(self, pod: Pod) -> Iterable[Key]:
+        """Who may take a pod that nobody controls."""
+        if controller_of(pod.metadata) is None:
+            for replica_set in self._api.list(ReplicaSet, pod.metadata.namespace):
+                if replica_set.spec.selector.matches(pod.metadata.labels):
+                    yield replica_set.key
 
     async def reconcile(self, key: Key) -> Next:
         replica_set = self._api.get(ReplicaSet, *key)
         if replica_set is None or replica_set.metadata.deletion_timestamp:
             return Done()
-        if replica_set.status is None:
-            await adopt(self._api, replica_set, Pod, replica_set.spec.selector)
-        failure = await self._scale(replica_set)
-        pods = self._pods(replica_set)
+        failure = await self._scale(replica_set, await self._pods(replica_set))
+        pods = await self._pods(replica_set)
         now_s = self._clock.now()
         status, wait_s = plan_status(replica_set, pods, failure, now_s=now_s)
         await write_status(self._api, replica_set, status)
@@ -47,14 +56,21 @@ class ReplicaSetController:
             raise failure
         return Again(wait_s) if wait_s is not None else Done()
 
-    def _pods(self, replica_set: ReplicaSet) -> list[Pod]:
-        owned = self._api.list(
-            Pod, replica_set.metadata.namespace, owner_uid=replica_set.metadata.uid
-        )
-        return [pod for pod in owned if is_active(pod)]
+    async def _pods(self, replica_set: ReplicaSet) -> list[Pod]:
+        claimed = await claim(self._api, replica_set, Pod, replica_set.spec.selector)
+        return [pod for pod in claimed if is_active(pod)]
 
-    async def _scale(self, replica_set: ReplicaSet) -> ApiError | None:
-        pods = self._pods(replica_set)
+    def _related(self, replica_set: ReplicaSet) -> list[Pod]:
+        """The pods of all ReplicaSets that have the same owner."""
+        ref = controller_of(replica_set.metadata)
+        if ref is None:
+            return []
+        namespace = replica_set.metadata.namespace
+        sets = self._api.list(ReplicaSet, namespace, owner_uid=ref.uid)
+        pods = (self._api.list(Pod, namespace, owner_uid=rs.metadata.uid) for rs in sets)
+        return [pod for some in pods for pod in some if is_active(pod)]
+
+    async def _scale(self, replica_set: ReplicaSet, pods: Sequence[Pod]) -> ApiError | None:
         wanted = replica_set.spec.replicas if replica_set.spec.replicas is not None else 1
         try:
             for _ in range(wanted - len(pods)):
@@ -65,7 +81,9 @@ class ReplicaSetController:
         except ApiError as why:
             await self._events.emit(replica_set, WARNING, "FailedCreate", f"Error creating: {why}")
             return why
-        for pod in victims(pods, len(pods) - wanted):
+        surplus = len(pods) - wanted
+        related = self._related(replica_set) if surplus > 0 else []
+        for pod in victims(pods, surplus, related=related, now_s=self._clock.now()):
             await self._api.delete(
                 Pod, pod.metadata.namespace or "", pod.metadata.name, uid=pod.metadata.uid
             )
@@ -79,10 +97,6 @@ def is_active(pod: Pod) -> bool:
     """Counts as a replica: not ended and not going away."""
     phase = pod.status.phase if pod.status else None
     return pod.metadata.deletion_timestamp is None and phase not in ("Succeeded", "Failed")
-
-
-def is_ready(pod: Pod) -> bool:
-    return pod.status is not None and is_true(pod.status.conditions, "Ready")
 
 
 def desired_pod(replica_set: ReplicaSet) -> Pod:
@@ -100,29 +114,6 @@ def desired_pod(replica_set: ReplicaSet) -> Pod:
             owner_references=(owner_reference("ReplicaSet", "apps/v1", meta),),
         ),
         spec=template.spec,
-    )
-
-
-def victims(pods: Sequence[Pod], count: int) -> list[Pod]:
-    """The pods to delete first: unassigned, then pending, then not ready, then many restarts, then
-    the youngest."""
-    return sorted(pods, key=_worth)[:count] if count > 0 else []
-
-
-def _worth(pod: Pod) -> tuple[bool, bool, bool, float, int, float, str]:
-    status = pod.status
-    ready = find(status.conditions, "Ready") if status else None
-    since = ready.last_transition_time if ready else None
-    restarts = sum(c.restart_count or 0 for c in status.container_statuses) if status else 0
-    created = pod.metadata.creation_timestamp
-    return (
-        bool(pod.spec.node_name),
-        bool(status and status.phase == "Running"),
-        is_ready(pod),
-        -seconds_of(since) if since else 0.0,
-        -restarts,
-        -seconds_of(created) if created else 0.0,
-        pod.metadata.name,
     )
 
 
