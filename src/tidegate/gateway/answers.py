@@ -19,32 +19,36 @@ class Refusal:
     message: str  # one sentence for people, with the way out
     retry_after_s: int | None = None
 
-    def wire(self, *, close: bool, head_only: bool = False, notes: bytes = b"") -> bytes:
-        """The answer's bytes. `close`: the connection ends with it; `head_only`: it answers HEAD; `notes`:
-        further header lines, each with its end."""
-        body = msgspec.json.encode(
-            {
-                "error": {
-                    "code": self.status,
-                    "part": PART,
-                    "reason": self.reason,
-                    "message": self.message,
-                }
-            }
-        )
-        phrase = HTTPStatus(self.status).phrase
+    def body(self) -> bytes:
+        """The answer's body: who says it, why, and the way out."""
+        error = {
+            "code": self.status,
+            "part": PART,
+            "reason": self.reason,
+            "message": self.message,
+        }
+        return msgspec.json.encode({"error": error})
+
+    def lines(self) -> list[bytes]:
+        """The answer's header lines."""
         lines = [
-            f"HTTP/1.1 {self.status} {phrase}",
             "content-type: application/json",
-            f"content-length: {len(body)}",
+            f"content-length: {len(self.body())}",
             f"tidegate-error: {PART}; {self.reason}",
         ]
         if self.retry_after_s is not None:
             lines.append(f"retry-after: {self.retry_after_s}")
+        return [line.encode("latin-1") for line in lines]
+
+    def wire(self, *, close: bool, head_only: bool = False, notes: bytes = b"") -> bytes:
+        """The answer's bytes in HTTP/1. `close`: the connection ends with it; `head_only`: it answers
+        HEAD; `notes`: further header lines, each with its end."""
+        phrase = HTTPStatus(self.status).phrase
+        lines = [f"HTTP/1.1 {self.status} {phrase}".encode(), *self.lines()]
         if close:
-            lines.append("connection: close")
-        head = ("\r\n".join(lines) + "\r\n").encode("latin-1") + notes + b"\r\n"
-        return head if head_only else head + body
+            lines.append(b"connection: close")
+        head = b"\r\n".join((*lines, notes + b"\r\n"))
+        return head if head_only else head + self.body()
 
 
 def unknown_host(host: str, path: str) -> Refusal:
@@ -191,6 +195,15 @@ def replica_closed(revision: str, endpoint: str) -> Refusal:
         f"replica {endpoint} of revision {revision} closed the connection without an answer; the request"
         " was not sent again because it may have been worked on (annotate the service"
         ' tidegate.dev/idempotent: "true" if repeating is safe)',
+    )
+
+
+def replica_reset(revision: str, endpoint: str, code: str) -> Refusal:
+    """502: the replica ended the request's HTTP/2 stream without an answer, or in the middle of it."""
+    return Refusal(
+        502,
+        "replica-reset",
+        f"replica {endpoint} of revision {revision} reset the request's HTTP/2 stream ({code})",
     )
 
 

@@ -17,6 +17,8 @@ from tidegate.gateway.answers import Refusal
 from tidegate.gateway.chunks import LAST_CHUNK, BadChunk, Chunks, chunk
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.fields import BadHead
+from tidegate.gateway.h2.client import ClientConnection as Http2Client
+from tidegate.gateway.h2.frames import PREFACE_HEAD
 from tidegate.gateway.heads import (
     CHUNKED,
     MAX_HEAD_BYTES,
@@ -293,6 +295,9 @@ class ClientConnection(asyncio.Protocol):
                 try:
                     self._known_head = parse_request(raw)
                 except BadHead as why:
+                    if raw == PREFACE_HEAD and not self._known_raw:
+                        self._speak_http2(data[end + 4 :])
+                        break
                     self._refuse_head(Refusal(why.status, why.reason, str(why)))
                     break
                 self._known_raw = raw
@@ -303,6 +308,16 @@ class ClientConnection(asyncio.Protocol):
                 break
             data = self._in
         self._serving = False
+
+    def _speak_http2(self, data: bytes) -> None:
+        """The client's first words are HTTP/2's: another protocol takes the connection over."""
+        assert self._transport is not None
+        transport, self._transport, self._mood = self._transport, None, _Mood.CLOSED
+        self.hub.clients.discard(self)
+        http2 = Http2Client(self.hub, self.origin, transport)
+        transport.set_protocol(http2)
+        if data:
+            http2.data_received(data)
 
     def _begin_bare(self, head: RequestHead) -> bytes:
         """A request without a body and nothing behind it: the usual GET."""

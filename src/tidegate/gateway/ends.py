@@ -69,6 +69,10 @@ class Worker(Protocol):
     def served(self) -> int:
         """Answers that came by its connection so far."""
 
+    @property
+    def full(self) -> bool:
+        """Whether some of the request waits here for room."""
+
     def begin(self, exchange: Exchange) -> None:
         """Send what there is of the request; from now on what comes is its answer."""
 
@@ -92,3 +96,6 @@ class Worker(Protocol):
 
     def abandon(self) -> None:
         """Nobody wants the answer: let the replica notice."""
+
+    def unused(self) -> None:
+        """It was made for a request that is gone."""

@@ -190,7 +190,8 @@ class Exchange:
         if not self.body_done:
             if self.held_bytes >= self.client.hub.settings.hold_bytes:
                 self._let_go()
-            self.client.go_on_reading()
+            if not conn.full:
+                self.client.go_on_reading()
 
     def answer_head(
         self, answer: AnswerHead, *, bodiless: bool, body: bytes, ends: bool = False
@@ -230,23 +231,35 @@ class Exchange:
         if self.wrote_s:
             self.note_write()
 
-    def lost(self, conn: Worker) -> None:
-        """The connection ended before the answer did."""
+    def not_taken(self, conn: Worker) -> None:
+        """The replica said that it has not looked at the request: it may be sent again, whatever it is."""
         self.conn = None
         lane, seat = self.lane, self.seat
         assert lane is not None
+        may = not self.dropped and self.attempts < self.client.hub.settings.attempts
+        if seat is not None and may:
+            lane.connect(self, seat)
+        else:
+            self.refuse(answers.replica_reset(lane.revision.key, conn.endpoint, "REFUSED_STREAM"))
+
+    def lost(self, conn: Worker, why: Refusal | None = None) -> None:
+        """The connection, or the stream, ended before the answer did. `why`: None says that it was closed."""
+        self.conn = None
+        lane, seat = self.lane, self.seat
+        assert lane is not None
+        again = self.repeatable and self.attempts < self.client.hub.settings.attempts
         if self.started:
-            self.break_off(answers.replica_cut(lane.revision.key, conn.endpoint))
+            self.break_off(why or answers.replica_cut(lane.revision.key, conn.endpoint))
         elif seat is None:
-            self.refuse(answers.replica_closed(lane.revision.key, conn.endpoint))
-        elif self.repeatable and conn.served:
+            self.refuse(why or answers.replica_closed(lane.revision.key, conn.endpoint))
+        elif again and conn.served:
             lane.connect(
                 self, seat
             )  # it had stood idle and was closed as we wrote: a fresh one tells
-        elif self.repeatable and self.attempts < self.client.hub.settings.attempts:
+        elif again:
             lane.could_not_serve(self, seat)
         else:
-            self.refuse(answers.replica_closed(lane.revision.key, seat.id))
+            self.refuse(why or answers.replica_closed(lane.revision.key, seat.id))
 
     # --- endings
 
@@ -301,6 +314,12 @@ class Exchange:
         if self.extras is None:
             self.extras = Extras()
         return self.extras
+
+    def failed_call(self) -> None:
+        """A gRPC call ended with a status that is the server's failure; its HTTP status was 200."""
+        if self.lane is not None:
+            self.lane.failed_answer()
+        self.count_failure()
 
     def count_failure(self) -> None:
         """It is answered with a 5xx, by us or by a replica."""

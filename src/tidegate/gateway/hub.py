@@ -11,11 +11,14 @@ import logging
 import os
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from math import ceil, floor
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from tidegate.gateway import answers
 from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.ends import Worker
 from tidegate.gateway.exchange import Exchange
+from tidegate.gateway.h2.client import ClientConnection as Http2Client
+from tidegate.gateway.h2.upstream import Carrier, Carriers, ReplicaStream
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.models import Models
 from tidegate.gateway.settings import Settings
@@ -41,12 +44,13 @@ _LOOK_AGAIN_S: Final = 0.2  # whether a gateway that is ending still uses a repl
 _BEHIND_S: Final = 0.05  # how long after a whole second its samples are taken
 
 
+C = TypeVar("C", UpstreamConnection, Carrier)
+
+
 class Dial(Protocol):
     """Opens a connection to a replica. Raises OSError."""
 
-    async def __call__(
-        self, factory: Callable[[], UpstreamConnection], host: str, port: int
-    ) -> UpstreamConnection: ...
+    async def __call__(self, factory: Callable[[], C], host: str, port: int) -> C: ...
 
 
 class Hub:
@@ -61,12 +65,12 @@ class Hub:
         self.coarse_s = (
             clock.monotonic()
         )  # now, give or take the check interval; costs nothing to read
-        self.clients: set[ClientConnection] = set()
+        self.clients: set[ClientConnection | Http2Client] = set()
         self.active: set[Lane] = set()
         self.leaving = False
         self.has_table = False
         self.listener: Callable[[FromGateway], None] = lambda message: None
-        self.successor: Pool | None = None  # the next gateway, once we leave
+        self.successors: dict[bool, Pool] = {}  # the next gateway, once we leave: by HTTP/2 or not
         self.busy_elsewhere: Callable[[], Collection[str]] = frozenset
         self.shadows = Shadows(self)
         self._cookie_seed, self._cookies = os.urandom(6).hex(), 0
@@ -224,11 +228,38 @@ class Hub:
         """Run a task that the gateway waits for. What fails in it is one request's misfortune."""
         self._tasks.create_task(_reported(work))
 
-    async def dial(self, pool: Pool) -> UpstreamConnection | None:
-        """A new connection to a replica; None: it takes none."""
+    async def dial(self, pool: Pool, exchange: Exchange) -> Worker | None:
+        """A new connection to a replica, or a stream of one; None: it takes none."""
+        carriers = pool.carriers_for(exchange)
+        if carriers is not None:
+            return await self._stream(carriers, pool)
+        return await self._open(lambda: UpstreamConnection(pool), pool)
+
+    async def _stream(self, carriers: Carriers, pool: Pool) -> ReplicaStream | None:
+        """Those who need a connection at the same time open one together."""
+        for _ in range(self.settings.attempts):
+            stream = carriers.stream()
+            if stream is not None:
+                return stream
+            opening = carriers.opening
+            if opening is not None:
+                carrier = await asyncio.shield(opening)
+            else:
+                opening = carriers.opening = self._loop.create_future()
+                carrier = None
+                try:
+                    carrier = await self._open(lambda: Carrier(carriers), pool)
+                finally:
+                    carriers.opening = None
+                    opening.set_result(carrier)
+            if carrier is None:
+                return None
+        return carriers.stream()
+
+    async def _open(self, make: Callable[[], C], pool: Pool) -> C | None:
         try:
             async with asyncio.timeout(self.settings.connect_s):
-                conn = await self._dial(lambda: UpstreamConnection(pool), pool.host, pool.port)
+                conn = await self._dial(make, pool.host, pool.port)
                 return conn if conn.usable else None  # accepted, and closed in the same breath
         except (OSError, TimeoutError) as why:
             log.info(
@@ -283,8 +314,10 @@ class Hub:
         """The gateway ends. Idle clients go now, the others after their answer; who waits goes on to wait
         at the next gateway, which listens on the same address."""
         self.leaving = True
-        self.successor = Pool("next-gateway", *address, self.monotonic)
-        self.successor.close()  # its connections are used once
+        for h2c in (False, True):
+            pool = Pool("next-gateway", *address, self.monotonic, h2c=h2c)
+            pool.close()  # its connections are used once
+            self.successors[h2c] = pool
         self.shadows.close()
         self._models.close()
         for exchange in list(self._lobby):

@@ -98,10 +98,11 @@ class Lane:
         self.extra_lines = field_lines(revision.headers).split(b"\r\n")[:-1]
         for endpoint in revision.endpoints:
             pool = self._pools.get(endpoint.id)
-            if pool is None or (pool.host, pool.port) != (endpoint.host, endpoint.port):
+            h2c = revision.protocol == "h2c"
+            if pool is None or not pool.leads_to(endpoint.host, endpoint.port, h2c=h2c):
                 if pool is not None:
                     pool.close()
-                pool = Pool(endpoint.id, endpoint.host, endpoint.port, self.monotonic)
+                pool = Pool(endpoint.id, endpoint.host, endpoint.port, self.monotonic, h2c=h2c)
                 self._pools[endpoint.id] = pool
             if endpoint.draining and not pool.closed:
                 pool.close()
@@ -153,6 +154,9 @@ class Lane:
 
     def submit(self, exchange: Exchange) -> None:
         """A new request for this revision."""
+        if exchange.head.grpc and self.revision.protocol != "h2c":
+            exchange.refuse(answers.no_h2c(self.revision.key))
+            return
         now = self.monotonic()
         if not self.active:
             self._activate()
@@ -173,10 +177,10 @@ class Lane:
             cold = not self._gate.has_replica
             if cold:
                 self._meter.found_nothing()
+                self._arm_wait()
             if wants_explanation(exchange.head.fields):
                 before = None if cold else self._gate.waiting - 1
                 exchange.extra().wait = Wait(exchange.arrived_s, before=before)
-                self._arm_wait()
             self._ask_for_replicas(now)
         else:
             self._refuse_full(exchange, answer)
@@ -266,7 +270,7 @@ class Lane:
     def _start(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
         exchange.seat = seat
         pool = self._pools.get(seat.id)
-        conn = pool.take(now_s, repeatable=exchange.idempotent) if pool is not None else None
+        conn = pool.take(now_s, exchange) if pool is not None else None
         if conn is not None:
             exchange.send_on(conn)
         else:
@@ -298,7 +302,7 @@ class Lane:
         self._say_drained()
 
     async def _connect(self, exchange: Exchange, seat: Seat, pool: Pool) -> None:
-        conn = await self._hub.dial(pool)
+        conn = await self._hub.dial(pool, exchange)
         wanted = not exchange.ended and exchange.seat is seat and exchange.conn is None
         if conn is None:
             if wanted:
@@ -310,16 +314,16 @@ class Lane:
                 exchange.extras.wait.connected(self.monotonic())
             exchange.send_on(conn)
         else:  # its client left, or its time was over
-            pool.put(conn, self.monotonic())
+            conn.unused()
         if seat.trial:
             self._start_all(self._gate.proved(seat))
 
     async def _pass_on(self, exchange: Exchange) -> None:
-        successor = self._hub.successor
-        conn = await self._hub.dial(successor) if successor is not None else None
+        successor = self._hub.successors.get(exchange.head.http2)
+        conn = await self._hub.dial(successor, exchange) if successor is not None else None
         if exchange.ended:
             if conn is not None:
-                conn.close()
+                conn.unused()
         elif conn is None:
             exchange.refuse(answers.SHUTTING_DOWN)
         else:

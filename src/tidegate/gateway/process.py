@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.control import Control
 from tidegate.gateway.farewell import Farewell, busy_elsewhere
-from tidegate.gateway.hub import Hub
+from tidegate.gateway.hub import C, Hub
 from tidegate.gateway.journal import Journal
 from tidegate.gateway.keeper_watch import watch_keeper
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.sockets import SocketGiver, bind_unix
-from tidegate.gateway.upstream import UpstreamConnection
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 
@@ -77,9 +76,7 @@ async def serve(
             task.cancel()
 
 
-async def dial(
-    factory: Callable[[], UpstreamConnection], host: str, port: int
-) -> UpstreamConnection:
+async def dial(factory: Callable[[], C], host: str, port: int) -> C:
     """Connect to a replica over TCP."""
     _, conn = await asyncio.get_running_loop().create_connection(factory, host, port)
     return conn

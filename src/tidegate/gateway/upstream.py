@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from tidegate.gateway import answers
 from tidegate.gateway.chunks import LAST_CHUNK, BadChunk, Chunks, chunk
 from tidegate.gateway.fields import BadHead
+from tidegate.gateway.h2.upstream import Carriers
 from tidegate.gateway.heads import (
     CHUNKED,
     MAX_HEAD_BYTES,
@@ -27,6 +28,7 @@ from tidegate.gateway.tunnel import Tunnel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.gateway.ends import Worker
     from tidegate.gateway.exchange import Exchange
 
 _TRUST_S: Final = 1.0
@@ -37,12 +39,18 @@ _JUST_NOW_S: Final = (
 
 
 class Pool:
-    """Idle connections to one replica, the last used on top. Owned by the replica's lane."""
+    """Idle connections to one replica, the last used on top. Owned by the replica's lane.
 
-    __slots__ = ("_idle", "closed", "host", "id", "monotonic", "port", "rest_s")
+    `h2c`: the replica is spoken to in HTTP/2, but for upgrades, which HTTP/2 doesn't have.
+    """
 
-    def __init__(self, id_: str, host: str, port: int, monotonic: Callable[[], float]) -> None:
+    __slots__ = ("_idle", "carriers", "closed", "host", "id", "monotonic", "port", "rest_s")
+
+    def __init__(
+        self, id_: str, host: str, port: int, monotonic: Callable[[], float], *, h2c: bool = False
+    ) -> None:
         self.id, self.host, self.port = id_, host, port
+        self.carriers = Carriers(id_, monotonic) if h2c else None
         self.closed = False  # the replica takes nothing new: used connections are not kept
         self.rest_s = 0.0  # how long it rested last; 0: it accepts connections
         self._idle: list[UpstreamConnection] = []
@@ -51,8 +59,20 @@ class Pool:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, now_s: float, *, repeatable: bool) -> UpstreamConnection | None:
-        """A connection that may be used for a request, or None: open a new one."""
+    def leads_to(self, host: str, port: int, *, h2c: bool) -> bool:
+        """Whether it is for this address and protocol."""
+        return (self.host, self.port, self.carriers is not None) == (host, port, h2c)
+
+    def carriers_for(self, exchange: Exchange) -> Carriers | None:
+        """The HTTP/2 connections, if it goes by those."""
+        return self.carriers if exchange.head.upgrade is None else None
+
+    def take(self, now_s: float, exchange: Exchange) -> Worker | None:
+        """A connection, or a stream, that may be used for a request; None: open a new one."""
+        carriers = self.carriers
+        if carriers is not None and exchange.head.upgrade is None:
+            return carriers.stream()
+        repeatable = exchange.idempotent
         while self._idle:
             conn = self._idle.pop()
             if not conn.usable:
@@ -80,6 +100,8 @@ class Pool:
 
     def close_idle(self, before_s: float) -> None:
         """Close those that nobody used since."""
+        if self.carriers is not None:
+            self.carriers.close_idle(before_s)
         old = 0
         while old < len(self._idle) and self._idle[old].idle_since_s < before_s:
             old += 1
@@ -91,6 +113,8 @@ class Pool:
     def close(self) -> None:
         """Close all that are idle, and each other one when it becomes so."""
         self.closed = True
+        if self.carriers is not None:
+            self.carriers.close()
         for conn in self._idle:
             conn.close()
         self._idle.clear()
@@ -112,6 +136,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "_transport",
         "exchange",
+        "full",
         "idle_since_s",
         "served",
     )
@@ -123,6 +148,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.idle_since_s = 0.0
         self.served = 0  # answers read so far
+        self.full = False  # some of what we wrote waits for room
         self._in: bytes | None = b""  # bytes of an unfinished head; None: the head is through
         self._left = 0  # of the body, or CHUNKED or UNTIL_CLOSE
         self._chunks: Chunks | None = None
@@ -193,6 +219,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def unused(self) -> None:
+        """It was made for a request that is gone."""
+        self._pool.put(self, self._pool.monotonic())
+
     def abandon(self) -> None:
         """Nobody wants the answer: drop the connection, so that the replica can notice."""
         self.exchange = None
@@ -254,10 +284,12 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.lost(self)
 
     def pause_writing(self) -> None:
+        self.full = True
         if self.exchange is not None:
             self.exchange.client.hold_reading()
 
     def resume_writing(self) -> None:
+        self.full = False
         if self.exchange is not None:
             self.exchange.client.go_on_reading()
 

@@ -19,6 +19,7 @@ from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
 from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.meta import Key
+from tidegate.model.port_protocol import revision_protocol
 from tidegate.model.serving import Revision
 from tidegate.model.trouble import trouble_of
 from tidegate.policy import kpa_spec
@@ -85,6 +86,7 @@ class EndpointsController:
         return RevisionEntry(
             key=str(revision.key),
             endpoints=endpoints,
+            protocol=revision_protocol(revision),
             container_concurrency=spec.container_concurrency or 0,
             timeout_s=timeout_s,
             response_start_timeout_s=_seconds(spec.response_start_timeout_seconds),

@@ -21,6 +21,7 @@ from tidegate.model.conditions import is_true
 from tidegate.model.core import Pod, Service, ServicePort
 from tidegate.model.endpoints import SERVICE_NAME, Endpoints, EndpointSlice
 from tidegate.model.meta import Key
+from tidegate.model.port_protocol import service_protocol
 from tidegate.model.service_targets import lane_key, local_port, routed_ports, selects
 from tidegate.model.trouble import trouble_of
 from tidegate.policy.domain import local_hosts
@@ -177,6 +178,7 @@ def lane_entry(
     return Revision(
         key=key,
         endpoints=endpoints,
+        protocol=service_protocol(port, next(iter(pods), None)),
         timeout_s=TIMEOUT_S,
         wait_s=WAIT_S if serves or coming else 0.0,
         idempotent=service.metadata.annotations.get(names.IDEMPOTENT) == "true",

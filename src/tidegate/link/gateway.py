@@ -39,6 +39,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: str
     endpoints: tuple[Endpoint, ...] = ()
+    protocol: Literal["http1", "h2c"] = "http1"  # what the replicas speak; gRPC needs h2c
     container_concurrency: int = 0  # hard limit per replica; 0 means none
     queue_requests: int = 10_000  # places to wait; more are refused with 503
     queue_bytes: int = 256 * 2**20  # bodies held while waiting; more are refused with 503

@@ -1,0 +1,368 @@
+"""An HTTP/2 connection, either end: frames in their order, settings, windows, and who abuses them.
+
+What one peer can make us hold is bounded: header blocks by size and by number of frames, streams by our
+setting, data by windows, what we owe it by the transport's buffer. What it can make us do for nothing
+(streams opened and reset at once, pings, empty frames) is counted, and forgotten at a rate that no honest
+client comes near.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, cast
+
+from tidegate.gateway.h2 import frames
+from tidegate.gateway.h2.frames import Code, Fault, StreamFault
+from tidegate.gateway.h2.hpack import NO_TABLE
+from tidegate.gateway.h2.stream import WINDOW, Stream
+from tidegate.gateway.heads import MAX_HEAD_BYTES
+
+log = logging.getLogger(__name__)
+
+_WINDOW: Final = 16 * 2**20  # bytes that may be on their way to us on all streams together
+_MOST_CONTINUATIONS: Final = 32
+_MOST_OWED: Final = 2**20  # bytes of answers to pings and the like that a peer may leave unread
+_NUISANCE: Final = 10_000  # points that a peer may have
+_NUISANCE_PER_S: Final = 1_000.0  # points that are forgotten
+COSTLY: Final = 10  # points for what makes us begin something
+
+
+class Connection(asyncio.Protocol):
+    """What both ends have in common. `now` is a coarse monotonic clock in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.streams: dict[int, Stream] = {}
+        self.blocked: dict[int, Stream] = {}  # have data and no room
+        self.first_window = frames.DEFAULT_WINDOW  # of streams, as the peer says
+        self.most_frame = frames.LEAST_MAX_FRAME  # bytes, as the peer says
+        self.most_streams = 100  # as the peer says; until it does, what RFC 9113 calls a sane least
+        self.out_window = frames.DEFAULT_WINDOW
+        self.write_paused = False
+        self.over = False  # nothing more is read; it is being closed
+        self._now = now
+        self._transport: asyncio.Transport | None = None
+        self._in = b""
+        self._in_window = frames.DEFAULT_WINDOW
+        self._greeted = False  # the peer's first SETTINGS have come
+        self._block: bytes | None = None  # of a header block that goes on in the next frame
+        self._block_stream = 0
+        self._block_ends = False
+        self._continuations = 0
+        self._no_table = NO_TABLE
+        self._points = 0.0
+        self._points_s = now()
+
+    # --- for the two ends to fill in
+
+    def on_block(self, stream: int, block: bytes, ends: bool) -> None:
+        """A whole header block. Raises `Fault`."""
+        raise NotImplementedError
+
+    def on_goaway(self, last: int, code: int, why: str) -> None:
+        """The peer opens nothing more, and has not looked at streams after `last`."""
+
+    def on_settings(self) -> None:
+        """The peer's settings changed."""
+
+    def on_dropped(self) -> None:
+        """A stream is gone."""
+
+    def is_idle(self, stream: int) -> bool:
+        """Whether nobody has used this stream id yet."""
+        raise NotImplementedError
+
+    # --- called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
+
+    def data_received(self, data: bytes) -> None:
+        if self.over:
+            return
+        if self._in:
+            data = self._in + data
+        try:
+            self._in = data[self._take(data) :]
+        except Fault as why:
+            self.fail(why.code, str(why))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over = True
+        self._transport = None
+        self._lose_streams()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self._push_blocked()
+
+    # --- used by streams
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def write_headers(self, stream: int, block: bytes, *, ends: bool) -> None:
+        """A header block."""
+        if self._no_table:
+            block, self._no_table = self._no_table + block, b""
+        self.write(frames.header_frames(stream, block, ends=ends, most=self.most_frame))
+
+    def drop(self, stream: Stream) -> None:
+        """A stream is gone."""
+        if not stream.closed:
+            stream.closed = True
+            self.streams.pop(stream.id, None)
+            self.blocked.pop(stream.id, None)
+            self.on_dropped()
+
+    # --- for the two ends
+
+    def greet(self, settings: dict[int, int]) -> None:
+        """Our settings, and a wide window for the connection: it is the streams' that hold back."""
+        given = {frames.INITIAL_WINDOW_SIZE: WINDOW, **settings}
+        self.write(
+            frames.settings_frame(given.items())
+            + frames.window_frame(0, _WINDOW - frames.DEFAULT_WINDOW)
+        )
+        self._in_window = _WINDOW
+
+    def fail(self, code: Code, why: str) -> None:
+        """The peer can't be understood, or must not go on: say so, and close."""
+        if not self.over:
+            log.info("an HTTP/2 connection ends: %s (%s)", why, code.name)
+            self.say_goodbye(code, why)
+            self.close()
+            self._lose_streams()
+
+    def say_goodbye(self, code: Code, why: str = "") -> None:
+        """GOAWAY."""
+        self.write(frames.goaway_frame(self.last_stream(), code, why))
+
+    def last_stream(self) -> int:
+        """The last of the peer's streams that was looked at."""
+        return 0
+
+    def close(self) -> None:
+        """Close once all is written."""
+        self.over = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def nuisance(self, points: int) -> None:
+        """The peer made us work for nothing. Raises `Fault` when it is too much."""
+        self._points += points
+        if self._points > _NUISANCE:
+            now = self._now()
+            self._points = max(0.0, self._points - (now - self._points_s) * _NUISANCE_PER_S)
+            self._points_s = now
+            if self._points > _NUISANCE:
+                raise Fault(Code.ENHANCE_YOUR_CALM, "too many resets, pings or empty frames")
+
+    def _lose_streams(self) -> None:
+        for stream in list(self.streams.values()):
+            stream.closed = True
+            stream.on_lost()
+        self.streams.clear()
+        self.blocked.clear()
+
+    def _push_blocked(self) -> None:
+        """Send what waits, one frame a stream and turn."""
+        going = list(self.blocked.values())
+        while going:
+            going = [s for s in going if not s.closed and s.waits and s.push()]
+            for stream in [s for s in going if not s.waits]:
+                self.blocked.pop(stream.id, None)
+                if not stream.closed:
+                    stream.on_room()
+
+    # --- frames
+
+    def _take(self, data: bytes) -> int:
+        """Take whole frames; how many bytes they were."""
+        at, end = 0, len(data)
+        while end - at >= frames.HEAD_BYTES and not self.over:
+            high, low, kind, flags, stream = frames.HEAD.unpack_from(data, at)
+            size = high << 8 | low
+            if size > frames.LEAST_MAX_FRAME:
+                raise Fault(Code.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
+            start = at + frames.HEAD_BYTES
+            if end - start < size:
+                break
+            at = start + size
+            self._frame(kind, flags, stream & frames.MAX_WINDOW, data[start:at])
+        return at
+
+    def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if self._block is not None:
+            self._continuation(kind, flags, stream, payload)
+        elif not self._greeted:
+            if kind != frames.SETTINGS or flags & frames.ACK:
+                raise Fault(Code.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+            self._greeted = True
+            self._settings(flags, stream, payload)
+        elif kind == frames.DATA:
+            self._data(flags, stream, payload)
+        elif kind == frames.HEADERS:
+            self._headers(flags, stream, payload)
+        elif kind == frames.WINDOW_UPDATE:
+            self._window(stream, frames.word_of(payload, "WINDOW_UPDATE"))
+        elif kind == frames.RST_STREAM:
+            self._reset(stream, frames.word_of(payload, "RST_STREAM"))
+        elif kind == frames.SETTINGS:
+            self._settings(flags, stream, payload)
+        elif kind == frames.PING:
+            self._ping(flags, stream, payload)
+        elif kind == frames.GOAWAY:
+            self.on_goaway(*frames.goaway_of(payload))
+        elif kind in (frames.PUSH_PROMISE, frames.CONTINUATION):
+            raise Fault(Code.PROTOCOL_ERROR, "PUSH_PROMISE or CONTINUATION where there is none")
+        else:  # PRIORITY says nothing any more, and unknown kinds are to be ignored
+            self.nuisance(1)
+
+    def _data(self, flags: int, id_: int, payload: bytes) -> None:
+        size = len(payload)
+        self._in_window -= size
+        if self._in_window < 0:
+            raise Fault(Code.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        if self._in_window < _WINDOW // 2:
+            self.write(frames.window_frame(0, _WINDOW - self._in_window))
+            self._in_window = _WINDOW
+        stream = self.streams.get(id_)
+        if stream is None or stream.remote_ended:
+            self.late(id_)
+            return
+        piece, ends = frames.unpadded(flags, payload), bool(flags & frames.END_STREAM)
+        if not piece and not ends:
+            self.nuisance(1)
+        stream.in_window -= size
+        try:
+            if stream.in_window < 0:
+                raise StreamFault(Code.FLOW_CONTROL_ERROR, "more data than the stream's window")
+            self.ended_by_peer(stream, ends)
+            stream.on_data(piece, ends)
+        except StreamFault as why:
+            self.stream_fault(stream, why)
+        stream.grant()
+
+    def ended_by_peer(self, stream: Stream, ends: bool) -> None:
+        """The peer has sent its last on a stream, if `ends`."""
+        if ends:
+            stream.remote_ended = True
+            if stream.local_ended and not stream.waits:
+                self.drop(stream)
+
+    def stream_fault(self, stream: Stream, why: StreamFault) -> None:
+        """The peer broke the rules of one stream: it ends, the others go on."""
+        log.info("stream %d of an HTTP/2 connection ends: %s", stream.id, why)
+        stream.reset(why.code)
+        stream.on_reset(why.code)
+
+    def late(self, id_: int) -> None:
+        """A frame for a stream that is gone, or never was. Raises `Fault`."""
+        if not id_ or self.is_idle(id_):
+            raise Fault(Code.PROTOCOL_ERROR, f"a frame for stream {id_}, which was never opened")
+        self.nuisance(1)
+
+    def _headers(self, flags: int, stream: int, payload: bytes) -> None:
+        block = frames.unpadded(flags, payload)
+        if flags & frames.WITH_PRIORITY:
+            if len(block) < 5:
+                raise Fault(Code.FRAME_SIZE_ERROR, "HEADERS is too short for its priority")
+            block = block[5:]
+        if not stream:
+            raise Fault(Code.PROTOCOL_ERROR, "HEADERS without a stream")
+        ends = bool(flags & frames.END_STREAM)
+        if flags & frames.END_HEADERS:
+            self.on_block(stream, block, ends)
+        else:
+            self._block, self._block_stream, self._block_ends = block, stream, ends
+            self._continuations = 0
+
+    def _continuation(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind != frames.CONTINUATION or stream != self._block_stream or self._block is None:
+            raise Fault(Code.PROTOCOL_ERROR, "a header block is broken off")
+        self._continuations += 1
+        block = self._block = self._block + payload
+        if len(block) > MAX_HEAD_BYTES or self._continuations > _MOST_CONTINUATIONS:
+            raise Fault(Code.ENHANCE_YOUR_CALM, "a header block without an end")
+        if flags & frames.END_HEADERS:
+            self._block = None
+            self.on_block(stream, block, self._block_ends)
+
+    def _window(self, id_: int, more: int) -> None:
+        more &= frames.MAX_WINDOW
+        stream = self.streams.get(id_)
+        if id_ and stream is None:
+            self.late(id_)
+        elif stream is not None:
+            stream.out_window += more
+            if not more or stream.out_window > frames.MAX_WINDOW:
+                why = StreamFault(Code.FLOW_CONTROL_ERROR, f"a window grown by {more} bytes")
+                self.stream_fault(stream, why)
+            elif stream.waits:
+                self._push_blocked()
+        else:
+            self.out_window += more
+            if not more or self.out_window > frames.MAX_WINDOW:
+                raise Fault(Code.FLOW_CONTROL_ERROR, f"a window grown by {more} bytes")
+            if self.blocked:
+                self._push_blocked()
+
+    def _reset(self, id_: int, code: int) -> None:
+        stream = self.streams.get(id_)
+        if stream is None:
+            self.late(id_)
+        else:
+            self.drop(stream)
+            stream.on_reset(code)
+
+    def _settings(self, flags: int, stream: int, payload: bytes) -> None:
+        if stream:
+            raise Fault(Code.PROTOCOL_ERROR, "SETTINGS of a stream")
+        if flags & frames.ACK:
+            if payload:
+                raise Fault(Code.FRAME_SIZE_ERROR, "an acknowledgement with settings in it")
+            return
+        for name, value in frames.settings_of(payload):
+            if name == frames.INITIAL_WINDOW_SIZE:
+                self._first_window(value)
+            elif name == frames.MAX_FRAME_SIZE:
+                self.most_frame = value
+            elif name == frames.MAX_CONCURRENT_STREAMS:
+                self.most_streams = value
+        self._owe(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
+        self._push_blocked()
+        self.on_settings()
+
+    def _first_window(self, size: int) -> None:
+        more, self.first_window = size - self.first_window, size
+        for stream in self.streams.values():
+            stream.out_window += more
+            if stream.out_window > frames.MAX_WINDOW:
+                raise Fault(Code.FLOW_CONTROL_ERROR, "a stream's window grew beyond 2^31 - 1")
+
+    def _ping(self, flags: int, stream: int, payload: bytes) -> None:
+        if stream or len(payload) != 8:
+            raise Fault(Code.FRAME_SIZE_ERROR, "PING is 8 bytes long and of no stream")
+        if not flags & frames.ACK:
+            self._owe(frames.frame(frames.PING, frames.ACK, 0, payload))
+
+    def _owe(self, data: bytes) -> None:
+        """Answer what must be answered, as long as the answers are read."""
+        self.nuisance(1)
+        self.write(data)
+        transport = self._transport
+        if (
+            self.write_paused
+            and transport is not None
+            and transport.get_write_buffer_size() > _MOST_OWED
+        ):
+            raise Fault(Code.ENHANCE_YOUR_CALM, "our answers are not read")
