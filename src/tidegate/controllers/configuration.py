@@ -13,8 +13,9 @@ from tidegate.model import serving_names as names
 from tidegate.model.conditions import find, merged, timestamp
 from tidegate.model.errors import AlreadyExists, ApiError, Conflict
 from tidegate.model.labels import revision_name
-from tidegate.model.meta import Condition, Key, ObjectMeta, controller_of, owner_reference
+from tidegate.model.meta import Condition, Key, ObjectMeta, owner_reference
 from tidegate.model.serving import Configuration, ConfigurationStatus, Revision, Route
+from tidegate.policy.revision_names import is_taken
 from tidegate.reconcile import Controller, Done, Next, Watch, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -54,8 +55,7 @@ class ConfigurationController(Controller):
         existing = self._api.get(Revision, meta.namespace or "", desired.metadata.name)
         if existing is None:
             existing = await self._api.create(desired)
-        owner = controller_of(existing.metadata)
-        if owner is None or owner.uid != meta.uid:
+        if is_taken(configuration, existing):
             raise AlreadyExists("revisions.serving.knative.dev", existing.metadata.name)
         return existing
 
@@ -107,6 +107,8 @@ def plan_status(
     """The whole status. `latest` None: creation failed with `failure`."""
     was = configuration.status or ConfigurationStatus()
     ready_name = latest_ready(owned, was.latest_ready_revision_name)
+    if latest is not None and _ready(latest) == "True":
+        ready_name = latest.metadata.name  # an older one too, if the document names it again
     condition = _ready_condition(latest, ready_name, failure)
     return ConfigurationStatus(
         observed_generation=configuration.metadata.generation,

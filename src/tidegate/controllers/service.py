@@ -17,6 +17,7 @@ from tidegate.model.meta import Condition, Key, Object, ObjectMeta, controller_o
 from tidegate.model.serving import (
     Configuration,
     ConfigurationSpec,
+    Revision,
     Route,
     RouteSpec,
     Service,
@@ -24,6 +25,7 @@ from tidegate.model.serving import (
     ServingStatus,
     TrafficTarget,
 )
+from tidegate.policy.revision_names import is_taken
 from tidegate.reconcile import Controller, Done, Next, Watch, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 
@@ -51,11 +53,34 @@ class ServiceController(Controller):
         if configuration is None or _owned(configuration, service):
             configuration = await ensure(self._api, desired_configuration(service), _carry_config)
         route = self._api.get(Route, *key)
-        if route is None or _owned(route, service):
+        taken = self._taken_name(configuration)
+        # A name of the user's own choice may belong to an older revision still: traffic waits.
+        waits = taken or (_chosen_name(configuration) and not _caught_up(configuration))
+        if route is None or (_owned(route, service) and not waits):
             route = await ensure(self._api, desired_route(service), _carry_route)
-        status = plan_status(service, configuration, route, now_s=self._clock.now())
+        now_s = self._clock.now()
+        status = plan_status(service, configuration, route, taken, now_s=now_s)
         await write_status(self._api, service, status)
         return Done()
+
+    def _taken_name(self, configuration: Configuration) -> str | None:
+        """The revision name that the template chooses, if another revision has it."""
+        name = _chosen_name(configuration)
+        if not name:
+            return None
+        found = self._api.get(Revision, configuration.key.namespace, name)
+        return name if is_taken(configuration, found) else None
+
+
+def _chosen_name(configuration: Configuration) -> str:
+    """The name that the template gives its revision; empty: it gets one."""
+    meta = configuration.spec.template.metadata
+    return meta.name if meta is not None else ""
+
+
+def _caught_up(configuration: Configuration) -> bool:
+    status = configuration.status
+    return status is not None and status.observed_generation == configuration.metadata.generation
 
 
 def _owned(obj: Object, by: Service) -> bool:
@@ -116,14 +141,27 @@ def _carry_meta(existing: Object, desired: Object) -> ObjectMeta:
 
 
 def plan_status(
-    service: Service, configuration: Configuration, route: Route, *, now_s: float
+    service: Service,
+    configuration: Configuration,
+    route: Route,
+    taken: str | None = None,
+    *,
+    now_s: float,
 ) -> ServiceStatus:
-    """The whole status from what was seen."""
+    """The whole status from what was seen. `taken`: the chosen revision name that isn't free."""
     was = service.status or ServiceStatus()
     config_condition = _mirror("ConfigurationsReady", service, configuration, configuration.status)
     route_condition = _mirror("RoutesReady", service, route, route.status)
     seen = configuration.status
     routed = route.status
+    if taken is not None:
+        message = (
+            f'The revision name "{taken}" is taken by a conflicting Revision, '
+            "so traffic will not be migrated"
+        )
+        route_condition = Condition(
+            type="RoutesReady", status="False", reason="RevisionNameTaken", message=message
+        )
     if route_condition.status == "True" and not _migrated(service, configuration, route):
         route_condition = Condition(
             type="RoutesReady",
