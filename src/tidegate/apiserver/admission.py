@@ -30,9 +30,10 @@ from tidegate.model.admission.knative import (
     refused,
 )
 from tidegate.model.core import ConfigMap
+from tidegate.model.domains import DomainMapping
 from tidegate.model.ingresses import Ingress
 from tidegate.model.meta import Object
-from tidegate.model.serving import Configuration, Service
+from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
 from tidegate.policy import annotations as annotation_rules
 from tidegate.policy import (
@@ -53,6 +54,7 @@ from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.config_notes import config_notes
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.nginx import nginx_notes
+from tidegate.policy.serving_notes import metadata_notes, template_notes
 
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
@@ -130,11 +132,16 @@ class Admission:
 def _annotation_notes(obj: Object) -> list[str]:
     if isinstance(obj, Ingress):
         return [f"metadata.annotations.{note}" for note in nginx_notes(obj.metadata.annotations)]
-    if not isinstance(obj, Service | Configuration):
-        return []
-    template = obj.spec.template.metadata
-    at = "spec.template.metadata.annotations."
-    return [at + note for note in autoscaling_notes(template.annotations if template else {})]
+    notes: list[str] = []
+    if isinstance(obj, Service | Route | DomainMapping):
+        found = metadata_notes(obj.metadata.annotations)
+        notes += [f"metadata.annotations.{note}" for note in found]
+    if isinstance(obj, Service | Configuration):
+        template = obj.spec.template.metadata
+        annotations = template.annotations if template else {}
+        found = [*autoscaling_notes(annotations), *template_notes(annotations)]
+        notes += [f"spec.template.metadata.annotations.{note}" for note in found]
+    return notes
 
 
 def _config_notes(obj: Object) -> list[str]:
