@@ -36,6 +36,7 @@ from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
 from tidegate.node.commands import PodCommands
 from tidegate.node.dial import PodPorts
+from tidegate.node.gpu_usage import GpuUsage
 from tidegate.node.keeper_link import KeeperLink
 from tidegate.node.logs import PodLogs
 from tidegate.node.machine import LocalMachine
@@ -107,6 +108,7 @@ async def _run_parts(
         gateway=_gateway_address(sockets),
         volumes=volumes,
         usage=SteadyUsage(keeper, clock, agent.node_name),
+        gpu=GpuUsage(keeper, clock),
     )
     machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)

@@ -60,6 +60,8 @@ class Pages:
         failed = [f"{name}: {page.failed}" for name, page in pages if page.failed]
         if len(failed) == len(pages):
             return ReadFailed(f"no page of the pods can be read: {failed[0]}")
+        if any(_sum(page.series, metric + _TOTAL, labels) is not None for _, page in pages):
+            return ReadFailed(f"the rate of {metric}{_TOTAL} is known from the next look on")
         return ReadFailed(f"the server could not find the metric {metric} for pods")
 
     async def prepare(self, asked: Asked) -> None:
