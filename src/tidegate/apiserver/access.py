@@ -1,7 +1,7 @@
 """Who may do what: three roles, decided from what is asked alone. Pure.
 
 admin does everything. view reads everything but Secrets. edit reads everything and writes what lives in
-namespaces, except in the system's own, whose config maps are the settings of all. Whoever may write
+namespaces but for their quotas and limit ranges, except in the system's own, whose config maps are the settings of all. Whoever may write
 workloads runs programs as the engine's user: edit keeps from accidents, not from malice.
 
 Named after the ClusterRoles of kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go;
@@ -26,6 +26,8 @@ INTO_PODS = ("exec", "attach", "portforward", "proxy")
 SYSTEM_NAMESPACES = ("kube-system", "knative-serving", "istio-system", "kourier-system")
 
 _NAMESPACED = frozenset((kind.group, kind.plural) for kind in KINDS if kind.namespaced)
+#: Namespaced all the same.
+_SET_BY_ADMINS = (("", "resourcequotas"), ("", "limitranges"))
 #: Asking about oneself is for everyone.
 _REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 _NOT_KEPT = "rbac.authorization.k8s.io"
@@ -65,6 +67,8 @@ def refusal(role: Role, action: Action) -> str | None:
         return "role view only reads"
     if (action.group, action.resource) not in _NAMESPACED:
         return "role edit writes only what lives in a namespace"
+    if (action.group, action.resource) in _SET_BY_ADMINS:
+        return "role edit does not set the limits that it works within"
     if action.verb not in (*READS, *WRITES):
         return "role edit knows no such verb"
     if action.subresource == "status":

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from tidegate.model.admission import (
     KNATIVE,
@@ -80,14 +81,24 @@ class Admitted:
     warnings: tuple[str, ...] = ()
 
 
+class Limits(Protocol):
+    """`apiserver.quotas`: what a namespace may have."""
+
+    def filled(self, obj: Object) -> Object: ...
+    def check(self, obj: Object) -> None: ...
+
+
 class Admission:
     """`config` gives a ConfigMap's data by its name in `knative-serving`, empty if it isn't there.
+    `limits` None: namespaces have no quotas (a document is only looked at).
 
     Stateless but for the parsed settings, which are renewed when their map changes.
     """
 
-    def __init__(self, config: Callable[[str], Mapping[str, str]]) -> None:
-        self._config = ClusterConfig(config)
+    def __init__(
+        self, config: Callable[[str], Mapping[str, str]], limits: Limits | None = None
+    ) -> None:
+        self._config, self._limits = ClusterConfig(config), limits
 
     def admit(
         self, obj: Object, old: Object | None, *, user: str, status: bool = False
@@ -95,8 +106,16 @@ class Admission:
         """The object with its defaults. `old` None: it is new. `status`: only that is written.
 
         Raises `BadRequest` in the words of Knative's webhooks for its kinds and config maps,
-        `Invalid` in Kubernetes' words for all others.
+        `Invalid` in Kubernetes' words for all others, `Forbidden` for what is beyond a quota.
         """
+        if old is None and self._limits is not None:
+            obj = self._limits.filled(obj)
+        admitted = self._admit(obj, old, user=user, status=status)
+        if old is None and self._limits is not None:
+            self._limits.check(admitted.object)
+        return admitted
+
+    def _admit(self, obj: Object, old: Object | None, *, user: str, status: bool) -> Admitted:
         if type(obj) in KNATIVE:
             if status:  # Knative doesn't look at it, whatever it says
                 return Admitted(obj)

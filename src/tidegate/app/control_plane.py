@@ -21,6 +21,7 @@ from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.kubeconfig import write_kubeconfig
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.pki import open_pki
+from tidegate.apiserver.quotas import Quotas
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
@@ -71,7 +72,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     store = Store(ThreadedJournal(Database(home.database)))
-    writes = Writes(store, Admission(config_reader(store)), clock)
+    writes = Writes(store, Admission(config_reader(store), Quotas(store)), clock)
     api = LocalApi(writes)
     try:
         await ensure_namespaces(api)

@@ -24,6 +24,7 @@ from tidegate.controllers.deployment import DeploymentController
 from tidegate.controllers.domain_mapping import DomainMappingController
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
+from tidegate.controllers.quota import QuotaController
 from tidegate.controllers.replicaset import ReplicaSetController
 from tidegate.controllers.revision import RevisionController
 from tidegate.controllers.revision_gc import RevisionGcController
@@ -130,6 +131,7 @@ class Plane:
                 ReplicaSetController(api, clock),
                 ServiceEndpointsController(api),
                 SchedulerController(api, clock),
+                QuotaController(api),
                 VolumeBinder(api, clock, volumes),
                 ServiceAccountController(api),
                 self.autoscaler,

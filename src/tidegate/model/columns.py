@@ -28,6 +28,8 @@ from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
 from tidegate.model.kinds import Kind
 from tidegate.model.meta import Object
+from tidegate.model.quota_columns import LIMIT_RANGE, RESOURCE_QUOTA
+from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from tidegate.model.storage_columns import (
     PERSISTENT_VOLUME,
@@ -54,6 +56,8 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     core.ConfigMap: core_columns.CONFIG_MAP,
     core.Secret: core_columns.SECRET,
     core.Namespace: core_columns.NAMESPACE,
+    ResourceQuota: RESOURCE_QUOTA,
+    LimitRange: LIMIT_RANGE,
     PersistentVolume: PERSISTENT_VOLUME,
     PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
     StorageClass: STORAGE_CLASS,

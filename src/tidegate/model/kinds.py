@@ -30,6 +30,7 @@ from tidegate.model import (
 )
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.meta import Object
+from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -120,6 +121,27 @@ KINDS: tuple[Kind, ...] = (
         has_spec=False,
     ),
     Kind(core.Secret, "", "v1", "Secret", "secrets", "secret", has_status=False, has_spec=False),
+    Kind(
+        ResourceQuota,
+        "",
+        "v1",
+        "ResourceQuota",
+        "resourcequotas",
+        "resourcequota",
+        ("quota",),
+        has_spec=False,
+    ),
+    Kind(
+        LimitRange,
+        "",
+        "v1",
+        "LimitRange",
+        "limitranges",
+        "limitrange",
+        ("limits",),
+        has_status=False,
+        has_spec=False,
+    ),
     Kind(
         core.Event, "", "v1", "Event", "events", "event", ("ev",), has_status=False, has_spec=False
     ),

@@ -19,6 +19,9 @@ from tidegate.reconcile.queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+#: Less than this may not move a clock at all: added to a big number it is rounded away, and a virtual
+#: clock then stands still for ever.
+_LEAST_WAIT_S = 1e-6
 WORKERS = 4  # a look is mostly waiting for commits; more only helps with many keys at once
 
 
@@ -102,7 +105,7 @@ class _Loop:
             if watch.type is type_:
                 for key in watch.keys(obj):
                     self.queue.add(key)
-        self._wake.set()
+                    self._wake.set()
 
     async def work(self) -> None:
         while True:
@@ -141,7 +144,9 @@ class _Loop:
         while True:
             self._timer.clear()
             due = self.queue.next_due_s()
-            wait_s = None if due is None else max(0.0, due - self._clock.monotonic())
+            wait_s = None if due is None else due - self._clock.monotonic()
+            if wait_s is not None and wait_s > 0:
+                wait_s = max(wait_s, _LEAST_WAIT_S)
             try:
                 async with asyncio.timeout(wait_s):
                     await self._timer.wait()

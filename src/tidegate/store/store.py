@@ -125,6 +125,16 @@ class Store:
             found = (o for o in found if wanted <= o.metadata.labels.items())
         return cast("list[T]", [*found])
 
+    def upcoming(self, type_: type[T], namespace: str) -> Sequence[T]:
+        """A namespace's objects as they will be once everything submitted is committed: see `latest`."""
+        found = {obj.key: obj for obj in self._shelves[type_].within(namespace)}
+        for (type_ahead, key), ahead in self._ahead.items():
+            if type_ahead is type_ and key.namespace == namespace:
+                found.pop(key, None)
+                if ahead.record.body is not None:
+                    found[key] = ahead.object
+        return cast("list[T]", [*found.values()])
+
     def by_uid(self, uid: str) -> Object | None:
         return self._index.get(uid)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.local import LocalApi
+from tidegate.apiserver.quotas import Quotas
 from tidegate.apiserver.writes import Admits, Writes
 from tidegate.app.plane import config_reader
 from tidegate.kit.clock import Clock
@@ -41,7 +42,7 @@ def make_api(clock: Clock, admission: Admits | None = None) -> LocalApi:
 def make_guarded_api(clock: Clock) -> LocalApi:
     """The same behind the true admission, which reads its config maps from the API's own store."""
     store = Store(InlineJournal(Database(None)))
-    return _api_over(store, clock, Admission(config_reader(store)))
+    return _api_over(store, clock, Admission(config_reader(store), Quotas(store)))
 
 
 def _api_over(store: Store, clock: Clock, admission: Admits) -> LocalApi:

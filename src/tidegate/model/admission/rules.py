@@ -14,6 +14,7 @@ from tidegate.model import apps, autoscaling, core, endpoints, ingresses, labels
 from tidegate.model.admission import autoscalers, cluster, data_maps, pods, services, workloads
 from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import ingresses as ingress_rules
+from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
@@ -21,6 +22,7 @@ from tidegate.model.admission.problems import Problems
 from tidegate.model.errors import Invalid
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
+from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -75,6 +77,8 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     ),
     core.Namespace: Rules(cluster.default_namespace, name=labels.dns1123_label),
     core.Node: Rules(check=cluster.check_node),
+    ResourceQuota: Rules(check=quota_rules.check_quota, change=quota_rules.check_quota_change),
+    LimitRange: Rules(quota_rules.default_limit_range, quota_rules.check_limit_range),
     core.Event: Rules(check=cluster.check_event),
     PersistentVolume: Rules(
         storage_rules.default_volume, storage_rules.check_volume, storage_rules.check_volume_change
