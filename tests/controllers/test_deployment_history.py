@@ -23,7 +23,7 @@ from tidegate.model.apps import (
     ReplicaSetStatus,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import Container, PodSpec, PodTemplateSpec
+from tidegate.model.core import Container, PodSpec, PodTemplateSpec, ResourceRequirements
 from tidegate.model.meta import LabelSelector, ObjectMeta
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -96,6 +96,17 @@ def test_the_set_of_a_template_is_found_by_it_and_carries_the_cause_of_the_chang
         "deployment.kubernetes.io/max-replicas": "3",
     }
     assert rs.spec.selector.match_labels["pod-template-hash"] in rs.metadata.name
+
+
+def test_what_clients_write_back_empty_is_the_same_template():
+    """`kubectl rollout undo` sends `resources: {}` where the document had nothing."""
+    it = deployment()
+    rs = desired_set(it, 2, 1, 0)
+    container = replace(it.spec.template.spec.containers[0], resources=ResourceRequirements())
+    spec = replace(it.spec.template.spec, containers=(container,))
+    back = replace(it, spec=replace(it.spec, template=replace(it.spec.template, spec=spec)))
+    assert find_new(back, [rs]) is rs
+    assert desired_set(back, 2, 1, 0).metadata.name == rs.metadata.name
 
 
 def test_a_name_that_is_taken_gets_another_hash():

@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from math import ceil, floor
+from typing import Any
 
 import msgspec
 
 from tidegate.controllers.deployment.rollout import Sized, Wish
 from tidegate.model.apps import Deployment, ReplicaSet, ReplicaSetSpec
-from tidegate.model.core import Pod, PodTemplateSpec
-from tidegate.model.kinds import encode_stored
+from tidegate.model.core import PodTemplateSpec
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
-from tidegate.model.wire import IntOrString
+from tidegate.model.wire import IntOrString, to_raw
 
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -92,8 +92,27 @@ def _int(text: str | None) -> int | None:
 
 def find_new(deployment: Deployment, sets: Sequence[ReplicaSet]) -> ReplicaSet | None:
     """The set of the Deployment's current template: the oldest, should there be several."""
-    same = (rs for rs in sets if template_of(rs) == deployment.spec.template)
+    wanted_one = deployment.spec.template
+    same = [rs for rs in sets if template_of(rs) == wanted_one]
+    if not same:
+        text = _text(wanted_one)
+        same = [rs for rs in sets if _text(template_of(rs)) == text]
     return min(same, key=_age, default=None)
+
+
+def _text(template: PodTemplateSpec) -> bytes:
+    """A template with what is empty left out: clients write `resources: {}` and the like back, where
+    nothing was."""
+    return msgspec.json.encode(_without_empty(to_raw(template)), order="deterministic")
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in kept.items() if inner not in ({}, [], (), None)}
+    if isinstance(value, list | tuple):
+        return [_without_empty(inner) for inner in value]
+    return value
 
 
 def _age(rs: ReplicaSet) -> tuple[str, str]:
@@ -144,9 +163,8 @@ def desired_set(deployment: Deployment, size: int, revision: int, collisions: in
 
 
 def _hash(template: PodTemplateSpec, collisions: int) -> str:
-    text = encode_stored(Pod(metadata=template.metadata or ObjectMeta(), spec=template.spec))
     more = str(collisions).encode() if collisions else b""
-    return hashlib.sha256(text + more).hexdigest()[:10]
+    return hashlib.sha256(_text(template) + more).hexdigest()[:10]
 
 
 def _copied(deployment: Deployment) -> dict[str, str]:
