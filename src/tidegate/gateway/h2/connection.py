@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         self.blocked: dict[int, Stream] = {}  # have data and no room
         self.first_window = frames.DEFAULT_WINDOW  # of streams, as the peer says
         self.most_frame = frames.LEAST_MAX_FRAME  # bytes, as the peer says
-        self.most_streams = 100  # as the peer says; until it does, what RFC 9113 calls a sane least
+        self.most_streams = 100  # as the peer says
         self.out_window = frames.DEFAULT_WINDOW
         self.write_paused = False
         self.over = False  # nothing more is read; it is being closed

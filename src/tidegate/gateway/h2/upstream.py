@@ -33,6 +33,7 @@ class Carriers:
         self.monotonic = monotonic
         self.closed = False  # no stream is opened any more
         self.opening: asyncio.Future[Carrier | None] | None = None  # the one that is being made
+        self.most_streams = 100  # on one connection, as the last one said; RFC 9113's sane least
         self._all: list[Carrier] = []
 
     def stream(self) -> ReplicaStream | None:
@@ -73,6 +74,7 @@ class Carrier(Connection):
         self.reader: Reader[AnswerHead] = Reader(answer_head)
         self.carriers = carriers
         self.why: str | None = None  # it ended because of this
+        self.most_streams = carriers.most_streams
         self._next = 1
         self._going = False  # the replica opens nothing more
 
@@ -135,6 +137,9 @@ class Carrier(Connection):
         else:
             self.reader.fields(block)
             self.late(stream)
+
+    def on_settings(self) -> None:
+        self.carriers.most_streams = self.most_streams
 
     def on_goaway(self, last: int, code: int, why: str) -> None:
         self._going = True
