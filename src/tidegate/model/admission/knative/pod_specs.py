@@ -32,7 +32,7 @@ from tidegate.model.field_errors import FieldError
 _FEATURE = "kubernetes.podspec-"
 
 #: Fields behind a feature: wire name -> (attribute, feature without its prefix).
-_GATED: Mapping[str, tuple[str, str]] = {
+GATED: Mapping[str, tuple[str, str]] = {
     "affinity": ("affinity", "affinity"),
     "topologySpreadConstraints": ("topology_spread_constraints", "topologyspreadconstraints"),
     "hostAliases": ("host_aliases", "hostaliases"),
@@ -50,7 +50,7 @@ _GATED: Mapping[str, tuple[str, str]] = {
     "schedulerName": ("scheduler_name", "schedulername"),
     "initContainers": ("init_containers", "init-containers"),
 }
-_NEVER: Mapping[str, str] = {
+NEVER: Mapping[str, str] = {
     "restartPolicy": "restart_policy",
     "terminationGracePeriodSeconds": "termination_grace_period_seconds",
     "activeDeadlineSeconds": "active_deadline_seconds",
@@ -105,10 +105,10 @@ def check_pod_spec(spec: PodSpec, features: Features, path: str) -> Errors:
 
 
 def _check_fields(spec: PodSpec, features: Features, path: str) -> Errors:
-    refused = [name for name, field in _NEVER.items() if _is_set(getattr(spec, field))]
+    refused = [name for name, field in NEVER.items() if _is_set(getattr(spec, field))]
     refused += [
         name
-        for name, (field, feature) in _GATED.items()
+        for name, (field, feature) in GATED.items()
         if _is_set(getattr(spec, field)) and not features.allows(_FEATURE + feature)
     ]
     if spec.automount_service_account_token is True:
