@@ -55,6 +55,7 @@ from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.config_notes import config_notes
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.nginx import nginx_notes
+from tidegate.policy.route_annotations import validate_route_annotations
 from tidegate.policy.serving_notes import metadata_notes, template_notes
 
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
@@ -233,4 +234,5 @@ def _annotation_checks(config: AutoscalerConfig) -> AnnotationChecks:
         no_autoscaling=annotation_rules.validate_no_autoscaling,
         rollout_duration=annotation_rules.validate_rollout_duration,
         progress_deadline=annotation_rules.validate_progress_deadline,
+        routing=validate_route_annotations,
     )

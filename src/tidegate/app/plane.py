@@ -17,6 +17,7 @@ from tidegate.autoscale.hpa.sources import Sources
 from tidegate.autoscale.hpa.traffic import Traffic
 from tidegate.autoscale.loop import Autoscaler
 from tidegate.autoscale.revision_hpa import RevisionHpaController
+from tidegate.autoscale.traffic import TrafficRecorder
 from tidegate.client.api import Api
 from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
@@ -149,6 +150,8 @@ class Plane:
         publisher = Publisher(self.table, draining, routes, poke=self.engine.look_at)
         link.listen(publisher.on_message)
         link.listen(self.autoscaler.on_message)
+        self._traffic = TrafficRecorder(api, clock)
+        link.listen(self._traffic.on_message)
         link.listen(traffic.on_message)
 
     async def run(self) -> None:
@@ -159,6 +162,7 @@ class Plane:
             # The first table the gateway gets must be whole: what it lacks would be drained.
             tasks.create_task(self._link.run(self._snapshot), name="gateway link")
             tasks.create_task(self.autoscaler.run(), name="autoscaler")
+            tasks.create_task(self._traffic.run(), name="traffic reports")
 
     def _snapshot(self) -> Snapshot:
         return self.table.snapshot(self.autoscaler.samples_since_s)

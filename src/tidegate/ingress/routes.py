@@ -9,7 +9,7 @@ from tidegate.ingress.model_names import models_of
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Route as RouteEntry
-from tidegate.link.gateway import Rule, Split
+from tidegate.link.gateway import Rule, Shadow, Split, Sticky
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import merged
 from tidegate.model.meta import Condition, Key
@@ -21,6 +21,8 @@ from tidegate.model.networking import (
     IngressStatus,
 )
 from tidegate.model.service_targets import lane_key
+from tidegate.policy.go_values import BadValue
+from tidegate.policy.route_annotations import shadow_of, sticky_of
 from tidegate.reconcile import Done, Next, Watch, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -95,6 +97,7 @@ def routes_of(ingress: Ingress) -> list[RouteEntry]:
     be reached by path, for clients that can't set a Host."""
     out = []
     route = ingress.metadata.labels.get(names.ROUTE)
+    sticky, shadow = _sticky(ingress), _shadow(ingress)
     for index, rule in enumerate(ingress.spec.rules):
         paths = rule.http.paths if rule.http else ()
         splits = tuple(s for path in paths if not path.headers for s in _splits(path))
@@ -109,10 +112,29 @@ def routes_of(ingress: Ingress) -> list[RouteEntry]:
                 path_prefix=f"/{ingress.metadata.namespace}/{route}" if by_path else None,
                 models=models_of(route, ingress.metadata.annotations) if by_path and route else (),
                 rules=tuple(r for path in paths if path.headers for r in _rules(path)),
+                sticky=sticky,
+                shadow=() if index else shadow,
                 redirect_https=ingress.spec.http_option == "Redirected",
             )
         )
     return out
+
+
+def _sticky(ingress: Ingress) -> Sticky | None:
+    try:
+        found = sticky_of(ingress.metadata.annotations)
+    except BadValue:  # older than the rule that refuses it
+        return None
+    return None if found is None else Sticky(header=found.header, cookie=found.cookie)
+
+
+def _shadow(ingress: Ingress) -> tuple[Shadow, ...]:
+    try:
+        found = shadow_of(ingress.metadata.annotations)
+    except BadValue:
+        return ()
+    namespace = ingress.metadata.namespace
+    return tuple(Shadow(revision=f"{namespace}/{name}", percent=share) for name, share in found)
 
 
 def _splits(path: IngressPath) -> tuple[Split, ...]:

@@ -22,6 +22,7 @@ from tidegate.model import (
     network_columns,
     networking,
     serving,
+    traffic,
 )
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.ages import human_age
@@ -69,6 +70,7 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     serving.Route: knative_columns.ROUTE,
     domains.DomainMapping: knative_columns.DOMAIN_MAPPING,
     serving.PodAutoscaler: knative_columns.POD_AUTOSCALER,
+    traffic.TrafficReport: knative_columns.TRAFFIC_REPORT,
     networking.Ingress: knative_columns.INGRESS,
     kserve.InferenceService: kserve_columns.INFERENCE_SERVICE,
     kserve.ServingRuntime: kserve_columns.SERVING_RUNTIME,

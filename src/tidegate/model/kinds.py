@@ -27,6 +27,7 @@ from tidegate.model import (
     kserve,
     networking,
     serving,
+    traffic,
 )
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.meta import Object
@@ -350,6 +351,16 @@ KINDS: tuple[Kind, ...] = (
         "podautoscaler",
         ("kpa", "pa"),
         ("knative-internal", "autoscaling"),
+    ),
+    Kind(
+        traffic.TrafficReport,
+        "tidegate.dev",
+        "v1alpha1",
+        "TrafficReport",
+        "trafficreports",
+        "trafficreport",
+        ("traffic",),
+        has_spec=False,
     ),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.model import serving_names as names
-from tidegate.model.column import NAME, Cell, number, text
+from tidegate.model.column import AGE, NAME, Cell, number, text
 from tidegate.model.conditions import find
 
 
@@ -51,6 +51,23 @@ POD_AUTOSCALER = (
     number("DesiredScale", _of_status("desired_scale")),
     number("ActualScale", _of_status("actual_scale")),
     *_READY,
+)
+
+
+def _of_total(field: str) -> Cell:
+    def cell(obj: Any, now_s: float) -> int:
+        count: int = getattr(obj.status.total, field) if obj.status else 0
+        return count
+
+    return cell
+
+
+TRAFFIC_REPORT = (
+    NAME,
+    number("Requests", _of_total("requests")),
+    number("Errors", _of_total("errors")),
+    number("Cold Starts", _of_total("cold_starts")),
+    AGE,
 )
 SERVICE = (NAME, _URL, *_LATEST, *_READY)
 CONFIGURATION = (NAME, *_LATEST, *_READY)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tidegate.controllers.route.judged import written_trial
 from tidegate.controllers.route.resolve import Resolved
 from tidegate.controllers.route.rollout import ANNOTATION, written
 from tidegate.controllers.route.shares import NO_TAG, shares_of
@@ -32,6 +33,7 @@ from tidegate.policy.config_domain import DomainConfig
 from tidegate.policy.config_network import NetworkConfig
 from tidegate.policy.route_hosts import RouteHosts, route_hosts
 from tidegate.scaling.gradual_rollout import Rollout, Share
+from tidegate.scaling.judged_rollout import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,11 @@ class Exposure:
 
 
 def desired_ingress(
-    route: Route, targets: Sequence[Resolved], rollout: Rollout, exposure: Exposure
+    route: Route,
+    targets: Sequence[Resolved],
+    rollout: Rollout,
+    exposure: Exposure,
+    trial: Trial | None = None,
 ) -> Ingress:
     """What the data plane is asked for."""
     meta = route.metadata
@@ -57,7 +63,7 @@ def desired_ingress(
             name=meta.name,
             namespace=meta.namespace,
             labels={**meta.labels, names.ROUTE: meta.name},
-            annotations={**copied, ANNOTATION: written(rollout)},
+            annotations={**copied, ANNOTATION: written(rollout), **written_trial(trial)},
             owner_references=(owner_reference("Route", f"{names.GROUP}/v1", meta),),
         ),
         spec=IngressSpec(

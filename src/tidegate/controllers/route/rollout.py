@@ -19,14 +19,23 @@ ANNOTATION = "networking.internal.knative.dev/rollout"
 
 
 def next_rollout(
-    route: Route, goal: Rollout, ingress: Ingress | None, *, default_s: float, now_s: float
+    route: Route,
+    goal: Rollout,
+    ingress: Ingress | None,
+    *,
+    default_s: float,
+    now_s: float,
+    by_judge: bool = False,
 ) -> tuple[Rollout, float | None]:
     """The shares that traffic gets now, and when to look again (None: when something changes).
 
-    `default_s` is the cluster's duration for routes that say none (or 0).
+    `default_s` is the cluster's duration for routes that say none (or 0). `by_judge`: a new revision
+    gets its first percent, and its further steps from somebody else.
     """
     duration_s = duration_of(route) or default_s
     was = saved(ingress)
+    if by_judge and ingress is not None:
+        return advance(goal, was, now_s=now_s)
     if duration_s <= 0 or ingress is None:
         was = ()
     elif in_force(ingress) and not _was_ready(route):

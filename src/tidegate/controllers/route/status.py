@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from tidegate.controllers.route.ingress import Exposure
+from tidegate.controllers.route.judged import trial_condition
 from tidegate.controllers.route.resolve import Resolution
 from tidegate.controllers.route.rollout import in_progress
 from tidegate.controllers.route.shares import status_traffic
@@ -16,6 +17,7 @@ from tidegate.model.meta import Condition
 from tidegate.model.networking import Ingress
 from tidegate.model.serving import Addressable, Route, RouteStatus, TrafficTarget
 from tidegate.scaling.gradual_rollout import Rollout
+from tidegate.scaling.judged_rollout import Trial
 
 
 def plan_status(
@@ -24,15 +26,19 @@ def plan_status(
     ingress: Ingress | None,
     rollout: Rollout,
     exposure: Exposure,
+    trial: Trial | None = None,
     *,
     now_s: float,
 ) -> RouteStatus:
     """The whole status from what was seen."""
+    trying = trial_condition(trial, route)
     was = route.status or RouteStatus()
     hosts = exposure.hosts(route)
     parts = (
-        seen.problem or Condition(type="AllTrafficAssigned", status="True"),
-        _ingress_condition(ingress, rollout),
+        seen.problem
+        or _of_type(trying, "AllTrafficAssigned")
+        or Condition(type="AllTrafficAssigned", status="True"),
+        _ingress_condition(ingress, rollout, _of_type(trying, "IngressReady")),
         Condition(
             type="CertificateProvisioned",
             status="True",
@@ -61,7 +67,13 @@ def _with_url(target: TrafficTarget, route: Route, exposure: Exposure) -> Traffi
     return msgspec.structs.replace(target, url=exposure.hosts(route, target.tag).url)
 
 
-def _ingress_condition(ingress: Ingress | None, rollout: Rollout) -> Condition:
+def _of_type(condition: Condition | None, type_: str) -> Condition | None:
+    return condition if condition is not None and condition.type == type_ else None
+
+
+def _ingress_condition(
+    ingress: Ingress | None, rollout: Rollout, trying: Condition | None
+) -> Condition:
     if ingress is None:
         return Condition(
             type="IngressReady",
@@ -79,7 +91,7 @@ def _ingress_condition(ingress: Ingress | None, rollout: Rollout) -> Condition:
             message="Waiting for the gateway to take the new routes.",
         )
     if any(target.moving for target in rollout):
-        return in_progress()
+        return trying or in_progress()
     return Condition(
         type="IngressReady", status=ready.status, reason=ready.reason, message=ready.message
     )

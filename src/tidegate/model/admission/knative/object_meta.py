@@ -66,6 +66,7 @@ def check_name(meta: ObjectMeta) -> Errors:
 def check_annotations(meta: ObjectMeta, checks: AnnotationChecks) -> Errors:
     """Those of a Service's, Configuration's or Route's own metadata."""
     found = list(checks.no_autoscaling(meta.annotations))
+    found += _under_annotations(checks.routing(meta.annotations), "metadata")
     return found + _under_annotations(checks.rollout_duration(meta.annotations), "metadata")
 
 

@@ -93,6 +93,7 @@ class AnnotationChecks:
     no_autoscaling: CheckAnnotations = _nothing_wrong
     rollout_duration: CheckAnnotations = _nothing_wrong
     progress_deadline: CheckAnnotations = _nothing_wrong
+    routing: CheckAnnotations = _nothing_wrong  # ours: sticky, shadow, promote
 
 
 @dataclass(frozen=True, slots=True)
