@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `target` is `module:function` inside `tidegate.cli`."""
+    """One command. `target` is `module:function` inside `tidegate.cli`; a raw one reads its command
+    line itself."""
 
     name: str
     target: str
     summary: str
+    raw: bool = False
 
 
 GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
@@ -54,6 +56,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "rollback", "rollback:rollback", "Send traffic to an earlier revision, or back."
             ),
             Command("load", "load:load", "Put load on a URL or a service."),
+            Command("arena", "arena.main:arena", "Submit and manage jobs as Arena does.", raw=True),
             Command("explain", "explain:explain", "Tell why a service was scaled as it was."),
         ),
     ),

@@ -6,10 +6,11 @@ The connection itself (kubeconfig, TLS, token, errors rebuilt from Status) is `c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tidegate.cli.discovery import Resource, find_kind, resources_of
-from tidegate.client.http import Answer, Client, read_kubeconfig
+from tidegate.client.http import Access, Answer, Client, read_kubeconfig
 from tidegate.kit.home import Home
 from tidegate.model.errors import ApiError, NotFound
 
@@ -31,7 +32,16 @@ class Cluster:
     nobody answers."""
 
     def __init__(self, home: Home) -> None:
-        access = read_kubeconfig(home.kubeconfig)
+        self._open(read_kubeconfig(home.kubeconfig))
+
+    @classmethod
+    def of_kubeconfig(cls, path: Path) -> Cluster:
+        """The cluster of a kubeconfig's current context. Raises as `read_kubeconfig`."""
+        made = cls.__new__(cls)
+        made._open(read_kubeconfig(path))
+        return made
+
+    def _open(self, access: Access) -> None:
         self._access, self._http, self._tables = access, Client(access), _TableClient(access)
         self._known: list[Resource] | None = None
 

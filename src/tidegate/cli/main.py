@@ -98,6 +98,8 @@ def app_with(commands: Sequence[Command]) -> App:
 def _call(command: Command, tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
+    if command.raw:
+        return int(function_of(command)(tokens))
     if command.name == "load":
         from tidegate.cli.load import two_dashes
 

@@ -1,0 +1,135 @@
+"""`arena serve update`: a job's documents with the given flags over what is there. Pure."""
+
+from __future__ import annotations
+
+import copy
+
+from tidegate.cli.arena.jobs import Job
+from tidegate.cli.arena.options import Options
+from tidegate.cli.arena.parse import mounts, pairs
+from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json, command, placement
+from tidegate.cli.errors import Usage
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_READ_ONLY = (
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "ownerReferences",
+)
+
+
+def changed_documents(job: Job, options: Options) -> list[Json]:
+    """The job's own document, changed. Raises `Usage` when no flag says what to change."""
+    document = _as_written(job.object)
+    before = copy.deepcopy(document)
+    if job.type.kind == "Deployment":
+        _change_deployment(document, options)
+    else:
+        _change_isvc(document, options)
+    if document == before:
+        raise Usage("nothing to update: give a flag that says what to change")
+    return [document]
+
+
+def _as_written(obj: Json) -> Json:
+    found = copy.deepcopy(obj)
+    found.pop("status", None)
+    for field in _READ_ONLY:
+        found["metadata"].pop(field, None)
+    found["metadata"].get("annotations", {}).pop(_LAST_APPLIED, None)
+    return found
+
+
+def _change_deployment(document: Json, options: Options) -> None:
+    spec = document["spec"]
+    template = spec["template"]
+    if options.replicas is not None:
+        spec["replicas"] = options.replicas
+    for key, texts, flag in (
+        ("annotations", options.annotation, "--annotation"),
+        ("labels", options.label, "--label"),
+    ):
+        wanted = pairs(texts, flag)
+        if wanted:
+            template["metadata"].setdefault(key, {}).update(wanted)
+            document["metadata"].setdefault(key, {}).update(wanted)
+    _change_container(template["spec"]["containers"][0], options)
+    _change_pod(template["spec"], template["spec"]["containers"][0], options)
+
+
+def _change_isvc(document: Json, options: Options) -> None:
+    for key, texts, flag in (
+        ("annotations", options.annotation, "--annotation"),
+        ("labels", options.label, "--label"),
+    ):
+        wanted = pairs(texts, flag)
+        if wanted:
+            document["metadata"].setdefault(key, {}).update(wanted)
+    predictor = document["spec"]["predictor"]
+    container = predictor.get("model") or predictor["containers"][0]
+    for key, value in (
+        ("minReplicas", options.min_replicas),
+        ("maxReplicas", options.max_replicas),
+        ("scaleTarget", options.scale_target),
+        ("scaleMetric", options.scale_metric.lower() if options.scale_metric else None),
+        ("containerConcurrency", options.container_concurrency),
+        ("timeout", options.timeout),
+        ("canaryTrafficPercent", options.canary_traffic_percent),
+    ):
+        if value is not None:
+            predictor[key] = value
+    if "model" in predictor:
+        for key, text in (
+            ("runtime", options.runtime),
+            ("runtimeVersion", options.runtime_version),
+            ("storageUri", options.storage_uri),
+            ("protocolVersion", options.protocol_version),
+        ):
+            if text is not None:
+                container[key] = text
+    _change_container(container, options)
+    _change_pod(predictor, container, options)
+
+
+def _change_container(container: Json, options: Options) -> None:
+    if options.image:
+        container["image"] = options.image
+    said = command(options)
+    if said:
+        container["command"] = said
+    wanted = pairs(options.env, "--env")
+    if wanted:
+        known = {var["name"]: var for var in container.get("env", ())}
+        known |= {name: {"name": name, "value": value} for name, value in wanted.items()}
+        container["env"] = list(known.values())
+    sizes = {"cpu": options.cpu, "memory": options.memory}
+    changed: dict[str, str | None] = {name: text for name, text in sizes.items() if text}
+    if options.gpus is not None:
+        changed |= {GPU: str(options.gpus), GPU_MEMORY: None}
+    if options.gpumemory is not None:
+        changed |= {GPU_MEMORY: str(options.gpumemory), GPU: None}
+    if options.gpucore is not None:
+        changed[GPU_CORE] = str(options.gpucore)
+    if changed:
+        resources = container.setdefault("resources", {})
+        for part in ("limits", *(("requests",) if "requests" in resources else ())):
+            values = {**resources.get(part, {}), **changed}
+            resources[part] = {key: value for key, value in values.items() if value is not None}
+
+
+def _change_pod(spec: Json, container: Json, options: Options) -> None:
+    found = placement(options)
+    if "nodeSelector" in found:
+        spec["nodeSelector"] = {**spec.get("nodeSelector", {}), **found["nodeSelector"]}
+    if "tolerations" in found:
+        spec["tolerations"] = [*spec.get("tolerations", ()), *found["tolerations"]]
+    for claim, path in mounts(options.data):
+        volumes = [v for v in spec.get("volumes", ()) if v["name"] != claim]
+        source = {"claimName": claim}
+        spec["volumes"] = [*volumes, {"name": claim, "persistentVolumeClaim": source}]
+        kept = [m for m in container.get("volumeMounts", ()) if m["name"] != claim]
+        container["volumeMounts"] = [*kept, {"name": claim, "mountPath": path}]

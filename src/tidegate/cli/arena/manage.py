@@ -1,0 +1,177 @@
+"""What is done to jobs that are there: list, get, logs, delete, update."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from tidegate.cli.arena.change import changed_documents
+from tidegate.cli.arena.jobs import Job, find_jobs, one_job, padded
+from tidegate.cli.arena.log import Log
+from tidegate.cli.arena.parse import Parser, parse_change
+from tidegate.cli.arena.show import as_output, job_text, job_values, list_table
+from tidegate.cli.arena.submit import apply_documents
+from tidegate.cli.arena.types import ServeType, type_named
+from tidegate.cli.cluster import Cluster
+from tidegate.cli.discovery import find_kind
+from tidegate.cli.errors import CliError, Usage
+
+
+def list_jobs(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
+    parser = _parser("list", "List serving jobs.", "arena serve list -A")
+    parser.add_argument("-A", "--all-namespaces", action="store_true")
+    parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
+    given = parser.parse_args(list(argv))
+    namespace = None if given.all_namespaces else given.namespace
+    jobs = find_jobs(cluster, namespace, type_=_type(given))
+    if given.output == "wide":
+        print(list_table(jobs, all_namespaces=given.all_namespaces), end="")
+    else:
+        values = [job_values(job, now_s) for job in jobs]
+        print(as_output(values, given.output), end="")
+    return 0
+
+
+def get_job(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
+    parser = _parser("get", "Show one serving job.", "arena serve get sklearn-iris")
+    parser.add_argument("name")
+    parser.add_argument("-v", "--version")
+    parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
+    given = parser.parse_args(list(argv))
+    job = _the_job(cluster, given)
+    if given.output == "wide":
+        print(job_text(job, now_s), end="")
+    else:
+        print(as_output(job_values(job, now_s), given.output), end="")
+    return 0
+
+
+def show_logs(argv: Sequence[str], cluster: Cluster) -> int:
+    parser = _parser("logs", "Print an instance's log.", "arena serve logs sklearn-iris -f")
+    parser.add_argument("name")
+    parser.add_argument("-v", "--version")
+    parser.add_argument("-i", "--instance")
+    parser.add_argument("-c", "--container")
+    parser.add_argument("-f", "--follow", action="store_true")
+    parser.add_argument("--since", type=_seconds, help="such as 10s, 5m, 1h")
+    parser.add_argument("--since-time", help="RFC 3339")
+    parser.add_argument("-t", "--tail", type=int, default=-1)
+    parser.add_argument("--timestamps", action="store_true")
+    given = parser.parse_args(list(argv))
+    job = _the_job(cluster, given)
+    pod = _instance(job, given.instance)
+    query = {
+        key: value
+        for key, value in (
+            ("container", given.container),
+            ("follow", "true" if given.follow else None),
+            ("sinceSeconds", None if given.since is None else str(given.since)),
+            ("sinceTime", given.since_time),
+            ("tailLines", str(given.tail) if given.tail >= 0 else None),
+            ("timestamps", "true" if given.timestamps else None),
+        )
+        if value is not None
+    }
+    for line in cluster.log(job.namespace, pod, query):
+        sys.stdout.buffer.write(line)
+        sys.stdout.flush()
+    return 0
+
+
+def delete_jobs(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
+    parser = _parser("delete", "Delete serving jobs.", "arena serve delete sklearn-iris")
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("-v", "--version")
+    given = parser.parse_args(list(argv))
+    for name in given.names:
+        jobs = find_jobs(
+            cluster, given.namespace, name=name, version=given.version, type_=_type(given)
+        )
+        if not jobs:
+            log.say(f"The serving job '{name}' does not exist,skip to delete it.")
+            continue
+        job = one_job(jobs, name)
+        for line in _delete(cluster, job):
+            print(line, flush=True)
+        log.say(f"The serving job {name} with version {job.version} has been deleted successfully")
+    return 0
+
+
+def update_job(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
+    """Only the flags that are given change anything (Arena's own resets replicas)."""
+    if not argv or argv[0].startswith("-"):
+        raise Usage("arena serve update TYPE --name=NAME: TYPE is one of the serving types")
+    type_ = type_named(argv[0])
+    options = parse_change(type_, f"arena serve update {type_.name}", argv[1:])
+    if not options.name:
+        raise Usage("--name is missing: which job is to be changed?")
+    namespace = options.namespace or "default"
+    jobs = find_jobs(cluster, namespace, name=options.name, version=options.version, type_=type_)
+    job = one_job(jobs, options.name)
+    apply_documents(cluster, changed_documents(job, options))
+    log.say(
+        f"The serving job {options.name} with version {job.version} has been updated successfully"
+    )
+    return 0
+
+
+def _delete(cluster: Cluster, job: Job) -> list[str]:
+    """Everything that was submitted for the job."""
+    said = []
+    doomed = [("inferenceservices.serving.kserve.io", job.object["metadata"]["name"])]
+    if job.type.kind == "Deployment":
+        doomed = [("deployments.apps", job.object["metadata"]["name"])]
+        doomed += [("services", service["metadata"]["name"]) for service in job.services]
+    else:
+        labels = f"servingType=kserve,servingName={job.name},!serving.kserve.io/inferenceservice"
+        for kind in ("horizontalpodautoscalers.autoscaling", "services"):
+            resource = find_kind(cluster.resources(), kind)
+            for obj in cluster.items(resource, job.namespace, selector=labels):
+                doomed.append((kind, obj["metadata"]["name"]))
+    for kind, name in doomed:
+        resource = find_kind(cluster.resources(), kind)
+        cluster.delete(resource, job.namespace, name)
+        said.append(f'{resource.qualified} "{name}" deleted')
+    return said
+
+
+def _the_job(cluster: Cluster, given: Namespace) -> Job:
+    jobs = find_jobs(
+        cluster, given.namespace, name=given.name, version=given.version, type_=_type(given)
+    )
+    return one_job(jobs, given.name)
+
+
+def _instance(job: Job, wanted: str | None) -> str:
+    names = [str(pod["metadata"]["name"]) for pod in job.pods]
+    if wanted is not None:
+        if wanted not in names:
+            raise CliError(f"instance {wanted} of {job.name} not found: it has {', '.join(names)}")
+        return wanted
+    if not names:
+        raise CliError(f"the serving job {job.name} has no instance right now")
+    if len(names) > 1:
+        listed = "\n".join(padded([["NAME"], *([name] for name in names)]))
+        raise CliError(
+            f"There is {len(names)} instances have been found:\n\n{listed}\n\n"
+            "please use '-i' or '--instance' to filter."
+        )
+    return names[0]
+
+
+def _parser(command: str, about: str, example: str) -> Parser:
+    parser = Parser(f"arena serve {command}", about, example)
+    parser.add_argument("-n", "--namespace", default="default")
+    parser.add_argument("-T", "--type", help="a serving type")
+    return parser
+
+
+def _type(given: Namespace) -> ServeType | None:
+    return type_named(given.type) if given.type else None
+
+
+def _seconds(text: str) -> int:
+    from tidegate.kit.duration import parse_duration
+
+    return int(parse_duration(text))

@@ -1,0 +1,153 @@
+"""A command line into `Options`. Raises `Usage` with Arena's words where Arena has some."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from tidegate.cli.arena.options import REFUSED, Flag, Options, flags_of
+from tidegate.cli.arena.types import ServeType
+from tidegate.cli.errors import Usage
+from tidegate.kit.quantity import BadQuantity, parse_quantity
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, except that a mistake is ours to report and nothing is guessed from beginnings."""
+
+    def __init__(self, program: str, about: str, example: str = "") -> None:
+        super().__init__(
+            prog=program,
+            description=about,
+            epilog=f"Example: {example}" if example else None,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{self.prog}: {message}; see `{self.prog} --help`")
+
+
+def parse_submission(type_: ServeType, program: str, argv: Sequence[str]) -> tuple[Options, str]:
+    """What to submit, and what to do with it: apply, or print as `yaml` or `json`."""
+    parser = Parser(
+        program,
+        f"Submit a {type_.shown} serving job.",
+        f'{program} --name=demo --image=python:3 "python -m http.server 8080"',
+    )
+    for flag in flags_of(type_.name):
+        _add(parser, flag)
+    parser.add_argument("--dry-run", action="store_true", help="print the documents instead")
+    parser.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
+    parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
+    given = _parsed(parser, argv)
+    dry_run, output = given.pop("dry_run"), given.pop("output")
+    return options_of(given), output if dry_run else ""
+
+
+def parse_change(type_: ServeType, program: str, argv: Sequence[str]) -> Options:
+    """The flags of an update: only what is given is changed."""
+    parser = Parser(
+        program,
+        f"Change a {type_.shown} serving job; only the flags that are given change anything.",
+        f"{program} --name=demo --version=1 --replicas=2",
+    )
+    for flag in flags_of(type_.name):
+        _add(parser, flag)
+    parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
+    return options_of(_parsed(parser, argv))
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Values as they came from the parser, as one frozen thing. Raises `Usage`."""
+    found: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in given.items()
+        if value is not None
+    }
+    return Options(**found)
+
+
+def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
+    """`key=value` texts as a mapping. Arena drops one without `=`; here it is refused."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise Usage(f"{flag} {text!r}: write it as key=value")
+        found[key] = value
+    return found
+
+
+def mounts(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """`name:path` texts. Raises `Usage` in Arena's words."""
+    found: list[tuple[str, str]] = []
+    for text in texts:
+        name, colon, path = text.partition(":")
+        if not colon or ":" in path or not path:
+            raise Usage(f"dataset {text} has incorrect format, should like data_name:/data0")
+        if name in (known for known, _ in found):
+            raise Usage(f"your PVC name: {name} is repeated")
+        if len(name) < 2:
+            raise Usage(f"dataset {text}: a claim's name has at least 2 characters")
+        found.append((name, path))
+    return found
+
+
+def _parsed(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
+    for word in argv:
+        if word == "--":
+            break
+        refused = REFUSED.get(word.partition("=")[0])
+        if refused is not None:
+            raise Usage(f"{word.partition('=')[0]}: {refused}")
+    return vars(parser.parse_intermixed_args(list(argv)))
+
+
+def _add(parser: Parser, flag: Flag) -> None:
+    about = flag.help.replace("%", "%%")
+    if flag.takes == "bool":
+        parser.add_argument(
+            *flag.names,
+            dest=flag.field,
+            nargs="?",
+            const=True,
+            default=False,
+            type=_boolean,
+            help=about,
+        )
+        return
+    if flag.takes in ("list", "pairs"):
+        parser.add_argument(*flag.names, dest=flag.field, action="append", help=about)
+        return
+    if flag.takes == "int":
+        parser.add_argument(*flag.names, dest=flag.field, type=_whole, help=about)
+        return
+    type_ = _quantity(flag.names[0]) if flag.takes == "quantity" else str
+    parser.add_argument(*flag.names, dest=flag.field, type=type_, help=about)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as why:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from why
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("true", "1", "t"):
+        return True
+    if text.lower() in ("false", "0", "f"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+def _quantity(name: str) -> Any:
+    def read(text: str) -> str:
+        try:
+            parse_quantity(text)
+        except BadQuantity as why:
+            raise argparse.ArgumentTypeError(f"{name} is invalid") from why
+        return text
+
+    return read

@@ -1,0 +1,196 @@
+"""What `arena serve ...` makes of its flags: the documents of Arena's charts."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from tidegate.cli.arena.options import FLAGS, Options
+from tidegate.cli.arena.parse import parse_submission
+from tidegate.cli.arena.render_pods import full_name
+from tidegate.cli.arena.submit import as_text, render
+from tidegate.cli.arena.types import type_named
+from tidegate.cli.errors import Usage
+
+
+def rendered(line: str) -> list[dict[str, Any]]:
+    """The documents of a command line, without `arena serve`."""
+    word, *rest = shlex.split(line)
+    type_ = type_named(word)
+    options, _ = parse_submission(type_, "arena", rest)
+    if type_.kind == "Deployment" and not options.version:
+        rest.append("--version=202207181536")
+        options, _ = parse_submission(type_, "arena", rest)
+    return render(type_, options, options.namespace or "default")
+
+
+IRIS = """kserve --name=sklearn-iris --image=kserve-sklearn-server:v0.12.0 --cpu=1 --memory=200Mi
+    --scale-metric=cpu --scale-target=10 --min-replicas=1 --max-replicas=10
+    "python -m sklearnserver --model_name=sklearn-iris --model_dir=/models --http_port=8080" """
+BERT = """tensorflow --name=bert-tfserving --model-name=chnsenticorp --gpus=1
+    --image=tensorflow/serving:1.15.0-gpu --data=model-pvc:/data --model-path=/data/models
+    --version-policy=specific:1623831335 --annotation=alibabacloud.com/burst-resource=eci_only"""
+
+
+def test_kserve_with_an_image_is_a_custom_predictor_that_scales_on_cpu():
+    (isvc,) = rendered(IRIS)
+    assert isvc["metadata"]["labels"]["servingType"] == "kserve"
+    predictor = isvc["spec"]["predictor"]
+    (container,) = predictor.pop("containers")
+    assert predictor == {
+        "minReplicas": 1,
+        "maxReplicas": 10,
+        "scaleTarget": 10,
+        "scaleMetric": "cpu",
+    }
+    assert container["name"] == "kserve-container"
+    assert container["command"][:2] == ["sh", "-c"]
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": "200Mi"}
+    assert container["resources"]["limits"] == container["resources"]["requests"]
+    assert "ports" not in container
+    assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"} in container["env"]
+
+
+def test_another_metric_makes_an_hpa_of_its_own():
+    isvc, hpa = rendered(
+        "kserve --name=qwen --image=vllm:1 --gpus=1 --scale-metric=DCGM_CUSTOM_PROCESS_SM_UTIL "
+        "--scale-target=50 --min-replicas=1 --max-replicas=2 serve"
+    )
+    annotations = isvc["metadata"]["annotations"]
+    assert annotations == {"serving.kserve.io/autoscalerClass": "external"}
+    assert "minReplicas" not in isvc["spec"]["predictor"]
+    assert hpa["metadata"]["name"] == "qwen-hpa"
+    assert hpa["spec"]["scaleTargetRef"]["name"] == "qwen-predictor"
+    (metric,) = hpa["spec"]["metrics"]
+    assert metric["pods"]["target"] == {"type": "Utilization", "averageValue": 50}
+
+
+def test_a_model_format_makes_a_model():
+    (isvc,) = rendered(
+        "kserve --name=m --model-format=sklearn:1 --storage-uri=pvc://models/iris --runtime=r"
+    )
+    model = isvc["spec"]["predictor"]["model"]
+    assert model["modelFormat"] == {"name": "sklearn", "version": "1"}
+    assert model["storageUri"] == "pvc://models/iris"
+    assert model["runtime"] == "r"
+    assert "image" not in model
+
+
+def test_tensorflow_is_a_service_and_a_deployment():
+    service, deployment = rendered(BERT)
+    name = "bert-tfserving-202207181536-tensorflow-serving"
+    assert service["metadata"]["name"] == deployment["metadata"]["name"] == name
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert ports == {"grpc-serving": 8500, "http-serving": 8501}
+    annotations = {"alibabacloud.com/burst-resource": "eci_only"}
+    template = deployment["spec"]["template"]
+    assert deployment["metadata"]["annotations"] == annotations
+    assert template["metadata"]["annotations"] == annotations
+    (container,) = template["spec"]["containers"]
+    assert container["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
+    assert container["command"] == [
+        "sh",
+        "-c",
+        "/usr/bin/tensorflow_model_server --port=8500 --rest_api_port=8501 "
+        "--model_name=chnsenticorp --model_base_path=/data/models",
+    ]
+    assert container["livenessProbe"]["tcpSocket"] == {"port": 8500}
+    assert container["volumeMounts"] == [{"name": "model-pvc", "mountPath": "/data"}]
+    selected = deployment["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= template["metadata"]["labels"].items()
+
+
+def test_custom_has_its_service_under_the_release():
+    service, deployment = rendered(
+        "custom --name=c --version=1 --image=python:3 --restful-port=8000 "
+        "--liveness-probe-action=httpGet --liveness-probe-action-option='path: /healthz' "
+        "--liveness-probe-action-option='port: 8000' --liveness-probe-option='periodSeconds: 5' "
+        "-a note=x python server.py"
+    )
+    assert service["metadata"]["name"] == "c-1"
+    assert deployment["metadata"]["name"] == "c-1-custom-serving"
+    assert "annotations" not in deployment["metadata"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"] == {
+        "httpGet": {"path": "/healthz", "port": 8000},
+        "periodSeconds": 5,
+    }
+    assert container["command"][2] == "python server.py"
+
+
+def test_triton_serves_a_repository():
+    _, deployment = rendered("triton --name=t --model-repository=/models --allow-metrics")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["command"][2].startswith("tritonserver --model-repository=/models")
+    assert container["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": 8000}
+    assert [p["containerPort"] for p in container["ports"]] == [8000, 8001, 8002]
+
+
+@pytest.mark.parametrize(
+    ("release", "chart", "name"),
+    [
+        ("a-1", "tensorflow-serving", "a-1-tensorflow-serving"),
+        ("a-custom-serving-1", "custom-serving", "a-custom-serving-1"),
+        ("x" * 70, "kserve", "x" * 63),
+    ],
+)
+def test_objects_are_named_by_helms_rule(release, chart, name):
+    assert full_name(release, chart) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("kserve --name=x", "model format and image can not be empty at the same time"),
+        ("kserve --image=x", "--name is missing"),
+        ("kserve --name=x --image=i --runtime=r", "--runtime: only together with --model-format"),
+        ("kserve --name=x --image=i --gpucore=7", "GPUCore should be the multiple of 5"),
+        ("kserve --name=x --image=i --gpus=1 --gpumemory=3", "--gpus and --gpumemory"),
+        ("kserve --name=x --image=i --device=nvidia.com/gpu=2", "please use '--gpus 2'"),
+        ("kserve --name=x --image=i --cpu=lots", "--cpu is invalid"),
+        ("kserve --name=x --image=i -e A", "write it as key=value"),
+        ("kserve --name=x --image=i -d models", "should like data_name:/data0"),
+        ("kserve --name=x --image=i -d ab:/a -d ab:/b", "your PVC name: ab is repeated"),
+        ("kserve --name=x --image=i --toleration=a", "write it as key=value:effect,operator"),
+        ("tensorflow --name=x --model-path=/m", "model name cannot be blank"),
+        ("tensorflow --name=x --model-name=a/b --model-path=/m", "numbers, letters, dashes"),
+        ("tensorflow --name=x --model-name=m", "modelPath should be specified"),
+        (
+            "tensorflow --name=x --model-name=m --model-path=/m --port=0 --restful-port=0",
+            "all  ports are 0,invalid configuration",
+        ),
+        (
+            "tensorflow --name=x --model-name=m --model-path=/m --version-policy=newest",
+            "latest, latest:N, specific:N or all",
+        ),
+        ("custom --name=x --image=i", "all  ports are 0,invalid configuration"),
+        ("custom --name=x --image=i --port=1 --enable-istio", "there is no Istio here"),
+        ("custom --name=x --image=i --port=1 --no-such-flag=1", "--no-such-flag"),
+        ("seldon --name=x", "SeldonDeployments are not served here"),
+    ],
+)
+def test_what_contradicts_itself_or_is_not_served_is_refused(line, says):
+    with pytest.raises(Usage) as refused:
+        rendered(line)
+    assert says in str(refused.value)
+
+
+def test_old_spellings_and_short_ones_are_known():
+    service, _ = rendered("tensorflow --name=x --model-name=m --model-path=/m --restfulPort 9000")
+    assert service["spec"]["ports"][1]["port"] == 9000
+    (isvc,) = rendered("kserve --name=x --image=i -n prod -l team=a")
+    assert isvc["metadata"]["namespace"] == "prod"
+    assert isvc["metadata"]["labels"]["team"] == "a"
+
+
+def test_every_option_has_its_flag():
+    assert {f.name for f in fields(Options)} == {flag.field for flag in FLAGS} | {"words"}
+
+
+def test_documents_are_printed_as_yaml_or_as_a_list():
+    documents = rendered(BERT)
+    assert as_text(documents, "yaml").count("apiVersion: ") == 2
+    assert '"kind": "List"' in as_text(documents, "json")

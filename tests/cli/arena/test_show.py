@@ -1,0 +1,138 @@
+"""Arena's tables, to the space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidegate.cli.arena.change import changed_documents
+from tidegate.cli.arena.jobs import Job
+from tidegate.cli.arena.options import Options
+from tidegate.cli.arena.show import job_text, job_values, list_table, short_age
+from tidegate.cli.arena.types import type_named
+
+MADE = "2026-01-01T00:00:00Z"
+NOW_S = 1767225600 + 19.0
+
+
+def pod(name: str, **limits: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "creationTimestamp": MADE},
+        "spec": {"nodeName": "this", "containers": [{"resources": {"limits": limits}}]},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [{"ready": True, "restartCount": 0}],
+        },
+    }
+
+
+def deployment(**status: int) -> dict[str, Any]:
+    containers = [{"name": "serving", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "b", "namespace": "default", "creationTimestamp": MADE, "uid": "u"},
+        "spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": containers}}},
+        "status": status,
+    }
+
+
+def bert() -> Job:
+    running = deployment(replicas=1, availableReplicas=1)
+    ports = [{"name": "grpc-serving", "port": 8500}, {"name": "http-serving", "port": 8501}]
+    return Job(
+        name="bert-tfserving",
+        namespace="default",
+        version="202207181536",
+        type=type_named("tf"),
+        object=running,
+        deployments=(running,),
+        services=({"spec": {"clusterIP": "172.16.52.170", "ports": ports}},),
+        pods=(pod("bert-1", **{"nvidia.com/gpu": "1"}),),
+    )
+
+
+def iris() -> Job:
+    running = deployment(replicas=1, availableReplicas=1)
+    obj = {
+        "metadata": {"name": "sklearn-iris", "creationTimestamp": MADE},
+        "status": {"url": "http://sklearn-iris-default.example.com"},
+    }
+    return Job(
+        name="sklearn-iris",
+        namespace="default",
+        version="1",
+        type=type_named("kserve"),
+        object=obj,
+        deployments=(running,),
+        services=(),
+        pods=(pod("sklearn-iris-predictor-7d9f6b8c5-x2x9p"),),
+    )
+
+
+def test_the_list_is_the_seeds_own():
+    assert list_table([bert()], all_namespaces=False) == (
+        "NAME            TYPE        VERSION       DESIRED  AVAILABLE  ADDRESS        PORTS                   GPU\n"
+        "bert-tfserving  Tensorflow  202207181536  1        1          172.16.52.170  GRPC:8500,RESTFUL:8501  1\n"
+    )
+
+
+def test_without_gpus_there_is_no_column_for_them_and_all_namespaces_show_theirs():
+    head, row = list_table([iris()], all_namespaces=True).splitlines()
+    assert head.split() == [
+        "NAMESPACE",
+        "NAME",
+        "TYPE",
+        "VERSION",
+        "DESIRED",
+        "AVAILABLE",
+        "ADDRESS",
+        "PORTS",
+    ]
+    assert row.split()[:4] == ["default", "sklearn-iris", "KServe", "1"]
+
+
+def test_get_shows_the_facts_and_the_instances():
+    assert job_text(iris(), NOW_S) == (
+        "Name:       sklearn-iris\n"
+        "Namespace:  default\n"
+        "Type:       KServe\n"
+        "Version:    1\n"
+        "Desired:    1\n"
+        "Available:  1\n"
+        "Age:        19s\n"
+        "Address:    http://sklearn-iris-default.example.com\n"
+        "Port:       :80\n"
+        "\n"
+        "Instances:\n"
+        "  NAME                                    STATUS   AGE  READY  RESTARTS  NODE\n"
+        "  ----                                    ------   ---  -----  --------  ----\n"
+        "  sklearn-iris-predictor-7d9f6b8c5-x2x9p  Running  19s  1/1    0         this\n"
+        "\n"
+    )
+
+
+def test_ages_are_short():
+    obj = {"metadata": {"creationTimestamp": MADE}}
+    began_s = NOW_S - 19
+    shown = [short_age(obj, began_s + s) for s in (0, 59, 180, 7200, 5 * 86400, 400 * 86400)]
+    assert shown == ["0s", "59s", "3m", "2h", "5d", "1y"]
+
+
+def test_json_counts_what_the_instances_ask_for():
+    values = job_values(bert(), NOW_S)
+    assert values["requestGPUs"] == 1
+    assert [e["port"] for e in values["endpoints"]] == [8500, 8501]
+
+
+def test_an_update_changes_what_is_given_and_nothing_else():
+    (changed,) = changed_documents(bert(), Options(name="b", image="new:1"))
+    assert changed["spec"]["replicas"] == 1
+    assert changed["spec"]["template"]["spec"]["containers"][0]["image"] == "new:1"
+    assert "status" not in changed
+    assert "uid" not in changed["metadata"]
+
+
+def test_shared_memory_of_a_card_replaces_whole_cards():
+    (changed,) = changed_documents(bert(), Options(name="b", gpumemory=3))
+    limits = changed["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"aliyun.com/gpu-mem": "3"}
