@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tidegate.model.serving import Revision, Route, Service, TrafficTarget
+from tidegate.model.meta import ObjectMeta
+from tidegate.model.serving import (
+    Configuration,
+    ConfigurationSpec,
+    Revision,
+    Route,
+    RouteSpec,
+    Service,
+    TrafficTarget,
+)
 from tidegate.testing.builders import config_map, service
 from tidegate.testing.world import World, world
 
@@ -224,6 +233,63 @@ async def test_the_old_revision_shrinks_only_after_the_new_one_serves():
         assert fewest == 3
         assert it.traffic("hello") == {"hello-00002": 100}
         assert len(it.pods("hello-00002")) == 3
+
+
+async def test_on_a_full_machine_a_gradual_rollout_never_lacks_the_pods_that_the_load_needs():
+    """Four requests in flight, one per pod, room for five pods: the new one grows as the old shrinks."""
+    fast = {"window": "6s", "target": "1", "target-utilization-percentage": "100"}
+    slowly = {"serving.knative.dev/rollout-duration": "60s"}
+    async with world(cpu="5") as it:
+        for image in ("greeter:1", "greeter:2"):
+            document = service("hello", image=image, cpu="1", scaling=fast)
+            meta = replace(document.metadata, annotations=slowly)
+            await it.given(replace(document, metadata=meta))
+            if image == "greeter:1":
+                it.load("hello-00001", in_flight=4)
+                await it.settle(20)
+                assert len(it.pods("hello-00001")) == 4
+        fewest, most_new = 4, 0
+        for _ in range(100):
+            shares = it.traffic("hello")
+            for name in ("hello-00001", "hello-00002"):
+                share = shares.get(name, 0)
+                it.load(name, in_flight=4 * share / 100, arrivals=10 if share else 0)
+            await it.settle(1)
+            serving = [e for r in it.gateway.revisions.values() for e in r.endpoints]
+            fewest = min(fewest, sum(not e.draining for e in serving))
+            most_new = max(most_new, len(it.pods("hello-00002")))
+        assert fewest == 4
+        assert it.traffic("hello") == {"hello-00002": 100}
+        assert most_new >= 4
+        assert it.pods("hello-00001") == []
+
+
+async def test_a_route_of_its_own_shares_between_configurations():
+    async with world() as it:
+        template = service("x").spec.template
+        for name in ("left", "right"):
+            meta = ObjectMeta(name=name, namespace="default")
+            await it.given(Configuration(metadata=meta, spec=ConfigurationSpec(template=template)))
+        both = (
+            TrafficTarget(configuration_name="left", percent=70),
+            TrafficTarget(configuration_name="right", percent=30, tag="r"),
+        )
+        meta = ObjectMeta(name="both", namespace="default")
+        await it.given(Route(metadata=meta, spec=RouteSpec(traffic=both)))
+        assert it.traffic("both") == {"left-00001": 70, "right-00001": 30}
+        assert it.traffic("r-both") == {"right-00001": 100}
+        lost = (TrafficTarget(configuration_name="nowhere", percent=100),)
+        now = it.the(Route, "both")
+        await it.api.update(replace(now, spec=RouteSpec(traffic=lost)))
+        await it.settle()
+        assert it.traffic("both") == {"left-00001": 70, "right-00001": 30}
+        status = it.the(Route, "both").status
+        assert status is not None
+        (assigned,) = [c for c in status.conditions if c.type == "AllTrafficAssigned"]
+        assert (assigned.reason, assigned.message) == (
+            "ConfigurationMissing",
+            'Configuration "nowhere" referenced in traffic not found.',
+        )
 
 
 def sending(it: World, *traffic: TrafficTarget) -> Service:
