@@ -26,7 +26,7 @@ $(STAMP): $(LISTS) pyproject.toml
 	@echo "installing pinned dependencies (the first time: a few minutes at most)"
 	@$(PIP) $(foreach list,$(filter-out requirements/nodeps.txt,$(LISTS)),-r $(list))
 	@$(PIP) --no-deps -r requirements/nodeps.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(PIP) --no-deps --no-build-isolation -e . -e packages/arena
 	@rm -f .venv/stamp-* && touch $@
 
 demo: $(STAMP) ## Serve two models from zero, scale one out under load, back to zero, stop
