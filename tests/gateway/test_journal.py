@@ -3,6 +3,8 @@
 from tidegate.gateway import journal as journals
 from tidegate.gateway.journal import Journal
 from tidegate.link.gateway import (
+    Certificate,
+    CertificateChanged,
     Endpoint,
     Revision,
     RevisionChanged,
@@ -34,6 +36,21 @@ def test_changes_after_a_snapshot_are_there_after_a_restart(tmp_path):
     journal.close()
     table = loaded(tmp_path / "table")
     assert table == Snapshot(seq=4, revisions=(Revision(key="d/r", endpoints=(POD,)),), routes=())
+
+
+def test_certificates_are_there_after_a_restart(tmp_path):
+    one, other = (
+        Certificate(key=key, hosts=("h",), chain="c", private_key="k") for key in ("one", "other")
+    )
+    journal = Journal(tmp_path / "table")
+    journal.keep(Snapshot(seq=1, revisions=(), routes=(), certificates=(one,)))
+    journal.keep(CertificateChanged(seq=2, key="other", certificate=other))
+    journal.keep(CertificateChanged(seq=3, key="one", certificate=None))
+    journal.close()
+    table = loaded(tmp_path / "table")
+    assert table is not None
+    assert table.certificates == (other,)
+    assert (tmp_path / "table").stat().st_mode & 0o077 == 0, "keys are for this user only"
 
 
 def test_a_line_cut_short_by_a_crash_is_as_if_it_never_came(tmp_path):

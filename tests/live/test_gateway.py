@@ -898,9 +898,10 @@ async def test_the_listening_sockets_are_handed_to_whoever_asks(tmp_path):
     async with gateway(tmp_path / ("long" * 20)) as gate:
         with connect_unix(gate.home.sockets_socket) as sock:
             line, fds, _, _ = socket.recv_fds(sock, 1000, 8)
-        assert json.loads(line) == {"fds": ["gateway"]}
-        with socket.socket(fileno=fds[0]) as given:
-            assert given.getsockname()[1] == gate.port
+        assert json.loads(line) == {"fds": ["gateway", "gateway-tls"]}
+        for fd, port in zip(fds, (gate.port, gate.https_port), strict=True):
+            with socket.socket(fileno=fd) as given:
+                assert given.getsockname()[1] == port
 
 
 async def test_hosts_paths_and_load_in_a_mixed_rush_lose_nothing(tmp_path):

@@ -11,6 +11,7 @@ import ipaddress
 import os
 import secrets
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,32 @@ class Pki:
                 return False
         _make_server(self, now)
         return True
+
+    def issue(self, hosts: Sequence[str], now_s: float, *, called: str) -> tuple[bytes, bytes]:
+        """A new certificate for these names and addresses, and its key, both PEM; it lasts a year.
+
+        Raises ValueError for what can't be a host.
+        """
+        ca, ca_key = _certificate(self.ca), _private_key(self.ca_key)
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.fromtimestamp(now_s, UTC)
+        names = [_alternative(host) for host in hosts]
+        of_ca = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_name(called[:64]))
+            .issuer_name(ca.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _SKEW)
+            .not_valid_after(now + timedelta(days=_SERVER_DAYS))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(of_ca, critical=False)
+            .sign(ca_key, hashes.SHA256())
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
 
 
 def open_pki(folder: Path, now_s: float) -> Pki:
@@ -130,29 +157,16 @@ def _make_ca(pki: Pki, now: datetime) -> None:
 
 
 def _make_server(pki: Pki, now: datetime) -> None:
-    ca, ca_key = _certificate(pki.ca), _private_key(pki.ca_key)
-    key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(n) for n in _NAMES]
-    names += [x509.IPAddress(ipaddress.ip_address(a)) for a in _ADDRESSES]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(_name("tidegate"))
-        .issuer_name(ca.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(now + timedelta(days=_SERVER_DAYS))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
-    write_private(pki.key, _pem(key))
-    write_private(pki.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    certificate, key = pki.issue((*_NAMES, *_ADDRESSES), now.timestamp(), called="tidegate")
+    write_private(pki.key, key)
+    write_private(pki.certificate, certificate)
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _certificate(path: Path) -> x509.Certificate:

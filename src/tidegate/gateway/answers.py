@@ -18,6 +18,7 @@ class Refusal:
     reason: str  # one word for machines, in the body and in the `tidegate-error` header
     message: str  # one sentence for people, with the way out
     retry_after_s: int | None = None
+    location: str | None = None  # where to go instead
 
     def body(self) -> bytes:
         """The answer's body: who says it, why, and the way out."""
@@ -38,6 +39,8 @@ class Refusal:
         ]
         if self.retry_after_s is not None:
             lines.append(f"retry-after: {self.retry_after_s}")
+        if self.location is not None:
+            lines.append(f"location: {self.location}")
         return [line.encode("latin-1") for line in lines]
 
     def wire(self, *, close: bool, head_only: bool = False, notes: bytes = b"") -> bytes:
@@ -90,6 +93,13 @@ def model_unseen(most_bytes: int) -> Refusal:
         "body-too-large",
         f"bodies of up to {most_bytes} bytes are held until their field `model` is seen, and only so many"
         " at once: send this one to the service's own host",
+    )
+
+
+def to_https(location: str) -> Refusal:
+    """308: the route wants HTTPS. As ingress-nginx answers, so that a POST stays one."""
+    return Refusal(
+        308, "https-only", "this is served by HTTPS: see the Location header", location=location
     )
 
 

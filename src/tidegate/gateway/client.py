@@ -88,7 +88,8 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
-        self.origin = Origin(transport.get_extra_info("peername"))
+        secure = transport.get_extra_info("ssl_object") is not None
+        self.origin = Origin(transport.get_extra_info("peername"), secure=secure)
         self.since_s = self.hub.coarse_s
         self.hub.clients.add(self)
 
@@ -215,8 +216,12 @@ class ClientConnection(asyncio.Protocol):
 
     def write_eof(self) -> None:
         """The replica has said its last."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:
+            self._transport.close()  # TLS has no end of one direction alone
 
     def answer(self, exchange: Exchange, refusal: Refusal) -> None:
         """Our own answer to the exchange, which has ended."""

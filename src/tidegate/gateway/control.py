@@ -17,6 +17,7 @@ from tidegate.gateway.hub import Hub
 from tidegate.gateway.journal import Journal
 from tidegate.link.gateway import (
     Ack,
+    CertificateChanged,
     Drained,
     FromGateway,
     Hello,
@@ -100,6 +101,8 @@ class Control:
                 self._hub.apply_revision(message.key, message.revision)
             case RouteChanged():
                 self._hub.apply_route(message.key, message.route)
+            case CertificateChanged():
+                self._hub.apply_certificate(message.key, message.certificate)
         self._journal.keep(message)
         if isinstance(message, Snapshot):
             self._catch_up(connection, message)

@@ -19,14 +19,17 @@ from tidegate.gateway.ends import Worker
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.h2.client import ClientConnection as Http2Client
 from tidegate.gateway.h2.upstream import Carrier, Carriers, ReplicaStream
+from tidegate.gateway.heads import RequestHead
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.models import Models
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.shadow import Shadows
-from tidegate.gateway.targets import target_of
+from tidegate.gateway.targets import NOWHERE, target_of
+from tidegate.gateway.tls import Certificates
 from tidegate.gateway.upstream import Pool, UpstreamConnection
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import (
+    Certificate,
     Drained,
     FromGateway,
     Revision,
@@ -35,7 +38,7 @@ from tidegate.link.gateway import (
     Sample,
     Snapshot,
 )
-from tidegate.routing import Table, Target
+from tidegate.routing import Table, Target, host_name
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ class Hub:
         self.successors: dict[bool, Pool] = {}  # the next gateway, once we leave: by HTTP/2 or not
         self.busy_elsewhere: Callable[[], Collection[str]] = frozenset
         self.shadows = Shadows(self)
+        self.certificates = Certificates()
+        self.https_ports: dict[str, int] = {}  # where we offer it, by the name of the socket
         self._cookie_seed, self._cookies = os.urandom(6).hex(), 0
         self._clock = clock
         self._tasks = tasks
@@ -118,7 +123,15 @@ class Hub:
         """The revision for a request of a route that has more to decide than most."""
         if target.plain:
             return target.split.choose()
-        chosen = target.choose(exchange.head.lines(), self.new_id)
+        head = exchange.head
+        if (
+            target.redirect_https
+            and self.https_ports
+            and not exchange.client.origin.is_secure(head)
+        ):
+            exchange.refuse(answers.to_https(self._https_address(head)))
+            return NOWHERE
+        chosen = target.choose(head.lines(), self.new_id)
         if chosen.shadows:
             self.shadows.begin(exchange, chosen.shadows)
         if chosen.way.head:
@@ -127,6 +140,16 @@ class Hub:
             cookie = b"set-cookie: %b; Path=/; HttpOnly\r\n" % chosen.set_cookie
             exchange.extra().added += cookie
         return chosen.way.revision
+
+    def _https_address(self, head: RequestHead) -> str:
+        """The same address by HTTPS: at port 443 for who named no port, where that is ours."""
+        name = host_name(head.host)
+        host = f"[{name}]" if ":" in name else name
+        beside = self.https_ports.get("gateway-tls", 443)
+        names_port = b":" in head.host.rpartition(b"]")[2]
+        alone = "ingress-tls" in self.https_ports and not names_port
+        where = host if alone or beside == 443 else f"{host}:{beside}"
+        return f"https://{where}{head.target.decode('latin-1')}"
 
     def new_id(self) -> str:
         """A word that no other request gets, here or at another gateway."""
@@ -168,6 +191,11 @@ class Hub:
             self._table.remove(key)
         for route in snapshot.routes:
             self.apply_route(route.key, route)
+        shown = {certificate.key for certificate in snapshot.certificates}
+        for key in self.certificates.keys() - shown:
+            self.certificates.remove(key)
+        for certificate in snapshot.certificates:
+            self.certificates.put(certificate)
         self.has_table = True
         self._open_lobby()
 
@@ -189,6 +217,13 @@ class Hub:
             self._table.remove(key)
         else:
             self._table.put(target_of(route, self._table.get(key)))
+
+    def apply_certificate(self, key: str, certificate: Certificate | None) -> None:
+        """One certificate as it is now; None: it is gone."""
+        if certificate is None:
+            self.certificates.remove(key)
+        else:
+            self.certificates.put(certificate)
 
     def kept_samples(self, since_s: float) -> Iterable[Sample]:
         """Samples later than this that are still kept, oldest first for each revision."""

@@ -17,6 +17,8 @@ from typing import Final
 import msgspec
 
 from tidegate.link.gateway import (
+    Certificate,
+    CertificateChanged,
     Revision,
     RevisionChanged,
     Route,
@@ -39,6 +41,7 @@ class Journal:
         self._path = path
         self._revisions: dict[str, Revision] = {}
         self._routes: dict[str, Route] = {}
+        self._certificates: dict[str, Certificate] = {}
         self._changes = 0
         self._fd: int | None = None
         self.seq = 0  # of the last message kept; 0: none ever
@@ -81,6 +84,7 @@ class Journal:
             case Snapshot():
                 self._revisions = {revision.key: revision for revision in message.revisions}
                 self._routes = {route.key: route for route in message.routes}
+                self._certificates = {one.key: one for one in message.certificates}
             case RevisionChanged(key=key, revision=revision):
                 self._revisions.pop(key, None)
                 if revision is not None:
@@ -89,6 +93,10 @@ class Journal:
                 self._routes.pop(key, None)
                 if route is not None:
                     self._routes[key] = route
+            case CertificateChanged(key=key, certificate=certificate):
+                self._certificates.pop(key, None)
+                if certificate is not None:
+                    self._certificates[key] = certificate
         self.seq = message.seq
 
     def _whole(self) -> Snapshot:
@@ -96,6 +104,7 @@ class Journal:
             seq=self.seq,
             revisions=tuple(self._revisions.values()),
             routes=tuple(self._routes.values()),
+            certificates=tuple(self._certificates.values()),
         )
 
     def _rewrite(self) -> None:

@@ -16,20 +16,23 @@ from tidegate.gateway.journal import Journal
 from tidegate.gateway.keeper_watch import watch_keeper
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.sockets import SocketGiver, bind_unix
+from tidegate.gateway.tls import HANDSHAKE_S
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 4096
-_FRONTS = ("gateway", "ingress")  # sockets that clients connect to: HTTP
+_PLAIN = ("gateway", "ingress")  # sockets that clients connect to: HTTP
+_SECURE = ("gateway-tls", "ingress-tls")  # and HTTPS
+_TLS_GOODBYE_S = 2.0  # for a client to answer the end of TLS
 
 
 async def serve(
     home: Home, sockets: Mapping[str, socket.socket], *, clock: Clock, settings: Settings
 ) -> None:
-    """Serve on `sockets["gateway"]`, and on those of `_FRONTS` that are there, until SIGTERM or SIGINT;
-    then finish what there is and return."""
+    """Serve on `sockets["gateway"]`, and on those of `_PLAIN` and `_SECURE` that are there, until SIGTERM
+    or SIGINT; then finish what there is and return."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,13 +47,11 @@ async def serve(
         )
         giver = SocketGiver(sockets)
         giver.serve(home.sockets_socket)
-        fronts = {name: sock for name, sock in sockets.items() if name in _FRONTS}
-        servers = [
-            await loop.create_server(
-                lambda: ClientConnection(hub), sock=front.dup(), backlog=_BACKLOG
-            )
-            for front in fronts.values()
-        ]
+        fronts = {name: sock for name, sock in sockets.items() if name in (*_PLAIN, *_SECURE)}
+        hub.https_ports = {
+            name: sock.getsockname()[1] for name, sock in fronts.items() if name in _SECURE
+        }
+        servers = [await _listen(hub, name, front) for name, front in fronts.items()]
         rhythm = [tasks.create_task(hub.beat()), tasks.create_task(hub.watch_clients())]
         watching = tasks.create_task(
             watch_keeper(home, sockets, clock, has_control_plane=lambda: control.connected)
@@ -74,6 +75,22 @@ async def serve(
             await _until_empty(hub, farewell, clock, settings.drain_s)
         for task in rhythm:
             task.cancel()
+
+
+async def _listen(hub: Hub, name: str, front: socket.socket) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    if name in _PLAIN:
+        return await loop.create_server(
+            lambda: ClientConnection(hub), sock=front.dup(), backlog=_BACKLOG
+        )
+    return await loop.create_server(
+        lambda: ClientConnection(hub),
+        sock=front.dup(),
+        backlog=_BACKLOG,
+        ssl=hub.certificates.context,
+        ssl_handshake_timeout=HANDSHAKE_S,
+        ssl_shutdown_timeout=_TLS_GOODBYE_S,
+    )
 
 
 async def dial(factory: Callable[[], C], host: str, port: int) -> C:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tidegate.link.gateway import (
+    Certificate,
+    CertificateChanged,
     Revision,
     RevisionChanged,
     Route,
@@ -26,6 +28,7 @@ class GatewayTable:
     send: Callable[[ToGateway], None]
     revisions: dict[str, Revision] = field(default_factory=dict)
     routes: dict[str, Route] = field(default_factory=dict)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
     seq: int = 0
     acked: int = 0
     _lanes: dict[str, set[str]] = field(default_factory=dict)  # pod's uid -> revisions it is in
@@ -96,6 +99,18 @@ class GatewayTable:
         self.send(RouteChanged(seq=self.seq, key=key, route=route))
         return True
 
+    def set_certificate(self, key: str, certificate: Certificate | None) -> bool:
+        """Make one certificate's entry so. Returns whether it was different."""
+        if self.certificates.get(key) == certificate:
+            return False
+        if certificate is None:
+            del self.certificates[key]
+        else:
+            self.certificates[key] = certificate
+        self.seq += 1
+        self.send(CertificateChanged(seq=self.seq, key=key, certificate=certificate))
+        return True
+
     def snapshot(self, samples_since_s: float) -> Snapshot:
         """All of it, as the newest change."""
         self.seq += 1
@@ -103,6 +118,7 @@ class GatewayTable:
             seq=self.seq,
             revisions=tuple(self.revisions.values()),
             routes=tuple(self.routes.values()),
+            certificates=tuple(self.certificates.values()),
             samples_since_s=samples_since_s,
         )
 

@@ -122,6 +122,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
 
 
+class Certificate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What HTTPS clients of these hosts are shown. `*.x` stands for one label, "" for everybody who
+    names no host that another certificate has. `key` is unique and chosen by the control plane."""
+
+    key: str
+    hosts: tuple[str, ...]
+    chain: str  # PEM, the host's own certificate first
+    private_key: str  # PEM, not encrypted
+
+
 # --- control plane to gateway
 
 
@@ -131,6 +141,7 @@ class Snapshot(Message, frozen=True, kw_only=True, tag=True):
     seq: int
     revisions: tuple[Revision, ...]
     routes: tuple[Route, ...]
+    certificates: tuple[Certificate, ...] = ()
     samples_since_s: float = 0.0  # send kept samples later than this again (monotonic)
 
 
@@ -148,6 +159,14 @@ class RouteChanged(Message, frozen=True, kw_only=True, tag=True):
     seq: int
     key: str
     route: Route | None
+
+
+class CertificateChanged(Message, frozen=True, kw_only=True, tag=True):
+    """`certificate` None: it is gone."""
+
+    seq: int
+    key: str
+    certificate: Certificate | None
 
 
 # --- gateway to control plane
@@ -212,7 +231,7 @@ class Drained(Message, frozen=True, kw_only=True, tag=True):
     endpoint: str
 
 
-ToGateway = Snapshot | RevisionChanged | RouteChanged
+ToGateway = Snapshot | RevisionChanged | RouteChanged | CertificateChanged
 FromGateway = Hello | Ack | Sample | RouteSample | Wake | Drained
 
 _encoder = msgspec.json.Encoder()

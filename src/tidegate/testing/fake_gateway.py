@@ -13,6 +13,8 @@ import msgspec
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import (
     Ack,
+    Certificate,
+    CertificateChanged,
     Drained,
     FromGateway,
     Hello,
@@ -28,14 +30,18 @@ from tidegate.link.gateway import (
 
 
 class FakeGateway:
-    """`app.plane.Link`. `load` maps a revision's key to (requests in flight, arrivals a second)."""
+    """`app.plane.Link`. `load` maps a revision's key to (requests in flight, arrivals a second);
+    `failing` to the share of arrivals that fail; `slowness` to the latency bucket of all of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._listeners: list[Callable[[FromGateway], None]] = []
         self.revisions: dict[str, Revision] = {}
         self.routes: dict[str, Route] = {}
+        self.certificates: dict[str, Certificate] = {}
         self.load: dict[str, tuple[float, int]] = {}
+        self.failing: dict[str, float] = {}
+        self.slowness: dict[str, int] = {}
         self.seq = 0
         self.kept: list[Sample] = []  # what a reconnecting control plane is told again
         self.connected = False
@@ -58,6 +64,7 @@ class FakeGateway:
             case Snapshot():
                 self.revisions = {r.key: r for r in message.revisions}
                 self.routes = {r.key: r for r in message.routes}
+                self.certificates = {c.key: c for c in message.certificates}
             case RevisionChanged(key=key, revision=None):
                 self.revisions.pop(key, None)
             case RevisionChanged(key=key, revision=Revision() as revision):
@@ -66,6 +73,10 @@ class FakeGateway:
                 self.routes.pop(key, None)
             case RouteChanged(key=key, route=Route() as route):
                 self.routes[key] = route
+            case CertificateChanged(key=key, certificate=None):
+                self.certificates.pop(key, None)
+            case CertificateChanged(key=key, certificate=Certificate() as certificate):
+                self.certificates[key] = certificate
             case _:
                 raise AssertionError(message)
         self.seq = message.seq
@@ -112,6 +123,8 @@ class FakeGateway:
                     requests=arrivals,
                     waiting=0,
                     running=int(concurrency),
+                    errors=int(arrivals * self.failing.get(key, 0.0)),
+                    latency_buckets={self.slowness.get(key, 100): arrivals} if arrivals else {},
                 )
                 self.kept.append(sample)
                 if self.connected:  # else nobody has said yet from when on samples are wanted

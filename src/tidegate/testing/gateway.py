@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from tidegate.kit.home import Home
 from tidegate.kit.realtime import RealClock
 from tidegate.link.gateway import (
     Ack,
+    Certificate,
+    CertificateChanged,
     Endpoint,
     FromGateway,
     Hello,
@@ -258,6 +261,10 @@ class ControlEnd:
         self._seq += 1
         await self._say(RevisionChanged(seq=self._seq, key=key, revision=None))
 
+    async def show(self, key: str, certificate: Certificate | None) -> None:
+        self._seq += 1
+        await self._say(CertificateChanged(seq=self._seq, key=key, certificate=certificate))
+
     async def change_route(self, changed: Route) -> None:
         self._seq += 1
         await self._say(RouteChanged(seq=self._seq, key=changed.key, route=changed))
@@ -287,13 +294,17 @@ class ControlEnd:
 
 
 class GatewayProcess:
-    """Real gateway processes, one after the other, on one socket that we hold as the keeper does."""
+    """Real gateway processes, one after the other, on sockets that we hold as the keeper does."""
 
     def __init__(self, home: Home, settings: dict[str, object]) -> None:
         self.home = home
         self._settings = settings
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port: int = self._socket.getsockname()[1]
+        self._sockets = {
+            name: socket.create_server(("127.0.0.1", 0), backlog=1024)
+            for name in ("gateway", "gateway-tls")
+        }
+        self.port: int = self._sockets["gateway"].getsockname()[1]
+        self.https_port: int = self._sockets["gateway-tls"].getsockname()[1]
         self.process: asyncio.subprocess.Process | None = None
         self._started: list[asyncio.subprocess.Process] = []
         self._writers: list[asyncio.StreamWriter] = []
@@ -301,13 +312,19 @@ class GatewayProcess:
     async def start(self) -> None:
         """Start a process and wait until its link answers."""
         args = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
-        fd = self._socket.fileno()
+        fds = {name: sock.fileno() for name, sock in self._sockets.items()}
         env = {**os.environ, "TIDEGATE_HOME": str(self.home.root)}
-        env["TIDEGATE_FDS"] = json.dumps({"gateway": fd})
+        env["TIDEGATE_FDS"] = json.dumps(fds)
         was = self._inode()
         with (self.home.logs / "gateway.log").open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tidegate.gateway", *args, env=env, pass_fds=[fd], stderr=out
+                sys.executable,
+                "-m",
+                "tidegate.gateway",
+                *args,
+                env=env,
+                pass_fds=list(fds.values()),
+                stderr=out,
             )
         self._started.append(self.process)
         async with asyncio.timeout(WITHIN_S):
@@ -336,6 +353,14 @@ class GatewayProcess:
         self._writers.append(writer)
         return Wire(reader, writer)
 
+    async def https_client(self, context: ssl.SSLContext, host: str) -> Wire:
+        """A new client's connection by TLS, to this host."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.https_port, ssl=context, server_hostname=host
+        )
+        self._writers.append(writer)
+        return Wire(reader, writer)
+
     async def ask(
         self,
         method: str = "GET",
@@ -354,7 +379,8 @@ class GatewayProcess:
 
     def release_socket(self) -> None:
         """Let go of the listening socket, as a keeper that ends does."""
-        self._socket.close()
+        for sock in self._sockets.values():
+            sock.close()
 
     async def kill(self) -> None:
         """SIGKILL, until it is gone."""
@@ -374,7 +400,7 @@ class GatewayProcess:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        self._socket.close()
+        self.release_socket()
 
 
 @asynccontextmanager
