@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tidegate.apiserver import discovery, resources, reviews, selectors
+from tidegate.apiserver import custom_metrics, discovery, resources, reviews, selectors
 from tidegate.apiserver.access import INTO_PODS, READS, WRITES, Action, Role, refusal
 from tidegate.apiserver.applying import APPLY_MEDIA
 from tidegate.apiserver.protobuf_messages import READABLE
@@ -126,6 +126,8 @@ def _note(group: str) -> str:
         reviews.RBAC: "refused with the reason: roles belong to tokens here",
         reviews.AUTHORIZATION: "`kubectl auth can-i`",
         reviews.AUTHENTICATION: "`kubectl auth whoami`",
+        custom_metrics.CUSTOM: "`kubectl get --raw`: what autoscalers are told",
+        custom_metrics.EXTERNAL: "`kubectl get --raw`: what autoscalers are told",
     }.get(group, "`kubectl top`; measured when asked")
 
 

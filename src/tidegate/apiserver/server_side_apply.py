@@ -1,7 +1,8 @@
 """Server-side apply: an intent laid over an object, and what its author no longer says. Pure.
 
-Source: structured-merge-diff merge/update.go and typed/merge.go. Left out: versions of one kind
-that say the same in other words (every kind is stored in the one version that is served).
+Source: structured-merge-diff merge/update.go and typed/merge.go. Versions
+of one kind that say the same in other words don't come here: an apply in one that is not stored is
+made one in the stored version first (`resources`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,134 @@
+"""A Deployment that burns CPU grows over its target and comes back, as a real kubectl shows it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+
+KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
+]
+
+#: A quarter of a core while the file is there.
+BURNER = """
+import os, sys, time
+while True:
+    end = time.monotonic() + 0.01
+    while os.path.exists(sys.argv[1]) and time.monotonic() < end:
+        pass
+    time.sleep(0.03)
+"""
+
+
+@dataclass
+class Kubectl:
+    engine: RunningEngine
+
+    def __call__(self, *args: str, stdin: str | None = None, check: bool = True) -> str:
+        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
+        line = (str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}", *args)
+        done = subprocess.run(
+            line, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        out: dict[str, Any] = json.loads(self("get", kind, name, "-o", "json"))
+        return out
+
+
+def settings() -> str:
+    """Visits every five seconds, so that the test need not wait for fifteen."""
+    meta = {"name": "config-hpa", "namespace": "knative-serving"}
+    return json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"sync-period": "5s"}}
+    )
+
+
+def burner(flag: Path) -> str:
+    container = {
+        "name": "main",
+        "image": "python:3",
+        "command": ["python", "-c", BURNER, str(flag)],
+        "resources": {"requests": {"cpu": "50m", "memory": "16Mi"}},
+    }
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    meta = {"name": "web", "namespace": "default"}
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    )
+
+
+def autoscaler(name: str = "web", target: str = "web") -> str:
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    return json.dumps(
+        {
+            "apiVersion": "autoscaling/v2beta2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+                "minReplicas": 1,
+                "maxReplicas": 3,
+                "metrics": [{"type": "Resource", "resource": cpu}],
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
+            },
+        }
+    )
+
+
+def test_a_busy_deployment_grows_and_an_idle_one_comes_back(tmp_path):
+    flag = tmp_path / "busy"
+    flag.touch()
+    with running_engine() as engine:
+        kubectl = Kubectl(engine)
+        kubectl("apply", "-f", "-", stdin=settings())
+        kubectl("apply", "-f", "-", stdin=burner(flag))
+        said = kubectl("apply", "-f", "-", stdin=autoscaler())
+        assert "autoscaling/v2beta2 HorizontalPodAutoscaler is deprecated in v1.23+" in said
+
+        def size() -> int:
+            return int(kubectl.get("deployment", "web")["spec"]["replicas"])
+
+        wait_until("it grows to the most", lambda: size() == 3, within_s=90)
+        wait_until("the row shows it", lambda: " 3 " in kubectl("get", "hpa", "web"), within_s=30)
+        assert "%/50%" in kubectl("get", "hpa", "web")
+        flag.unlink()
+        wait_until("it comes back", lambda: size() == 1, within_s=90)
+        told = kubectl("describe", "hpa", "web")
+        assert "cpu resource utilization (percentage of request) above target" in told
+        assert "New size: 1; reason: All metrics below target" in told
+        old = kubectl.get("horizontalpodautoscalers.v1.autoscaling", "web")
+        assert old["spec"]["targetCPUUtilizationPercentage"] == 50
+
+
+def test_what_is_wrong_is_told_where_people_look():
+    with running_engine() as engine:
+        kubectl = Kubectl(engine)
+        kubectl("apply", "-f", "-", stdin=settings())
+        kubectl("apply", "-f", "-", stdin=autoscaler("lost", "nobody"))
+        wait_until(
+            "the missing target is told",
+            lambda: 'deployments.apps "nobody" not found' in kubectl("describe", "hpa", "lost"),
+            within_s=60,
+        )
+        crossed = autoscaler("crossed").replace('"minReplicas": 1', '"minReplicas": 9')
+        refused = kubectl("apply", "-f", "-", stdin=crossed, check=False)
+        assert "spec.maxReplicas: Invalid value: 3: must be greater than or equal to" in refused
+        unknown = kubectl(
+            "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/lag",
+            check=False,
+        )  # fmt: skip
+        assert "config-metrics" in unknown
