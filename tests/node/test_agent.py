@@ -4,26 +4,19 @@ import asyncio
 import errno
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tidegate.apiserver.local import LocalApi, ensure_namespaces
-from tidegate.kit.home import Home
 from tidegate.model.conditions import find
 from tidegate.model.core import (
     ConfigMap,
     ConfigMapVolumeSource,
-    Container,
     ContainerPort,
-    ContainerStatus,
     EnvVar,
     EnvVarSource,
-    Event,
     ExecAction,
     GRPCAction,
     HTTPGetAction,
@@ -33,124 +26,21 @@ from tidegate.model.core import (
     Node,
     PersistentVolumeClaimVolumeSource,
     Pod,
-    PodSpec,
     PodStatus,
     Probe,
     Volume,
     VolumeMount,
 )
 from tidegate.model.meta import Condition, ObjectMeta
-from tidegate.node import NodeAgent, NodeSettings
-from tidegate.testing.api import make_api
-from tidegate.testing.clocks import LoopClock
-from tidegate.testing.fake_keeper import FakeKeeper, FakeMachine, Script, no_such_program
+from tidegate.testing.fake_keeper import Script, no_such_program
+from tidegate.testing.node_world import NodeWorld, main, node_world
 
 pytestmark = pytest.mark.looptime
 
-MAIN = Container(
-    name="main",
-    image="python:3",
-    command=("python", "app.py"),
-    ports=(ContainerPort(container_port=8080),),
-)
-
-
-def main(**changes) -> Container:
-    return msgspec.structs.replace(MAIN, **changes)
-
-
-@dataclass
-class World:
-    api: LocalApi
-    home: Home
-    keeper: FakeKeeper = field(default_factory=FakeKeeper)
-
-    def __post_init__(self) -> None:
-        self.machine = FakeMachine(self.keeper)
-        self.written: list[tuple[float, Pod]] = []
-        self.api.subscribe([Pod], lambda c: self.written.append((self.now(), c.object)))
-        self._committed = asyncio.Event()
-        self.api.subscribe([Pod, Event, Node], lambda _: self._committed.set())
-        self._task: asyncio.Task | None = None
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def scripted(self, script: Script) -> None:
-        self.keeper.script = lambda _: script
-
-    async def start_agent(self) -> None:
-        settings = NodeSettings(name="node")
-        agent = NodeAgent(
-            self.api, self.keeper, LoopClock(), self.home, settings, machine=self.machine
-        )
-        self._task = asyncio.create_task(agent.run())
-        await asyncio.sleep(0)
-
-    async def stop_agent(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def given(self, *containers: Container, name: str = "p", labels=None, **spec) -> Pod:
-        return await self.api.create(
-            Pod(
-                metadata=ObjectMeta(name=name, namespace="default", labels=labels or {}),
-                spec=PodSpec(node_name="node", containers=containers or (MAIN,), **spec),
-            )
-        )
-
-    async def until(self, claim, within_s: float = 500.0) -> float:
-        """When it became so, in virtual seconds: looks after each commit, and now and then."""
-        end_s = self.now() + within_s
-        while not claim():
-            assert self.now() < end_s, "it never became so"
-            self._committed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), min(1.0, within_s / 10))
-        return self.now()
-
-    def pod(self, name: str = "p") -> Pod | None:
-        return self.api.get(Pod, "default", name)
-
-    def status(self, name: str = "p") -> PodStatus:
-        pod = self.pod(name)
-        return (pod.status if pod else None) or PodStatus()
-
-    def main(self, name: str = "p") -> ContainerStatus:
-        return next(iter(self.status(name).container_statuses), ContainerStatus(name="main"))
-
-    def is_ready(self, name: str = "p") -> bool:
-        ready = find(self.status(name).conditions, "Ready")
-        return ready is not None and ready.status == "True"
-
-    def waiting(self) -> tuple[str | None, str | None]:
-        state = self.main().state
-        waiting = state.waiting if state else None
-        return (waiting.reason, waiting.message) if waiting else (None, None)
-
-    def events(self, reason: str) -> list[str]:
-        return [e.message or "" for e in self.api.list(Event) if e.reason == reason]
-
-
-@asynccontextmanager
-async def made(root: Path) -> AsyncIterator[World]:
-    home = Home(root)
-    home.make()
-    api = make_api(LoopClock())
-    await ensure_namespaces(api)
-    world = World(api, home)
-    await world.start_agent()
-    try:
-        yield world
-    finally:
-        await world.stop_agent()
-
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
-    async with made(tmp_path) as it:
+async def world(tmp_path) -> AsyncIterator[NodeWorld]:
+    async with node_world(tmp_path) as it:
         yield it
 
 
@@ -311,10 +201,10 @@ async def test_a_machine_without_room_is_asked_again_and_nothing_counts_as_a_cra
     assert world.main().restart_count == 0
 
 
-async def test_a_grpc_probe_is_refused_by_name(world):
-    await world.given(main(readiness_probe=Probe(grpc=GRPCAction(port=1))))
-    await world.until(lambda: world.waiting()[0] == "CreateContainerConfigError")
-    assert world.waiting()[1].startswith("readinessProbe.grpc is not supported")
+async def test_a_grpc_probe_decides_readiness(world):
+    world.scripted(Script(healthy=lambda age_s: age_s > 3))
+    await world.given(main(readiness_probe=Probe(grpc=GRPCAction(port=8080), period_seconds=1)))
+    assert 3 < await world.until(world.is_ready) < 5
 
 
 async def test_a_claim_keeps_the_pod_pending_and_is_named(world):
@@ -445,7 +335,7 @@ async def test_a_failed_init_container_of_a_pod_that_may_not_restart_fails_it(wo
 async def test_all_containers_run_and_the_pod_is_ready_when_all_are(world):
     world.keeper.script = lambda spec: Script(listens_after_s=3 if "/side/" in spec.name else 1)
     side = main(name="side", ports=(ContainerPort(container_port=9090),))
-    await world.given(MAIN, side)
+    await world.given(main(), side)
     await world.until(lambda: world.main().ready)
     assert (
         find(world.status().conditions, "Ready").message == "containers with unready status: [side]"

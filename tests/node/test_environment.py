@@ -14,6 +14,8 @@ from tidegate.model.core import (
     ObjectFieldSelector,
     Pod,
     PodSpec,
+    ResourceFieldSelector,
+    ResourceRequirements,
     Secret,
 )
 from tidegate.model.meta import ObjectMeta
@@ -45,8 +47,8 @@ def var(name, **source):
     return EnvVar(name=name, value_from=EnvVarSource(**source))
 
 
-def resolved(api, *env, given=None, env_from=()):
-    container = Container(name="main", env=env, env_from=env_from)
+def resolved(api, *env, given=None, env_from=(), resources=None):
+    container = Container(name="main", env=env, env_from=env_from, resources=resources)
     return resolve_env(api, POD, container, given=given or {})
 
 
@@ -119,8 +121,23 @@ async def test_what_is_optional_may_be_missing(api):
     assert resolved(api, var("X", config_map_key_ref=key), env_from=(source,)) == {}
 
 
+@pytest.mark.parametrize(
+    ("ref", "value"),
+    [
+        pytest.param({"resource": "limits.cpu"}, "2", id="rounded up to whole cores"),
+        pytest.param({"resource": "limits.cpu", "divisor": "1m"}, "1500", id="in milli-cores"),
+        pytest.param({"resource": "requests.memory", "divisor": "1Mi"}, "512", id="in MiB"),
+        pytest.param({"resource": "requests.cpu"}, "0", id="not asked for"),
+    ],
+)
+async def test_a_containers_own_resources_are_values(api, ref, value):
+    resources = ResourceRequirements(limits={"cpu": "1500m"}, requests={"memory": "512Mi"})
+    source = ResourceFieldSelector(**ref)
+    assert resolved(api, var("X", resource_field_ref=source), resources=resources) == {"X": value}
+
+
 async def test_fields_that_have_no_value_here_are_refused_by_name(api):
-    with pytest.raises(NotSupported, match="environment variable X: resourceFieldRef"):
-        resolved(api, var("X", resource_field_ref={"resource": "limits.cpu"}))
+    with pytest.raises(NotSupported, match=r"write limits\.cpu"):
+        resolved(api, var("X", resource_field_ref=ResourceFieldSelector(resource="cpu")))
     with pytest.raises(NotSupported, match=r"'spec\.magic'"):
         resolved(api, var("X", field_ref=ObjectFieldSelector(field_path="spec.magic")))

@@ -8,15 +8,32 @@ from tidegate.apiserver.local import ensure_namespaces
 from tidegate.model.core import (
     ConfigMap,
     ConfigMapVolumeSource,
+    DownwardAPIFile,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
+    ObjectFieldSelector,
+    PersistentVolumeClaimVolumeSource,
     Pod,
+    ProjectedConfigMap,
+    ProjectedDownwardAPI,
+    ProjectedVolumeSource,
     Secret,
     SecretVolumeSource,
     Volume,
+    VolumeProjection,
 )
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.storage import (
+    CSISource,
+    HostPathSource,
+    LocalSource,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeSpec,
+)
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.volumes import make_volumes, mount_path_of
 from tidegate.testing.api import make_api
@@ -122,7 +139,6 @@ async def test_what_is_optional_may_be_missing(api, tmp_path):
             },
             'path "../z" must be relative and not contain ".."',
         ),
-        ({"projected": {"sources": []}}, "volumes of type projected are not supported"),
         ({"csi": {"driver": "x"}}, "volumes of type csi are not supported"),
         (
             {"host_path": HostPathVolumeSource(path="/no/such", type="Directory")},
@@ -159,3 +175,73 @@ def test_a_sub_path_stays_inside_its_volume(tmp_path):
     for outside in ("../x", "/etc"):
         with pytest.raises(VolumeNotReady, match="must be relative"):
             mount_path_of("v", tmp_path, outside)
+
+
+async def test_a_projected_volume_gathers_several_objects(api, tmp_path):
+    pod_name = DownwardAPIFile(
+        path="me/name", field_ref=ObjectFieldSelector(field_path="metadata.name")
+    )
+    source = ProjectedVolumeSource(
+        sources=(
+            VolumeProjection(
+                config_map=ProjectedConfigMap(name="c", items=(KeyToPath(key="a", path="x"),))
+            ),
+            VolumeProjection(secret=ProjectedConfigMap(name="s")),
+            VolumeProjection(downward_api=ProjectedDownwardAPI(items=(pod_name,))),
+        ),
+        default_mode=0o440,
+    )
+    path = made(api, tmp_path, Volume(name="v", projected=source))
+    assert (path / "x").read_bytes() == b"1"
+    assert (path / "key").read_bytes() == b"x"
+    assert (path / "me" / "name").read_text() == "p"
+    assert (path / "x").stat().st_mode & 0o777 == 0o440
+
+
+async def given_claim(api, **spec):
+    """A claim `data` that is bound to a volume of that spec."""
+    meta = ObjectMeta(name="data", namespace="default")
+    claim = await api.create(
+        PersistentVolumeClaim(metadata=meta, spec=PersistentVolumeClaimSpec(volume_name="pv"))
+    )
+    status = PersistentVolumeClaimStatus(phase="Bound")
+    await api.update_status(msgspec.structs.replace(claim, status=status))
+    await api.create(
+        PersistentVolume(metadata=ObjectMeta(name="pv"), spec=PersistentVolumeSpec(**spec))
+    )
+
+
+CLAIM = Volume(
+    name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data")
+)
+
+
+async def test_a_claim_is_the_folder_of_its_volume(api, tmp_path):
+    await given_claim(
+        api, host_path=HostPathSource(path=str(tmp_path / "pv"), type="DirectoryOrCreate")
+    )
+    assert made(api, tmp_path, CLAIM) == tmp_path / "pv"
+    assert (tmp_path / "pv").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        pytest.param(
+            {"local": LocalSource(path="/no/such")},
+            'path "/no/such" of persistentvolume "pv" does not exist',
+            id="local",
+        ),
+        pytest.param(
+            {"csi": CSISource(driver="ossplugin.csi.alibabacloud.com", volume_handle="pv")},
+            "storage driver ossplugin.csi.alibabacloud.com, which is not served on this machine yet",
+            id="object storage",
+        ),
+        pytest.param({"nfs": {"server": "x"}}, "is of type nfs", id="nfs"),
+    ],
+)
+async def test_a_volume_that_is_not_here_says_so_and_the_way_out(api, tmp_path, spec, why):
+    await given_claim(api, **spec)
+    with pytest.raises(VolumeNotReady) as raised:
+        made(api, tmp_path, CLAIM)
+    assert why in str(raised.value)

@@ -176,16 +176,31 @@ def free_on(node: Node, pods: Iterable[Pod]) -> Amounts:
 
 
 def requests_of(spec: PodSpec) -> Amounts:
-    """What a pod asks for: the sum of its containers, or its largest init container if that is more,
-    and one place. Extended resources count by their limits."""
+    """What a pod asks for: the sum of its containers and sidecars, or what an init container needs
+    with the sidecars before it if that is more, and one place. Extended resources count by their
+    limits. Source: kubernetes pkg/api/v1/resource/helpers.go (`PodRequests`)."""
     total: Amounts = {"pods": Decimal(1)}
     for container in spec.containers:
-        for name, amount in _container_requests(container).items():
-            total[name] = total.get(name, Decimal(0)) + amount
+        _add(total, _container_requests(container))
+    beside: Amounts = {}
+    most: Amounts = {}
     for container in spec.init_containers:
-        for name, amount in _container_requests(container).items():
-            total[name] = max(total.get(name, Decimal(0)), amount)
+        wanted = _container_requests(container)
+        if container.restart_policy == "Always":
+            _add(total, wanted)
+            _add(beside, wanted)
+            wanted = {}
+        for name in wanted.keys() | beside.keys():
+            needed = wanted.get(name, Decimal(0)) + beside.get(name, Decimal(0))
+            most[name] = max(most.get(name, Decimal(0)), needed)
+    for name, needed in most.items():
+        total[name] = max(total.get(name, Decimal(0)), needed)
     return total
+
+
+def _add(total: Amounts, more: Amounts) -> None:
+    for name, amount in more.items():
+        total[name] = total.get(name, Decimal(0)) + amount
 
 
 def _container_requests(container: Container) -> Amounts:

@@ -38,11 +38,19 @@ class ObjectFieldSelector(Wire, frozen=True, kw_only=True):
     api_version: str | None = None
 
 
+class ResourceFieldSelector(Wire, frozen=True, kw_only=True):
+    """`container_name` None: the container itself. `divisor` unset or 0: 1."""
+
+    resource: str
+    container_name: str | None = None
+    divisor: QuantityText | None = None
+
+
 class EnvVarSource(Wire, frozen=True, kw_only=True):
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
     field_ref: ObjectFieldSelector | None = None
-    resource_field_ref: NotHonoured = None
+    resource_field_ref: ResourceFieldSelector | None = None
 
 
 class EnvVar(Wire, frozen=True, kw_only=True):
@@ -110,11 +118,15 @@ class Probe(Wire, frozen=True, kw_only=True):
     termination_grace_period_seconds: int | None = None
 
 
+class SleepAction(Wire, frozen=True, kw_only=True):
+    seconds: int = 0
+
+
 class LifecycleHandler(Wire, frozen=True, kw_only=True):
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
-    sleep: NotHonoured = None
+    sleep: SleepAction | None = None
 
 
 class Lifecycle(Wire, frozen=True, kw_only=True):
@@ -128,7 +140,7 @@ class VolumeMount(Wire, frozen=True, kw_only=True):
     mount_path: str
     read_only: bool | None = None
     sub_path: str | None = None
-    sub_path_expr: NotHonoured = None
+    sub_path_expr: str | None = None
     mount_propagation: ClusterOnly = None
     recursive_read_only: ClusterOnly = None
 
@@ -173,7 +185,7 @@ class Container(Wire, frozen=True, kw_only=True):
     stdin: NotHonoured = None
     stdin_once: NotHonoured = None
     tty: NotHonoured = None
-    restart_policy: NotHonoured = None
+    restart_policy: str | None = None  # of an init container: Always makes it a sidecar
     resize_policy: ClusterOnly = None
 
 
@@ -215,6 +227,47 @@ class PersistentVolumeClaimVolumeSource(Wire, frozen=True, kw_only=True):
     read_only: bool | None = None
 
 
+class DownwardAPIFile(Wire, frozen=True, kw_only=True):
+    """Exactly one of the two references."""
+
+    path: str
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: int | None = None
+
+
+class DownwardAPIVolumeSource(Wire, frozen=True, kw_only=True):
+    items: tuple[DownwardAPIFile, ...] = ()
+    default_mode: int | None = None
+
+
+class ProjectedConfigMap(Wire, frozen=True, kw_only=True):
+    """A ConfigMap or a Secret inside a projected volume."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool | None = None
+
+
+class ProjectedDownwardAPI(Wire, frozen=True, kw_only=True):
+    items: tuple[DownwardAPIFile, ...] = ()
+
+
+class VolumeProjection(Wire, frozen=True, kw_only=True):
+    """One source of a projected volume."""
+
+    config_map: ProjectedConfigMap | None = None
+    secret: ProjectedConfigMap | None = None
+    downward_api: ProjectedDownwardAPI | None = msgspec.field(default=None, name="downwardAPI")
+    service_account_token: NotHonoured = None
+    cluster_trust_bundle: NotHonoured = None
+
+
+class ProjectedVolumeSource(Wire, frozen=True, kw_only=True):
+    sources: tuple[VolumeProjection, ...] = ()
+    default_mode: int | None = None
+
+
 class Volume(Wire, frozen=True, kw_only=True):
     name: str
     config_map: ConfigMapVolumeSource | None = None
@@ -222,8 +275,8 @@ class Volume(Wire, frozen=True, kw_only=True):
     empty_dir: EmptyDirVolumeSource | None = None
     host_path: HostPathVolumeSource | None = None
     persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
-    projected: NotHonoured = None
-    downward_api: NotHonoured = msgspec.field(default=None, name="downwardAPI")
+    projected: ProjectedVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
     csi: NotHonoured = None
     nfs: NotHonoured = None
     ephemeral: NotHonoured = None

@@ -5,6 +5,7 @@ Source: kubernetes pkg/printers/internalversion/printers.go (`printPod`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tidegate.model.ages import age_of
@@ -36,36 +37,44 @@ class PodRow:
 
 def pod_row(pod: Pod) -> PodRow:
     status = pod.status or PodStatus()
+    sidecars = {c.name for c in pod.spec.init_containers if c.restart_policy == "Always"}
     first = status.init_container_statuses
-    initialising = _initialising(first, len(pod.spec.init_containers))
+    initialising = _initialising(first, len(pod.spec.init_containers), sidecars)
+    beside = tuple(s for s in first if s.name in sidecars)
     gated = find(status.conditions, "PodScheduled")
     reason = status.reason or status.phase or "Unknown"
     if gated is not None and gated.reason == "SchedulingGated":
         reason = "SchedulingGated"
-    counted, ready = first, 0
+    counted, ready = first, sum(bool(s.started and s.ready) for s in beside)
     if initialising and not is_true(status.conditions, "Initialized"):
         reason = initialising
     else:
-        counted = status.container_statuses
-        reason, ready = _running(status, reason)
+        counted = (*beside, *status.container_statuses)
+        reason, more = _running(status, reason)
+        ready += more
     if pod.metadata.deletion_timestamp and status.phase not in _ENDED:
         reason = "Unknown" if status.reason == "NodeLost" else "Terminating"
     return PodRow(
         ready,
-        len(pod.spec.containers),
+        len(pod.spec.containers) + len(sidecars),
         reason,
         sum(c.restart_count or 0 for c in counted),
         _last_restart(counted),
     )
 
 
-def _initialising(statuses: tuple[ContainerStatus, ...], count: int) -> str | None:
-    """What the first init container that is not done is at; None when all are."""
+def _initialising(
+    statuses: tuple[ContainerStatus, ...], count: int, sidecars: Collection[str]
+) -> str | None:
+    """What the first init container that is not done is at; None when all are. A sidecar is done
+    once it has started."""
     for i, status in enumerate(statuses):
         state = status.state
         ended = state.terminated if state else None
         waiting = state.waiting if state else None
         if ended is not None and ended.exit_code == 0:
+            continue
+        if status.name in sidecars and status.started:
             continue
         if ended is not None:
             return f"Init:{ended.reason or _how_it_ended(ended)}"

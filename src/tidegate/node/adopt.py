@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import seconds_of
 from tidegate.model.core import Container, ContainerStatus, LocalPod, Pod
-from tidegate.node.lifecycle import Phase, back_off_after
+from tidegate.node.lifecycle import Phase, back_off_after, starts_again
 from tidegate.node.record import CREATING, INITIALIZING, ContainerRecord, PodRecord
 from tidegate.node.status import PREFIX
 
@@ -29,24 +29,35 @@ def recall_pod(
     mine = {name: p for name, p in table.items() if name.startswith(f"{pod.metadata.uid}/")}
     shift_s = monotonic_s - now_s
 
-    def recall(container: Container, statuses: tuple[ContainerStatus, ...]) -> ContainerRecord:
+    def recall(
+        container: Container, statuses: tuple[ContainerStatus, ...], restart_policy: str
+    ) -> ContainerRecord:
         told = next((s for s in statuses if s.name == container.name), None)
-        return recall_container(container, told, mine, uid=pod.metadata.uid or "", shift_s=shift_s)
+        uid = pod.metadata.uid or ""
+        record = recall_container(container, told, mine, uid=uid, shift_s=shift_s)
+        ended = record.terminated
+        told_between_runs = ended is not None and starts_again(restart_policy, ended.exit_code)
+        if record.phase is Phase.ENDED and told_between_runs:
+            record.phase = Phase.PENDING
+        return record
 
+    policy = pod.spec.restart_policy or "Always"
     record = PodRecord(pod=pod, changed=changed, ports=local.ports)
     record.inits = [
-        recall(c, status.init_container_statuses if status else ())
+        recall(c, status.init_container_statuses if status else (), init_policy(pod, c))
         for c in pod.spec.init_containers
     ]
     record.containers = [
-        recall(c, status.container_statuses if status else ()) for c in pod.spec.containers
+        recall(c, status.container_statuses if status else (), policy) for c in pod.spec.containers
     ]
-    if any(c.container_id is not None for c in record.containers):
+    if record.has_begun:
         for init in record.inits:
-            init.phase, init.ready = Phase.ENDED, True  # or the others could not have started
+            if not init.is_sidecar:  # or the others could not have started
+                init.phase, init.ready = Phase.ENDED, True
     elif record.inits:
-        for container in record.containers:
-            container.waiting = INITIALIZING
+        for each in (*record.inits, *record.containers):
+            if each.waiting == CREATING:
+                each.waiting = INITIALIZING
     if len(record.containers) == 1:
         record.containers[0].rewritten = local.rewritten
         record.containers[0].not_enforced = local.not_enforced
@@ -54,6 +65,13 @@ def recall_pod(
         for each in (*record.inits, *record.containers):
             each.phase, each.process = Phase.ENDED, None
     return record
+
+
+def init_policy(pod: Pod, init: Container) -> str:
+    """By which policy an init container is started again; a sidecar always is."""
+    if init.restart_policy == "Always":
+        return "Always"
+    return "Never" if pod.spec.restart_policy == "Never" else "OnFailure"
 
 
 def recall_container(
@@ -80,6 +98,7 @@ def recall_container(
     record.process = table.get(name) or Process(name, 0, 0, "", ended=True)
     record.waiting, record.phase = None, Phase.STARTING
     if told is not None and name == told_id:
+        record.stale = bool(told.image) and told.image != container.image
         record.ready, record.started = bool(told.ready), bool(told.started)
         record.phase = Phase.READY if record.ready else Phase.STARTING
         if told.state is not None and told.state.running is not None:

@@ -21,6 +21,7 @@ from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
 from tidegate.node.machine import LocalMachine, Machine
+from tidegate.node.memory_folders import memory_root, remove_orphan_memory
 from tidegate.node.pod import PodWorker
 from tidegate.node.pod_files import recall_ports, remove_orphan_folders
 from tidegate.node.ports import PortRange
@@ -110,6 +111,7 @@ class NodeAgent:
             if name.partition("/")[0] not in uids:
                 tasks.create_task(self._end_orphan(name))
         remove_orphan_folders(around.home.pods, uids)
+        remove_orphan_memory(memory_root(around.home), uids)
         drop_orphans(around.home.logs, pods)
 
     async def _stay_registered(self) -> None:
@@ -172,6 +174,9 @@ class NodeAgent:
                 await worker.run()
             except Exception:  # noqa: BLE001  (the loop's edge: reported, tried again)
                 _LOG.exception("pod %s: its worker failed; it starts anew", worker.record.pod.key)
+                here = asyncio.current_task()
+                if here is not None and here.cancelling():  # a failure on the way out hid it
+                    raise asyncio.CancelledError from None
             else:
                 break
             await self._around.clock.sleep(_AGAIN_S)

@@ -15,9 +15,9 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from tidegate.link.keeper import MARK
 from tidegate.model.errors import ApiError, BadRequest
 from tidegate.node.agent import NodeAgent
+from tidegate.node.beside import beside
 from tidegate.node.machine import Machine
 from tidegate.node.terminal import Terminal
 
@@ -49,15 +49,13 @@ class PodCommands:
         if running is None:
             raise BadRequest(f'container "{container}" of pod "{pod}" is not running')
         process, launch = running
-        env = launch.spec.env | {MARK: process.name}
-        program = self._machine.find_program(argv[0], env["PATH"])
-        if program is None and "/" not in argv[0]:
+        command = beside(self._machine, process, launch, argv)
+        if command.program is None and "/" not in argv[0]:
             raise ApiError(f'exec: "{argv[0]}": executable file not found in $PATH')
-        line = (program or argv[0], *argv[1:])
         try:
             if tty:
-                return await _on_terminal(line, env, launch.spec.cwd)
-            return await _on_pipes(line, env, launch.spec.cwd, stdin=stdin)
+                return await _on_terminal(command.argv, command.env, command.cwd)
+            return await _on_pipes(command.argv, command.env, command.cwd, stdin=stdin)
         except OSError as why:
             raise ApiError(f'exec: "{argv[0]}": {(why.strerror or str(why)).lower()}') from why
 

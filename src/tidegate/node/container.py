@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
-from typing import Any
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import ContainerStateTerminated
+from tidegate.model.core import Container, ContainerStateTerminated
 from tidegate.node.errors import (
     CommandNotFound,
     ConfigMissing,
@@ -24,14 +23,14 @@ from tidegate.node.errors import (
     VolumeNotReady,
 )
 from tidegate.node.findings import RunFindings
-from tidegate.node.launch import Launch, Site, keeper_name, plan_launch
+from tidegate.node.launch import Launch, Site, keeper_name, plan_launch, pod_folder
 from tidegate.node.lifecycle import Happened, Phase, starts_again
 from tidegate.node.log_files import drop_log, log_path
-from tidegate.node.log_lines import last_words
 from tidegate.node.ports import ports_of
 from tidegate.node.probing import Subject, act, probe
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
 from tidegate.node.status import PREFIX, termination
+from tidegate.node.termination import fresh_message_file, termination_message
 
 # The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
 # run is counted and no back-off grows.
@@ -40,6 +39,7 @@ _MACHINE_IS_SHORT = frozenset(
 )
 _ROOM_AGAIN_S = 1.0
 _START_ERROR = 128  # the code that containerd gives where exec failed
+_GRACE_S = 30.0  # Kubernetes' default terminationGracePeriodSeconds
 _PRIVILEGED = 1024  # below, not being able to bind means nothing
 _ROUTED = "serving.knative.dev/revision"
 
@@ -55,7 +55,12 @@ class ContainerRunner:
         self._woken = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
         self._launch: Launch | None = None
-        self._stopping = False
+        self._begun, self._renewed = asyncio.Event(), asyncio.Event()
+        self._stopping = self._asked = False
+        if record.started:
+            self._begun.set()
+        if record.stale:
+            self._renewed.set()
         self._again = False  # start it again whatever the policy says
 
     async def run(self) -> None:
@@ -74,10 +79,27 @@ class ContainerRunner:
         """Something it may be waiting for has changed."""
         self._woken.set()
 
+    def redefine(self, spec: Container) -> None:
+        """The document says something else of it by now. Another image: it is started again with it."""
+        record = self.record
+        if spec.image != record.spec.image:
+            record.stale = True
+            self._renewed.set()
+        record.spec = spec
+
+    def has_started(self) -> None:
+        """Its startup probe succeeded, or it has none."""
+        self._begun.set()
+
+    async def until_started(self) -> None:
+        """Return once it has started, for a sidecar; or when it is to stop."""
+        await self._begun.wait()
+
     def begin_stop(self) -> None:
         """No more traffic, no more probes, no more starts."""
         self._stopping = True
         self._woken.set()
+        self._begun.set()
         self.record.ready = False
         if self.record.process is not None and self.record.phase is not Phase.ENDED:
             self.record.on(Happened.STOP_ASKED)
@@ -91,12 +113,24 @@ class ContainerRunner:
         process = self.record.process
         if process is None:
             return
+        if self._asked:  # twice would be two preStop hooks
+            await self._around.keeper.ended(process.name)
+            return
+        self._asked = True
         name = self.record.spec.name
         self._say(NORMAL, "Killing", f"Stopping container {name}")
         async with asyncio.TaskGroup() as tasks:
             asking = tasks.create_task(self._ask_to_stop(process))
             await self._around.keeper.ended(process.name)
             asking.cancel()
+
+    async def finish(self, grace_s: float) -> None:
+        """Stop it for good; what is left after its grace is killed."""
+        try:
+            async with asyncio.timeout(grace_s):
+                await self.stop()
+        except TimeoutError:
+            await self.kill()
 
     async def kill(self) -> None:
         """SIGKILL to the whole tree, now."""
@@ -127,6 +161,7 @@ class ContainerRunner:
             await self._not_started(why)
             return None
         self._launch = launch
+        fresh_message_file(pod_folder(self._around.home, self._pod.pod), self.record.spec.name)
         try:
             process = await self._around.keeper.spawn(launch.spec)
         except KeeperRefused as why:
@@ -161,7 +196,9 @@ class ContainerRunner:
         record.process, record.container_id = process, PREFIX + process.name
         record.started_at = timestamp(clock.now())
         record.waiting, record.ready, record.started = None, False, False
-        record.trouble = None
+        record.trouble, record.stale = None, False
+        self._renewed.clear()
+        self._begun.clear()
         record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
         record.on(Happened.SPAWNED)
         if self._stopping:
@@ -175,7 +212,7 @@ class ContainerRunner:
         """Wait for the end of the back-off. False when woken to stop."""
         record, clock = self.record, self._around.clock
         wait_s = 0.0
-        if not self._again and record.runs > 0:
+        if not (self._again or record.stale) and record.runs > 0:
             now_s = clock.monotonic()
             wait_s = record.back_off.wait_s(ended_at_s=record.ended_at_s, now_s=now_s)
         self._again = False
@@ -190,7 +227,9 @@ class ContainerRunner:
                 WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}"
             )
             until_s = clock.monotonic() + wait_s
-            while not self._stopping and (left_s := until_s - clock.monotonic()) > 0:
+            while (
+                not (self._stopping or record.stale) and (left_s := until_s - clock.monotonic()) > 0
+            ):
                 await self._until_woken(left_s)
         return not self._stopping
 
@@ -232,16 +271,29 @@ class ContainerRunner:
 
     async def _watch(self, process: Process) -> Process:
         """How it ended; probes it meanwhile."""
+        renewing: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             if not self._stopping and not process.ended:
                 findings = RunFindings(self, self._around, self._pod)
                 coroutine = probe(self._around, self._subject(process), findings)
                 self._probing = tasks.create_task(coroutine)
+                renewing = tasks.create_task(self._renew())
             ended = await self._around.keeper.ended(process.name) if not process.ended else process
             if self._probing is not None:
                 self._probing.cancel()
+            if renewing is not None:
+                renewing.cancel()
         self._probing = None
         return ended
+
+    async def _renew(self) -> None:
+        """Another image: the run ends, whatever the restart policy says, and the next one has it."""
+        await self._renewed.wait()
+        name = self.record.spec.name
+        why = f"Container {name} definition changed, will be restarted"
+        self._say(NORMAL, "Killing", why)
+        grace_s = self._pod.pod.spec.termination_grace_period_seconds
+        await self.end_this_run(_GRACE_S if grace_s is None else float(grace_s), again=True)
 
     def _subject(self, process: Process) -> Subject:
         routed = _ROUTED in self._pod.pod.metadata.labels
@@ -296,10 +348,6 @@ class ContainerRunner:
         hook = lifecycle.pre_stop if lifecycle is not None else None
         if hook is None:
             return
-        pause: Any = hook.sleep
-        if isinstance(pause, dict):
-            await self._around.clock.sleep(float(pause.get("seconds") or 0))
-            return
         outcome = await act(self._around, self._subject(process), hook, timeout_s=3600.0)
         if not outcome.ok:
             self._say(WARNING, "FailedPreStopHook", f"PreStopHook failed: {outcome.detail}")
@@ -338,13 +386,10 @@ class ContainerRunner:
         drop_log(self._around.home.logs, self._pod.pod, record.spec.name, attempt - 1)
 
     def _words(self, process: Process) -> str | None:
-        """The end of the log, where the document asks for it and the run failed."""
-        wanted = self.record.spec.termination_message_policy == "FallbackToLogsOnError"
-        if not wanted or process.code in (0, None):
-            return None
-        attempt = max(0, self.record.runs - 1)
-        logs, name = self._around.home.logs, self.record.spec.name
-        return last_words(log_path(logs, self._pod.pod, name, attempt))
+        attempt, spec = max(0, self.record.runs - 1), self.record.spec
+        home, pod = self._around.home, self._pod.pod
+        log = log_path(home.logs, pod, spec.name, attempt)
+        return termination_message(spec, process, pod_folder(home, pod), log)
 
     def _say_if_port_is_fixed(self) -> None:
         machine = self._around.machine

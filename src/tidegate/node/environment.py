@@ -6,7 +6,6 @@ Reads only; what is missing raises `ConfigMissing`, in the kubelet's words.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 
 from tidegate.client.api import Reader
@@ -19,11 +18,9 @@ from tidegate.model.core import (
     Pod,
     Secret,
 )
-from tidegate.node.errors import ConfigMissing, NotSupported
+from tidegate.node.downward import field_value, resource_value
+from tidegate.node.errors import ConfigMissing
 from tidegate.node.expand import expand
-
-LOOPBACK = "127.0.0.1"
-_SUBSCRIPT = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")
 
 
 def resolve_env(
@@ -40,7 +37,7 @@ def resolve_env(
         if var.value_from is None:
             env[var.name] = expand(var.value or "", env)
             continue
-        value = _from_reference(reader, pod, var.name, var.value_from)
+        value = _from_reference(reader, pod, container, var.value_from)
         if value is not None:
             env[var.name] = value
     return env
@@ -76,7 +73,9 @@ def _from_source(reader: Reader, pod: Pod, source: EnvFromSource) -> dict[str, s
     return {prefix + key: value for key, value in found.items()}
 
 
-def _from_reference(reader: Reader, pod: Pod, name: str, source: EnvVarSource) -> str | None:
+def _from_reference(
+    reader: Reader, pod: Pod, container: Container, source: EnvVarSource
+) -> str | None:
     if source.config_map_key_ref is not None:
         return _config_key(reader, pod, source.config_map_key_ref)
     if source.secret_key_ref is not None:
@@ -84,9 +83,7 @@ def _from_reference(reader: Reader, pod: Pod, name: str, source: EnvVarSource) -
     if source.field_ref is not None:
         return field_value(pod, source.field_ref.field_path)
     if source.resource_field_ref is not None:
-        raise NotSupported(
-            f"environment variable {name}: resourceFieldRef is not supported on this machine: write the value"
-        )
+        return resource_value(reader, pod, container, source.resource_field_ref)
     return None
 
 
@@ -113,30 +110,6 @@ def _secret_key(reader: Reader, pod: Pod, ref: KeySelector) -> str | None:
     if secret is None:
         raise ConfigMissing(f'secret "{ref.name}" not found')
     raise ConfigMissing(f"couldn't find key {ref.key} in Secret {space}/{ref.name}")
-
-
-def field_value(pod: Pod, path: str) -> str:
-    """A field as the downward API gives it. Raises `NotSupported` for one that is not known."""
-    meta, spec = pod.metadata, pod.spec
-    subscript = _SUBSCRIPT.match(path)
-    if subscript:
-        values = meta.labels if subscript[1] == "labels" else meta.annotations
-        return values.get(subscript[2], "")
-    match path:
-        case "metadata.name":
-            return meta.name
-        case "metadata.namespace":
-            return meta.namespace or ""
-        case "metadata.uid":
-            return meta.uid or ""
-        case "spec.nodeName":
-            return spec.node_name or ""
-        case "spec.serviceAccountName":
-            return spec.service_account_name or "default"
-        case "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs":
-            return LOOPBACK
-        case _:
-            raise NotSupported(f"fieldPath {path!r} is not one of the downward API's fields")
 
 
 def _text(value: bytes) -> str:

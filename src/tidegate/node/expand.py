@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+UNKNOWN_REFERENCE = re.compile(r"\$\([^)]*\)")
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 
 

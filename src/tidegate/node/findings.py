@@ -21,6 +21,7 @@ class Endable(Protocol):
 
     record: ContainerRecord
 
+    def has_started(self) -> None: ...
     async def end_this_run(self, grace_s: float, *, again: bool = False) -> None: ...
 
 
@@ -37,6 +38,7 @@ class RunFindings:
     def started(self) -> None:
         if not self._record.started:
             self._record.started = True
+            self._runner.has_started()
             self._pod.changed()
 
     def ready(self, is_ready: bool) -> None:
@@ -45,7 +47,7 @@ class RunFindings:
             self._record.ready = is_ready
             if is_ready:
                 self._record.trouble = None
-            if all(container.ready for container in self._pod.containers):
+            if all(c.ready for c in (*self._pod.containers, *self._pod.sidecars)):
                 self._pod.reached("ready", self._around.clock.monotonic())
             self._pod.changed()
 

@@ -16,15 +16,17 @@ from tidegate.client.api import Reader
 from tidegate.kit.home import Home
 from tidegate.kit.quantity import cpu_milli
 from tidegate.link.keeper import SpawnSpec
-from tidegate.model.core import Container, LocalPort, Pod, Probe
+from tidegate.model.core import Container, LocalPort, Pod, VolumeMount
 from tidegate.node.environment import resolve_env
-from tidegate.node.errors import CommandNotFound, NotSupported
-from tidegate.node.expand import expand
+from tidegate.node.errors import CommandNotFound, VolumeNotReady
+from tidegate.node.expand import UNKNOWN_REFERENCE, expand
 from tidegate.node.images import Program, program_of
 from tidegate.node.log_files import log_path
 from tidegate.node.machine import Machine
+from tidegate.node.memory_folders import memory_root
 from tidegate.node.ports import ports_of
 from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env, rewrite_path
+from tidegate.node.termination import VARIABLE, message_file
 from tidegate.node.volumes import mount_path_of
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,9 +49,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """`rewritten` and `not_enforced` are sentences for the pod's status."""
+    """`rules` are what was rewritten by, for commands beside it; `rewritten` and `not_enforced` are
+    sentences for the pod's status."""
 
     spec: SpawnSpec
+    rules: Rewriting
     rewritten: tuple[str, ...]
     not_enforced: tuple[str, ...]
 
@@ -68,7 +72,6 @@ def plan_launch(
 ) -> Launch:
     """What to start. Raises `ImageNotRunnable`, `ConfigMissing`, `NotSupported`, `CommandNotFound`,
     `VolumeNotReady` (a mount's subPath)."""
-    _refuse_grpc(container)
     program = program_of(
         container.image or "",
         container.command,
@@ -76,12 +79,13 @@ def plan_launch(
         python=sys.executable,
         is_folder=os.path.isdir,
     )
-    rules = _rules(container, site)
-    own, said_env = _own_env(reader, pod, container, site, rules, program)
+    folder = site.folder(pod)
+    given = _resolved_env(reader, pod, container, site, program)
+    rules = _rules(container, site, folder, given)
+    own, said_env = _own_env(container, rules, given)
     expanded = tuple(expand(arg, own) for arg in program.argv)
     argv, said_args = rewrite_args(expanded, rules)
-    folder = site.folder(pod)
-    env = _base_env(pod, folder, program) | own
+    env = _base_env(pod, container, folder, program) | own
     cwd, said_cwd = _cwd(container, program, folder, rules)
     spec = SpawnSpec(
         name=keeper_name(pod, container.name, attempt),
@@ -91,48 +95,54 @@ def plan_launch(
         log=str(log_path(site.home.logs, pod, container.name, attempt)),
         log_bytes=site.log_bytes,
     )
-    return Launch(spec, (*said_args, *said_env, *said_cwd), _not_enforced(pod, container))
+    said = (*said_args, *said_env, *said_cwd)
+    return Launch(spec, rules, said, _not_enforced(pod, container, site))
 
 
-def _refuse_grpc(container: Container) -> None:
-    probes: dict[str, Probe | None] = {
-        "livenessProbe": container.liveness_probe,
-        "readinessProbe": container.readiness_probe,
-        "startupProbe": container.startup_probe,
-    }
-    for field, probe in probes.items():
-        if probe is not None and probe.grpc is not None:
-            raise NotSupported(
-                f"{field}.grpc is not supported on this machine yet: use httpGet, tcpSocket or exec"
-            )
-
-
-def _rules(container: Container, site: Site) -> Rewriting:
+def _rules(container: Container, site: Site, folder: Path, env: dict[str, str]) -> Rewriting:
     mounts = {
-        mount.mount_path: str(mount_path_of(mount.name, site.volumes[mount.name], mount.sub_path))
+        mount.mount_path: str(
+            mount_path_of(mount.name, site.volumes[mount.name], _sub_path(mount, env))
+        )
         for mount in container.volume_mounts
         if mount.name in site.volumes
     }
+    if container.termination_message_path:
+        mounts[container.termination_message_path] = str(message_file(folder, container.name))
     # A container may dial its neighbour's port: within a pod they share one network.
     ports = {port.container_port: port.local_port for port in site.ports}
     ports |= {p.container_port: p.local_port for p in ports_of(site.ports, container)}
     return Rewriting(ports, mounts)
 
 
-def _own_env(
-    reader: Reader,
-    pod: Pod,
-    container: Container,
-    site: Site,
-    rules: Rewriting,
-    program: Program,
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What image, node and document say, true here. PORT is the local port of the first declared one."""
+def _sub_path(mount: VolumeMount, env: dict[str, str]) -> str | None:
+    """`subPathExpr` is expanded by the container's environment; what it doesn't have is an error."""
+    if not mount.sub_path_expr:
+        return mount.sub_path
+    path = expand(mount.sub_path_expr, env)
+    unknown = UNKNOWN_REFERENCE.search(path)
+    if unknown:
+        why = f"subPathExpr {mount.sub_path_expr!r} uses {unknown[0]}, which env doesn't define"
+        raise VolumeNotReady(mount.name, why)
+    return path
+
+
+def _resolved_env(
+    reader: Reader, pod: Pod, container: Container, site: Site, program: Program
+) -> dict[str, str]:
+    """What image, node and document say. PORT is the local port of the first declared one."""
     own_ports = ports_of(site.ports, container)
     given = dict(program.env)
     if own_ports:
         given["PORT"] = str(own_ports[0].local_port)
-    env, said = rewrite_env(resolve_env(reader, pod, container, given=given), rules)
+    return resolve_env(reader, pod, container, given=given)
+
+
+def _own_env(
+    container: Container, rules: Rewriting, given: dict[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The same, true here."""
+    env, said = rewrite_env(given, rules)
     limit = container.resources.limits.get("cpu") if container.resources else None
     if limit is not None:
         threads = str(max(1, ceil(cpu_milli(limit) / 1000)))
@@ -140,7 +150,7 @@ def _own_env(
     return env, said
 
 
-def _base_env(pod: Pod, folder: Path, program: Program) -> dict[str, str]:
+def _base_env(pod: Pod, container: Container, folder: Path, program: Program) -> dict[str, str]:
     """Not the engine's own environment: a pod sees what a container would, no more."""
     path = f"{Path(sys.executable).parent}:{_SYSTEM_PATH}"
     if program.folder is not None:
@@ -154,6 +164,7 @@ def _base_env(pod: Pod, folder: Path, program: Program) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",
         "HOSTNAME": pod.metadata.name,
+        VARIABLE: str(message_file(folder, container.name)),
     }
 
 
@@ -187,7 +198,7 @@ def _found(
     return found
 
 
-def _not_enforced(pod: Pod, container: Container) -> tuple[str, ...]:
+def _not_enforced(pod: Pod, container: Container, site: Site) -> tuple[str, ...]:
     limits = container.resources.limits if container.resources else {}
     said = [
         f"{resource} limit {limits[resource]} is not enforced"
@@ -202,6 +213,7 @@ def _not_enforced(pod: Pod, container: Container) -> tuple[str, ...]:
         empty = volume.empty_dir if volume is not None else None
         if empty is not None and empty.size_limit is not None:
             said.append(f"sizeLimit {empty.size_limit} of volume {mount.name} is not enforced")
-        if empty is not None and empty.medium:
+        in_memory = memory_root(site.home) in site.volumes.get(mount.name, Path()).parents
+        if empty is not None and empty.medium and not in_memory:
             said.append(f"medium {empty.medium} of volume {mount.name}: it is a folder on disk")
     return tuple(said)

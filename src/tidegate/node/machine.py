@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.link.keeper import Process
+from tidegate.node.grpc_health import grpc_health
 from tidegate.node.listeners import Holder, holder_of, listening_of
 
 LOOPBACK = "127.0.0.1"
@@ -75,6 +76,8 @@ class Machine(Protocol):
     async def tcp_open(self, port: int, *, timeout_s: float) -> Outcome: ...
 
     async def http_get(self, request: HttpGet, *, timeout_s: float) -> Outcome: ...
+
+    async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome: ...
 
     async def run(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, timeout_s: float
@@ -146,6 +149,10 @@ class LocalMachine:
         if 200 <= status < 400:
             return Outcome(True)
         return Outcome(False, f"HTTP probe failed with statuscode: {status}")
+
+    async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome:
+        problem = await grpc_health(port, service, timeout_s=timeout_s)
+        return Outcome(problem is None, problem or "")
 
     async def run(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, timeout_s: float

@@ -18,17 +18,19 @@ from tidegate.model.conditions import is_true, seconds_of
 from tidegate.model.core import Pod, Service
 from tidegate.model.errors import ApiError, Conflict, NotFound
 from tidegate.model.service_targets import is_served
-from tidegate.node.adopt import recall_pod
+from tidegate.node.adopt import init_policy, recall_pod
 from tidegate.node.container import ContainerRunner
 from tidegate.node.errors import NoFreePort, VolumeNotReady
 from tidegate.node.launch import Launch, pod_folder
 from tidegate.node.lifecycle import Happened, Phase
 from tidegate.node.log_files import drop_logs
+from tidegate.node.memory_folders import memory_root, remove_memory
 from tidegate.node.pod_files import recall_ports, remember_ports, remove_pod_folder
 from tidegate.node.ports import give_ports
-from tidegate.node.record import CREATING, WARNING, Around, Waiting
+from tidegate.node.record import CREATING, NORMAL, WARNING, Around, Failure, Waiting
 from tidegate.node.status import pod_status
-from tidegate.node.volumes import make_volumes, references
+from tidegate.node.volume_files import references, shows_pod
+from tidegate.node.volumes import make_volumes
 
 _LOG = logging.getLogger(__name__)
 DRAINED = "tidegate.dev/Drained"
@@ -36,6 +38,10 @@ ROUTED = "serving.knative.dev/revision"
 _LOOK_AGAIN_S = 10.0  # at what no event tells of: a hostPath, a free port
 _WRITE_AGAIN_S = 1.0
 _READ_AGAIN_S = 0.001
+_GRACE_S = 30.0  # Kubernetes' default terminationGracePeriodSeconds
+_TOO_LONG = Failure(
+    "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
+)
 
 
 class PodWorker:
@@ -55,16 +61,17 @@ class PodWorker:
         self._dirty, self._woken = asyncio.Event(), asyncio.Event()
         self._leaving, self._hurry = asyncio.Event(), asyncio.Event()
         policy = pod.spec.restart_policy or "Always"
-        init_policy = "Never" if policy == "Never" else "OnFailure"
         self._inits = [
-            ContainerRunner(around, self.record, init, restart_policy=init_policy)
+            ContainerRunner(around, self.record, init, restart_policy=init_policy(pod, init.spec))
             for init in self.record.inits
         ]
+        self._sidecars = [init for init in self._inits if init.record.is_sidecar]
         self._runners = [
             ContainerRunner(around, self.record, container, restart_policy=policy)
             for container in self.record.containers
         ]
         self._gone = False
+        self._respecified = asyncio.Event()
 
     # --- told by the agent
 
@@ -75,7 +82,16 @@ class PodWorker:
             self._leaving.set()
             self._woken.set()
         elif pod.spec != was.spec:
+            for runner, spec in zip(
+                (*self._inits, *self._runners),
+                (*pod.spec.init_containers, *pod.spec.containers),
+                strict=True,
+            ):
+                runner.redefine(spec)
+            self._respecified.set()
             self._wake()
+        if shows_pod(pod) and pod.metadata != was.metadata:
+            self._refresh_volumes()
 
     def pod_gone(self) -> None:
         """The object is no more: end at once."""
@@ -86,12 +102,14 @@ class PodWorker:
 
     def references_changed(self, kind: type, name: str) -> None:
         """A ConfigMap or Secret of the pod's namespace was written."""
-        if self.record.volumes is not None and (kind, name) in references(self.record.pod):
-            with suppress(
-                VolumeNotReady
-            ):  # gone or wrong now: what is mounted stays, as in a cluster
-                self._make_volumes()
+        if (kind, name) in references(self.record.pod):
+            self._refresh_volumes()
         self._wake()
+
+    def _refresh_volumes(self) -> None:
+        if self.record.volumes is not None:
+            with suppress(VolumeNotReady):  # gone or wrong now: what is mounted stays
+                self._make_volumes()
 
     def running(self, container: str) -> tuple[Process, Launch] | None:
         """What runs as that container, and how it was started; None: nothing does."""
@@ -111,7 +129,9 @@ class PodWorker:
         async with asyncio.TaskGroup() as tasks:
             reporting = tasks.create_task(self._report())
             living = tasks.create_task(self._live())
+            expiring = tasks.create_task(self._expire())
             await self._leaving.wait()
+            expiring.cancel()
             await self._leave(living)
             reporting.cancel()
 
@@ -120,24 +140,77 @@ class PodWorker:
         runners = (*self._inits, *self._runners)
         if all(runner.record.phase is Phase.ENDED for runner in runners):
             return
-        if not await self._prepared():
-            return
-        for init in self._inits:
-            await init.run()
-            terminated = init.record.terminated
-            if terminated is not None and terminated.exit_code != 0:
-                break
-        else:
-            for container in self.record.containers:
-                if container.waiting is not None and container.process is None:
-                    container.waiting = CREATING
-            async with asyncio.TaskGroup() as tasks:
-                for runner in self._runners:
-                    tasks.create_task(runner.run())
+        if await self._prepared():
+            async with asyncio.TaskGroup() as beside:
+                if await self._initialised(beside):
+                    await self._run_containers()
+                grace_s = self._grace_s()
+                for sidecar in reversed(self._sidecars):
+                    await sidecar.finish(grace_s)
         for runner in runners:
             if runner.record.phase is Phase.PENDING:  # an init container failed for good
                 runner.record.on(Happened.STOP_ASKED)
         self._mark()
+
+    async def _initialised(self, beside: asyncio.TaskGroup) -> bool:
+        """Init containers one after the other. A sidecar goes on in `beside`: the next one begins when
+        it has started. False: one failed for good."""
+        for init in self._inits:
+            if init.record.is_sidecar:
+                beside.create_task(init.run())
+                if not self.record.has_begun:
+                    await init.until_started()
+            else:
+                await init.run()
+                terminated = init.record.terminated
+                if terminated is not None and terminated.exit_code != 0:
+                    return False
+        return True
+
+    async def _run_containers(self) -> None:
+        for container in self.record.containers:
+            if container.waiting is not None and container.process is None:
+                container.waiting = CREATING
+        async with asyncio.TaskGroup() as tasks:
+            for runner in self._runners:
+                tasks.create_task(runner.run())
+
+    async def _expire(self) -> None:
+        """`activeDeadlineSeconds` after the pod was first seen here its containers are stopped."""
+        clock, begun_s = self._around.clock, None
+        while True:
+            self._respecified.clear()
+            status, limit_s = self.record.pod.status, self.record.pod.spec.active_deadline_seconds
+            if begun_s is None:
+                known = status.start_time if status is not None else None
+                begun_s = seconds_of(known) if known else clock.now()
+            left_s = None if limit_s is None else begun_s + limit_s - clock.now()
+            if left_s is not None and left_s <= 0:
+                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._respecified.wait()
+        runners = (*self._inits, *self._runners)
+        if all(runner.record.phase is Phase.ENDED for runner in runners):
+            return
+        self.record.failure = _TOO_LONG
+        self._around.say(self.record.pod, NORMAL, _TOO_LONG.reason, _TOO_LONG.message)
+        self._begin_stop()
+        await self._stop_all(self._grace_s())
+
+    def _grace_s(self) -> float:
+        asked = self.record.pod.spec.termination_grace_period_seconds
+        return _GRACE_S if asked is None else float(asked)
+
+    async def _stop_all(self, grace_s: float) -> None:
+        """Containers first, sidecars after them, the last one first; all within one grace period."""
+        until_s = self._around.clock.monotonic() + grace_s
+        first = [*(i for i in self._inits if not i.record.is_sidecar), *self._runners]
+        async with asyncio.TaskGroup() as stops:
+            for runner in first:
+                stops.create_task(runner.finish(grace_s))
+        for sidecar in reversed(self._sidecars):
+            await sidecar.finish(max(0.0, until_s - self._around.clock.monotonic()))
 
     async def _prepared(self) -> bool:
         """Ports and volumes made. False: asked to leave meanwhile."""
@@ -178,7 +251,10 @@ class PodWorker:
         }
         volumes = [volume for volume in spec.volumes if volume.name in mounted]
         folder = self._folder / "volumes"
-        self.record.volumes = make_volumes(self._around.api, self.record.pod, volumes, folder)
+        memory = memory_root(self._around.home)
+        self.record.volumes = make_volumes(
+            self._around.api, self.record.pod, volumes, folder, memory=memory
+        )
 
     # --- leaving
 
@@ -192,7 +268,10 @@ class PodWorker:
             killing = tasks.create_task(self._kill_when_due(due_s))
             async with asyncio.TaskGroup() as stops:
                 for runner in (*self._inits, *self._runners):
-                    stops.create_task(runner.stop())
+                    if runner not in self._sidecars:
+                        stops.create_task(runner.stop())
+            for sidecar in reversed(self._sidecars):
+                await sidecar.stop()
             await living
             killing.cancel()
         await self._clean()
@@ -261,6 +340,7 @@ class PodWorker:
         for name in [n for n in around.keeper.processes if n.startswith(f"{record.uid}/")]:
             await around.keeper.forget(name)
         await asyncio.to_thread(remove_pod_folder, self._folder)
+        await asyncio.to_thread(remove_memory, memory_root(around.home), record.uid)
         around.ports.free(record.uid)
         drop_logs(around.home.logs, record.pod)
         if not self._gone:

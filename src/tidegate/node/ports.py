@@ -7,7 +7,7 @@ take it meanwhile is found out before the pod gets traffic (`listeners`).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from tidegate.model.core import Container, LocalPort, Pod
@@ -27,16 +27,23 @@ class DeclaredPort:
 
 
 def declared_ports(pod: Pod) -> tuple[DeclaredPort, ...]:
-    """The TCP ports of the pod's containers in their order; 8080 of the first when none has any."""
-    found = tuple(
+    """The TCP ports of the pod's containers in their order; 8080 of the first when none has any.
+    Those of its sidecars come last."""
+    sidecars = tuple(c for c in pod.spec.init_containers if c.restart_policy == "Always")
+    own, beside = _tcp_ports(pod.spec.containers), _tcp_ports(sidecars)
+    if own or any(c.ports for c in pod.spec.containers) or not pod.spec.containers:
+        return own + beside
+    implied = DeclaredPort(pod.spec.containers[0].name, DEFAULT_PORT, implied=True)
+    return (implied, *beside)
+
+
+def _tcp_ports(containers: Iterable[Container]) -> tuple[DeclaredPort, ...]:
+    return tuple(
         DeclaredPort(container.name, port.container_port, port.name)
-        for container in pod.spec.containers
+        for container in containers
         for port in container.ports
         if (port.protocol or "TCP") == "TCP"
     )
-    if found or any(c.ports for c in pod.spec.containers) or not pod.spec.containers:
-        return found
-    return (DeclaredPort(pod.spec.containers[0].name, DEFAULT_PORT, implied=True),)
 
 
 def ports_of(ports: Collection[LocalPort], container: Container) -> tuple[LocalPort, ...]:

@@ -7,11 +7,11 @@ what it finds; what to do about it is the runner's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tidegate.link.keeper import MARK, Process
+from tidegate.link.keeper import Process
 from tidegate.model.core import (
     Container,
     ExecAction,
@@ -21,6 +21,7 @@ from tidegate.model.core import (
     Probe,
 )
 from tidegate.model.wire import IntOrString
+from tidegate.node.beside import beside
 from tidegate.node.launch import Launch
 from tidegate.node.listeners import Holder
 from tidegate.node.machine import HttpGet, Outcome
@@ -70,6 +71,9 @@ async def act(
     around: Around, subject: Subject, action: Probe | LifecycleHandler, *, timeout_s: float
 ) -> Outcome:
     """One probe or hook."""
+    if isinstance(action, LifecycleHandler) and action.sleep is not None:
+        await around.clock.sleep(float(action.sleep.seconds))
+        return Outcome(True)
     if action.exec is not None:
         return await _exec(around, subject, action.exec, timeout_s)
     if action.http_get is not None:
@@ -78,6 +82,9 @@ async def act(
     if action.tcp_socket is not None:
         port = local_port(subject, action.tcp_socket.port)
         return await around.machine.tcp_open(port, timeout_s=timeout_s)
+    if isinstance(action, Probe) and action.grpc is not None:
+        port, service = local_port(subject, action.grpc.port), action.grpc.service or ""
+        return await around.machine.grpc_health(port, service, timeout_s=timeout_s)
     return Outcome(True)
 
 
@@ -229,7 +236,7 @@ class _Probing:
         """The port that must listen before traffic comes: the readiness probe's, else the first one."""
         own = ports_of(self._subject.ports(), self._subject.container)
         probe = self._subject.container.readiness_probe
-        target = (probe.http_get or probe.tcp_socket) if probe is not None else None
+        target = (probe.http_get or probe.tcp_socket or probe.grpc) if probe is not None else None
         if target is not None:
             number = local_port(self._subject, target.port)
             return next((port for port in own if port.local_port == number), None)
@@ -244,12 +251,10 @@ async def _exec(around: Around, subject: Subject, action: ExecAction, timeout_s:
         return Outcome(False, "the container's environment can't be worked out any more")
     if not action.command:
         return Outcome(False, "the exec probe has no command")
-    env: Mapping[str, str] = launch.spec.env | {MARK: subject.process.name}
-    program = around.machine.find_program(action.command[0], env["PATH"])
-    if program is None:
+    command = beside(around.machine, subject.process, launch, action.command)
+    if command.program is None:
         return Outcome(False, f'exec: "{action.command[0]}": executable file not found in $PATH')
-    argv = (program, *action.command[1:])
-    return await around.machine.run(argv, env, launch.spec.cwd, timeout_s=timeout_s)
+    return await around.machine.run(command.argv, command.env, command.cwd, timeout_s=timeout_s)
 
 
 def _request(subject: Subject, action: HTTPGetAction) -> HttpGet:

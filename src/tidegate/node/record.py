@@ -56,6 +56,12 @@ class ContainerRecord:
     rewritten: tuple[str, ...] = ()
     not_enforced: tuple[str, ...] = ()
     trouble: str | None = None  # why this run isn't ready, as far as probing has found out
+    stale: bool = False  # the run has another image than the document by now
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Only asked of init containers: one that runs beside the others for the pod's whole life."""
+        return self.spec.restart_policy == "Always"
 
     @property
     def restarts(self) -> int:
@@ -64,6 +70,14 @@ class ContainerRecord:
     def on(self, happened: Happened) -> None:
         """Move along the table. Raises `IllegalMove`."""
         self.phase = moved(self.phase, happened)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the whole pod failed, whatever its containers' exit codes: the status' reason and message."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,16 @@ class PodRecord:
     volumes: dict[str, Path] | None = None  # None: not made yet
     stages: dict[str, float] = field(default_factory=dict)
     stopping: bool = False
+    failure: Failure | None = None  # set before its containers are stopped
+
+    @property
+    def sidecars(self) -> list[ContainerRecord]:
+        return [init for init in self.inits if init.is_sidecar]
+
+    @property
+    def has_begun(self) -> bool:
+        """A container (no init container) has been started: initialisation was over once."""
+        return any(container.container_id is not None for container in self.containers)
 
     @property
     def uid(self) -> str:

@@ -39,9 +39,12 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
     mine = _conditions(record, phase)
     others = tuple(c for c in was.conditions if c.type not in _OURS)
     local = was.tidegate or LocalPod()
+    failed = record.failure if phase == "Failed" else None
     return msgspec.structs.replace(
         was,
         phase=phase,
+        reason=failed.reason if failed is not None else was.reason,
+        message=failed.message if failed is not None else was.message,
         conditions=merged(was.conditions, (*mine, *others), now_s=now_s),
         host_ip=LOOPBACK,
         pod_ip=LOOPBACK,
@@ -62,14 +65,19 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
 
 def pod_phase(record: PodRecord) -> str:
     """Pending, Running, Succeeded or Failed."""
+    if record.failure is not None and _all_ended(record):
+        return "Failed"
     for init in record.inits:
-        if init.phase is not Phase.ENDED:
+        if init.is_sidecar:
+            if not (init.started or record.has_begun) and not _all_ended(record):
+                return "Pending"
+        elif init.phase is not Phase.ENDED:
             return "Pending"
-        if _failed(init):
+        elif _failed(init):
             return "Failed"
     if any(c.phase is Phase.PENDING and c.terminated is None for c in record.containers):
         return "Pending"
-    if any(c.phase is not Phase.ENDED for c in record.containers):
+    if any(c.phase is not Phase.ENDED for c in (*record.containers, *record.sidecars)):
         return "Running"
     if any(_failed(c) for c in record.containers):
         return "Failed"
@@ -130,8 +138,8 @@ def _state(record: ContainerRecord) -> ContainerState:
 
 
 def _conditions(record: PodRecord, phase: str) -> list[Condition]:
-    initialized = all(i.phase is Phase.ENDED and not _failed(i) for i in record.inits)
-    ready = _containers_ready(record.containers, phase)
+    initialized = all(_is_done(init, record) for init in record.inits)
+    ready = _containers_ready([*record.sidecars, *record.containers], phase)
     return [
         Condition(type="PodScheduled", status="True"),
         Condition(
@@ -140,7 +148,12 @@ def _conditions(record: PodRecord, phase: str) -> list[Condition]:
         ),
         Condition(type="Initialized", status="True")
         if initialized
-        else _waits("Initialized", "ContainersNotInitialized", "incomplete", record.inits),
+        else _waits(
+            "Initialized",
+            "ContainersNotInitialized",
+            "incomplete",
+            [init for init in record.inits if not _is_done(init, record)],
+        ),
         msgspec.structs.replace(ready, type="ContainersReady"),
         msgspec.structs.replace(ready, type="Ready"),
     ]
@@ -153,16 +166,24 @@ def _containers_ready(records: Sequence[ContainerRecord], phase: str) -> Conditi
         return Condition(type="", status="False", reason="PodFailed")
     if all(record.ready for record in records):
         return Condition(type="", status="True")
-    return _waits("", "ContainersNotReady", "unready", records)
+    return _waits("", "ContainersNotReady", "unready", [r for r in records if not r.ready])
 
 
 def _waits(type_: str, reason: str, how: str, records: Sequence[ContainerRecord]) -> Condition:
-    done = {
-        r.spec.name for r in records if (r.ready if how == "unready" else r.phase is Phase.ENDED)
-    }
-    names = " ".join(r.spec.name for r in records if r.spec.name not in done)
+    names = " ".join(record.spec.name for record in records)
     message = f"containers with {how} status: [{names}]"
     return Condition(type=type_, status="False", reason=reason, message=message)
+
+
+def _is_done(init: ContainerRecord, record: PodRecord) -> bool:
+    """Nothing waits for this init container any more."""
+    if init.is_sidecar:
+        return init.started or record.has_begun
+    return init.phase is Phase.ENDED and not _failed(init)
+
+
+def _all_ended(record: PodRecord) -> bool:
+    return all(c.phase is Phase.ENDED for c in (*record.inits, *record.containers))
 
 
 def _failed(record: ContainerRecord) -> bool:

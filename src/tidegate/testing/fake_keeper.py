@@ -114,6 +114,8 @@ class FakeKeeper:
         if age_s < running.script.listens_after_s:
             return ()
         port = running.script.port
+        if port is None and "PORT" not in running.spec.env:
+            return ()  # a container without a port of its own
         return (port if port is not None else int(running.spec.env["PORT"]),)
 
     def healthy(self, port: int) -> bool:
@@ -164,6 +166,10 @@ class FakeMachine:
     async def http_get(self, request: HttpGet, *, timeout_s: float) -> Outcome:
         ok = self._keeper.healthy(request.port)
         return Outcome(ok, "" if ok else "HTTP probe failed with statuscode: 503")
+
+    async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome:
+        ok = self._keeper.healthy(port)
+        return Outcome(ok, "" if ok else 'service unhealthy (responded with "NOT_SERVING")')
 
     async def run(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, timeout_s: float

@@ -50,6 +50,9 @@ def check_containers(spec: PodSpec, path: str) -> Problems:
             found += _check_container(container, spec, here)
             if field == "containers":
                 found += check_probes(container, here)
+                if container.restart_policy is not None:
+                    detail = "may not be set for non-init containers"
+                    found.append(forbidden(f"{here}.restartPolicy", detail))
             else:
                 found += _check_init(container, here)
             if container.name and container.name in names:
@@ -84,6 +87,9 @@ def _check_container(container: Container, spec: PodSpec, path: str) -> Problems
 
 def _check_init(container: Container, path: str) -> Problems:
     """Init containers run to their end. A sidecar (restartPolicy Always) is a long-lived one."""
+    policy = one_of(f"{path}.restartPolicy", container.restart_policy, ("Always",))
+    if policy:
+        return policy
     if container.restart_policy == "Always":
         return check_probes(container, path)
     given = (
