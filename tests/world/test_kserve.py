@@ -161,6 +161,7 @@ async def test_knative_mode_makes_a_knative_service():
         await it.given(isvc(CUSTOM, annotations=KNATIVE))
         assert ready(it) == ("True", "")
         assert it.names(serving.Service) == ["iris-predictor"]
+        assert it.gateway.serving("iris-default.example.com") == {"iris-predictor-00001": 100}
         assert it.names(Deployment) == ["iris-predictor-00001-deployment"]
         predictor = status(it).components["predictor"]
         assert predictor.latest_ready_revision == "iris-predictor-00001"

@@ -90,10 +90,12 @@ class DomainMappingController:
         return Done()
 
     async def _claim(self, mapping: DomainMapping) -> ClusterDomainClaim | None:
-        """The claim of the mapping's domain, made if nobody has one and that is allowed."""
+        """The claim of the mapping's domain, made if nobody has one and that is allowed, as it is for
+        a mapping that a controller made (an InferenceService's host is nobody's wish)."""
         name = mapping.metadata.name
         found = self._api.get(ClusterDomainClaim, "", name)
-        if found is None and self._config.network().autocreate_claims:
+        allowed = self._config.network().autocreate_claims or controller_of(mapping.metadata)
+        if found is None and allowed:
             try:
                 found = await self._api.create(new_claim(mapping))
             except AlreadyExists:  # another namespace was quicker

@@ -11,6 +11,7 @@ from tidegate.model import serving
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.core import Service
+from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest
 from tidegate.model.ingresses import Ingress
 from tidegate.model.kserve import InferenceService
@@ -61,6 +62,8 @@ class Children:
                     await self.remove(isvc, type_, child)
         if not keep:
             await self.remove(isvc, Ingress, isvc.metadata.name)
+            for mapping in self._api.list(DomainMapping, isvc.metadata.namespace):
+                await self.remove(isvc, DomainMapping, mapping.metadata.name)
 
 
 def _owned(obj: Object, isvc: InferenceService) -> bool:

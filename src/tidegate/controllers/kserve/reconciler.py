@@ -22,6 +22,7 @@ from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import ConfigMap, Pod, Service
+from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.ingresses import Ingress
 from tidegate.model.kserve import (
@@ -68,6 +69,7 @@ class InferenceServiceController:
             watch_owned(HorizontalPodAutoscaler, _OWNER),
             watch_owned(Ingress, _OWNER),
             watch_owned(serving.Service, _OWNER),
+            watch_owned(DomainMapping, _OWNER),
             watch_mapped(Pod, _of_pod),
             watch_mapped(ServingRuntime, self._all_in),
             watch_mapped(ClusterServingRuntime, self._all),
@@ -195,18 +197,22 @@ class InferenceServiceController:
         ready = all(part.conditions[0].status == "True" for part in seen.values())
         if not ready and known is None:
             return (_not_routed(seen),), None
+        first = standard.components(isvc)[-1]
         if isvc.metadata.labels.get(names.VISIBILITY) == "cluster-local":
             await self._children.remove(isvc, Ingress, isvc.metadata.name)
-            first_name = standard.components(isvc)[-1]
-            child = names.child(isvc.metadata.name, first_name)
-            return (Condition(type="IngressReady", status="True"),), (
-                f"http://{child}.{isvc.metadata.namespace}.svc.cluster.local"
-            )
-        if config.make_ingress:
-            await self._children.ensure(
-                isvc, standard.desired_ingress(isvc, config), standard.carry_ingress
-            )
-        return (Condition(type="IngressReady", status="True"),), url
+            await self._children.remove(isvc, DomainMapping, host)
+            child = names.child(isvc.metadata.name, first)
+            inside = f"http://{child}.{isvc.metadata.namespace}.svc.cluster.local"
+            return (Condition(type="IngressReady", status="True"),), inside
+        if not config.make_ingress:
+            return (Condition(type="IngressReady", status="True"),), url
+        if mode == names.STANDARD:
+            ingress = standard.desired_ingress(isvc, config)
+            await self._children.ensure(isvc, ingress, standard.carry_ingress)
+            return (Condition(type="IngressReady", status="True"),), url
+        wanted = serverless.desired_mapping(isvc, host, first)
+        mapping = await self._children.ensure(isvc, wanted, serverless.carry_mapping)
+        return (status.mapped(mapping),), url
 
     # --- around it
 

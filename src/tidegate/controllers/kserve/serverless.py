@@ -15,6 +15,7 @@ from tidegate.controllers.kserve.standard import child_meta
 from tidegate.model import kserve_names as names
 from tidegate.model import serving_names
 from tidegate.model.core import PodSpec
+from tidegate.model.domains import DomainMapping, DomainMappingSpec, KReference
 from tidegate.model.kserve import Component, ComponentStatus, InferenceService
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import (
@@ -62,6 +63,25 @@ def desired_ksvc(
     return Service(
         metadata=meta, spec=ServiceSpec(template=template, traffic=traffic(component, isvc, was))
     )
+
+
+def desired_mapping(isvc: InferenceService, host: str, component: str) -> DomainMapping:
+    """The InferenceService's own host, which leads to the component that clients reach first."""
+    return DomainMapping(
+        metadata=child_meta(isvc, host, isvc.metadata.labels),
+        spec=DomainMappingSpec(
+            ref=KReference(
+                api_version=f"{serving_names.GROUP}/v1",
+                kind="Service",
+                name=names.child(isvc.metadata.name, component),
+                namespace=isvc.metadata.namespace,
+            )
+        ),
+    )
+
+
+def carry_mapping(existing: DomainMapping, desired: DomainMapping) -> DomainMapping:
+    return replace(existing, spec=replace(existing.spec, ref=desired.spec.ref))
 
 
 def carry_ksvc(existing: Service, desired: Service) -> Service:

@@ -13,6 +13,7 @@ from tidegate.model import serving
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import derive_ready, find, merged
 from tidegate.model.core import Pod
+from tidegate.model.domains import DomainMapping
 from tidegate.model.kserve import (
     ComponentStatus,
     FailureInfo,
@@ -94,6 +95,16 @@ def knative_conditions(component: str, ksvc: serving.Service) -> tuple[Condition
                 )
             )
     return tuple(found)
+
+
+def mapped(mapping: DomainMapping) -> Condition:
+    """IngressReady of an InferenceService whose host is a DomainMapping."""
+    ready = find(mapping.status.conditions if mapping.status else (), "Ready")
+    if ready is None:
+        return Condition(type="IngressReady", status="Unknown")
+    return Condition(
+        type="IngressReady", status=ready.status, reason=ready.reason, message=ready.message
+    )
 
 
 # --- components
