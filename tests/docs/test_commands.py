@@ -16,6 +16,7 @@ PAGES = [
     "CONTRIBUTING.md",
     "docs/cli.md",
     "docs/kubernetes-api.md",
+    "docs/knative.md",
     "examples/iris/README.md",
     "examples/chat/README.md",
 ]
