@@ -1,0 +1,153 @@
+"""InferenceServices on a real engine: documents as people with KServe have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tidegate.testing.engine import SERVER, RunningEngine, running_engine, wait_until
+
+pytestmark = pytest.mark.live
+
+TWO_FLOWERS = {"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}
+SMALL = {"requests": {"cpu": "100m", "memory": "200Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[RunningEngine]:
+    with running_engine() as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    joblib = pytest.importorskip("joblib")
+    datasets = pytest.importorskip("sklearn.datasets")
+    svm = pytest.importorskip("sklearn.svm")
+    folder = tmp_path_factory.mktemp("iris")
+    x, y = datasets.load_iris(return_X_y=True)
+    joblib.dump(svm.SVC(gamma="scale").fit(x, y), folder / "model.joblib")
+    return folder
+
+
+def isvc(name: str, predictor: dict[str, Any], **more: Any) -> dict[str, Any]:
+    meta = {"name": name, "namespace": "default", "annotations": more.pop("annotations", {})}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": meta,
+        "spec": {"predictor": predictor, **more},
+    }
+
+
+def given(engine: RunningEngine, document: dict[str, Any]) -> dict[str, Any]:
+    """Apply it and wait until it is ready; the object as it is then."""
+    engine.cli("apply", "-f", "-", stdin=json.dumps(document))
+    name = document["metadata"]["name"]
+    wait_until(f"{name} ready", lambda: condition(engine, name)["status"] == "True", within_s=90)
+    return seen(engine, name)
+
+
+def seen(engine: RunningEngine, name: str) -> dict[str, Any]:
+    return next(o for o in engine.get("isvc") if o["metadata"]["name"] == name)
+
+
+def condition(engine: RunningEngine, name: str, type_: str = "Ready") -> dict[str, Any]:
+    conditions = seen(engine, name).get("status", {}).get("conditions", ())
+    return next((c for c in conditions if c["type"] == type_), {"status": ""})
+
+
+def ask(engine: RunningEngine, url: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    """As a client does that has the URL of a status and the gateway's address."""
+    connection = HTTPConnection(*engine.gateway, timeout=60)
+    try:
+        host = {"Host": urlsplit(url).netloc}
+        payload = None if body is None else json.dumps(body)
+        connection.request("POST" if payload else "GET", path, body=payload, headers=host)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def gone(engine: RunningEngine, name: str) -> None:
+    engine.cli("delete", "isvc", name)
+    wait_until("its pods gone", lambda: not engine.get("pods"), within_s=60)
+    assert engine.get("deployments") == []
+    assert engine.get("hpa") == []
+    assert engine.get("ingresses.networking.k8s.io") == []
+
+
+def test_a_sklearn_model_in_standard_mode_answers_as_kserves(engine, model):
+    storage = f"file://{model}"
+    predictor = {"sklearn": {"storageUri": storage, "resources": SMALL}, "maxReplicas": 3}
+    status = given(engine, isvc("iris", predictor))["status"]
+    assert status["url"] == "http://iris-default.example.com"
+    wait_until("the route", lambda: ask(engine, status["url"], "/v1/models")[0] == 200, within_s=30)
+    code, body = ask(engine, status["url"], "/v1/models/iris:predict", TWO_FLOWERS)
+    assert (code, body) == (200, b'{"predictions":[1,1]}')
+    of_component = status["components"]["predictor"]["url"]
+    assert ask(engine, of_component, "/v1/models/iris:predict", TWO_FLOWERS)[0] == 200
+    hpa = engine.get("hpa")[0]
+    assert hpa["spec"]["scaleTargetRef"]["name"] == "iris-predictor"
+    gone(engine, "iris")
+
+
+def test_a_sklearn_model_in_knative_mode_is_a_knative_service(engine, model):
+    mode = {"serving.kserve.io/deploymentMode": "Serverless"}
+    predictor = {"sklearn": {"storageUri": str(model), "resources": SMALL}}
+    status = given(engine, isvc("iris", predictor, annotations=mode))["status"]
+    assert status["components"]["predictor"]["latestReadyRevision"] == "iris-predictor-00001"
+    of_component = status["components"]["predictor"]["url"]
+    for url in (status["url"], of_component):
+        wait_until(f"{url}", lambda url=url: ask(engine, url, "/v1/models")[0] == 200)
+        code, body = ask(engine, url, "/v1/models/iris:predict", TWO_FLOWERS)
+        assert (code, body) == (200, b'{"predictions":[1,1]}')
+    gone(engine, "iris")
+
+
+def test_a_transformer_stands_in_front_of_its_predictor(engine):
+    """Both are the same small server, which answers its own pid: they are two."""
+    container = {"image": "python:3", "command": ["python", str(SERVER), "8080"]}
+    document = isvc("pair", {"containers": [container]}, transformer={"containers": [container]})
+    document["spec"]["transformer"]["containers"][0] = {**container, "resources": SMALL}
+    document["spec"]["predictor"]["containers"][0] = {**container, "resources": SMALL}
+    status = given(engine, document)["status"]
+    first = status["components"]["transformer"]["url"]
+    second = status["components"]["predictor"]["url"]
+    wait_until("both", lambda: {ask(engine, u, "/")[0] for u in (first, second)} == {200})
+    assert ask(engine, status["url"], "/")[1] == ask(engine, first, "/")[1]
+    assert ask(engine, first, "/")[1] != ask(engine, second, "/")[1]
+    gone(engine, "pair")
+
+
+def test_a_model_that_is_not_there_says_so(engine, tmp_path):
+    predictor = {"sklearn": {"storageUri": f"file://{tmp_path}/none", "resources": SMALL}}
+    engine.cli("apply", "-f", "-", stdin=json.dumps(isvc("lost", predictor)))
+    wait_until(
+        "the failure to be told",
+        lambda: "no model at" in condition(engine, "lost").get("message", ""),
+        within_s=60,
+    )
+    model_status = seen(engine, "lost")["status"]["modelStatus"]
+    assert model_status["transitionStatus"] == "BlockedByFailedLoad"
+    assert model_status["lastFailureInfo"]["reason"] == "ModelLoadFailed"
+    assert "url" not in seen(engine, "lost")["status"]
+    gone(engine, "lost")
+
+
+def test_what_cannot_be_done_here_is_refused_with_its_path(engine):
+    told = engine.cli(
+        "apply",
+        "-f",
+        "-",
+        stdin=json.dumps(isvc("far", {"sklearn": {"storageUri": "s3://bucket/iris"}})),
+        check=False,
+    )
+    assert "spec.predictor.model.storageUri: s3:// is not fetched here" in told
