@@ -694,7 +694,7 @@ async def test_a_host_that_nothing_serves_yet_is_refused_at_once_with_the_reason
         answer = await gate.ask()
         assert (answer.status, answer.reason) == (503, "not-ready")
         assert answer.header("retry-after") == "1"
-        assert b"hello.default.localhost has no revision that is ready yet: image x" in answer.body
+        assert b"nothing that is ready serves hello.default.localhost yet: image x" in answer.body
 
         await control.change_route(route())
         assert (await gate.ask()).status == 200

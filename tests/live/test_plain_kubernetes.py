@@ -301,3 +301,21 @@ def test_documents_that_mean_something_else_here_are_warned_about_or_refused(kub
     assert "must be a DNS name, not an IP address" in kubectl(
         "apply", "-f", "-", given=[bad], ok=False
     )
+
+
+def test_what_get_prints_as_a_list_can_be_applied_again(kubectl):
+    kubectl("apply", "-f", "-", given=[service("again"), service("and-again")])
+    printed = json.loads(kubectl("get", "service", "again", "and-again", "-o", "json"))
+    assert printed["kind"] == "List"
+    told = kubectl("apply", "-f", "-", given=[printed])
+    assert {line.split()[0] for line in told.splitlines()} == {"service/again", "service/and-again"}
+
+
+def test_documents_of_versions_that_are_gone_are_refused_in_kubernetes_words(kubectl):
+    old = {**ingress("old", "one", "a.b"), "apiVersion": "extensions/v1beta1"}
+    told = kubectl("apply", "-f", "-", given=[old], ok=False)
+    assert 'no matches for kind "Ingress" in version "extensions/v1beta1"' in told
+    file = kubectl.engine.home / "old.json"
+    file.write_text(json.dumps(old))
+    found = kubectl.engine.cli("check", "-f", str(file), check=False)
+    assert "networking.k8s.io/v1" in found

@@ -2,6 +2,9 @@
 
 It asks whether the patch operation of a kind knows `fieldValidation` (else it would validate by
 itself) and `dryRun`; `kubectl explain` reads the schemas. Left out: all other operations.
+
+`/openapi/v2` is asked for where v3 has no answer: for a `v1 List`, and for kinds that nobody has. An
+empty document there lets kubectl go on, to the List's items or to its own words for such a kind.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ from tidegate.apiserver.schemas import schemas_of
 from tidegate.model.errors import UnknownPath
 from tidegate.model.kinds import SERVED, Kind
 
+#: As servers name it; clients ask for `...spec.v2@v1.0+protobuf`, which is no media type.
+V2_MEDIA = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+#: An OpenAPI v2 document in protobuf that says nothing but its version ("swagger": field 1).
+V2 = b"\x0a\x032.0"
 _REFUSED_PLACE = f"apis/{reviews.RBAC}/v1"
 _PARAMETERS = [{"name": name, "in": "query"} for name in ("dryRun", "fieldValidation")]
 

@@ -195,6 +195,8 @@ def _about(ask: Ask) -> Reply | None:
             return as_json(discovery.resource_list("", version))
         case ["apis", group, version]:
             return as_json(discovery.resource_list(group, version))
+        case ["openapi", "v2"]:
+            return Reply(openapi.V2, media=openapi.V2_MEDIA)
         case ["openapi", "v3"]:
             return as_json(openapi.index())
         case ["openapi", "v3", *place]:

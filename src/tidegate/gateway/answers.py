@@ -114,12 +114,12 @@ def no_table(waited_s: float) -> Refusal:
 
 
 def not_ready(host: str, why: str) -> Refusal:
-    """503: the host is a service's, and nothing serves it yet."""
+    """503: the host is known, and nothing serves it yet. `host` empty: any."""
     return Refusal(
         503,
         "not-ready",
-        f"{host} has no revision that is ready yet: {why.rstrip('. ')}."
-        " See `tidegate describe ksvc` and `tidegate logs`, or send the request again in a moment",
+        f"nothing that is ready serves {host or 'this path'} yet: {why.rstrip('. ')}."
+        " See `tidegate describe` and `tidegate logs`, or send the request again in a moment",
         retry_after_s=1,
     )
 
