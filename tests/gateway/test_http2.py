@@ -444,6 +444,86 @@ def test_a_client_that_resets_takes_its_request_out_of_the_queue():
     between(test, replica=Never, container_concurrency=1)
 
 
+class Http1Replica:
+    """Reads one request at a time and answers each with the next of `ANSWERS`."""
+
+    ANSWERS = (
+        b"HTTP/1.1 200 OK\r\nX-Kind: whole\r\nContent-Length: 5\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nchu\r\n4\r\nnked\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nConnection: x-mine\r\nX-Mine: 1\r\n\r\n",
+    )
+
+    def __init__(self, wire):
+        self.wire, self.got = wire, []
+
+    def flush(self, cut=None):
+        return False
+
+    def take(self):
+        data, self.wire.out = self.wire.out, b""
+        if data:
+            self.got.append(data)
+            self.wire.give(self.ANSWERS[len(self.got) - 1])
+        return bool(data)
+
+
+def test_a_client_of_http2_reaches_a_replica_of_http1():
+    async def test(it):
+        whole = it.ask(
+            "/1", b"abc", more=[("content-length", "3"), ("cookie", "a=1"), ("cookie", "b=2")]
+        )
+        await it.settle()
+        chunked = it.ask("/2", b"abc", [("x-late", "1")])
+        await it.settle()
+        none = it.ask("/3", method="GET")
+        await it.settle()
+        seen = [it.client.seen[stream] for stream in (whole, chunked, none)]
+        assert [one.body for one in seen] == [b"whole", b"chunked", b""]
+        assert [one.headers[":status"] for one in seen] == ["200", "200", "204"]
+        assert (seen[0].headers["x-kind"], seen[0].headers["content-length"]) == ("whole", "5")
+        assert not {"connection", "x-mine", "transfer-encoding"} & {
+            *seen[1].headers,
+            *seen[2].headers,
+        }
+        [replica] = it.replicas
+        first, second, third = replica.got
+        assert first.startswith(b"POST /1 HTTP/1.1\r\nHost: hello\r\ncookie: a=1; b=2\r\n")
+        assert first.endswith(b"Content-Length: 3\r\n\r\nabc")
+        assert second.endswith(b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        assert b"\r\nX-Forwarded-Host: hello\r\n" in third
+        assert b"content-length" not in third.lower()
+
+    between(test, protocol="http1", replica=Http1Replica)
+
+
+def test_a_client_of_http1_reaches_a_replica_of_http2():
+    async def test(it):
+        wire = it.connected()
+        wire.give(
+            b"POST /1 HTTP/1.1\r\nHost: hello\r\nTE: trailers\r\nConnection: TE, X-Hop\r\nX-Hop: 1\r\n"
+            b"Content-Length: 3\r\n\r\nabc"
+        )
+        await it.settle()
+        assert wire.out == (
+            b"HTTP/1.1 200 OK\r\nx-path: /1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
+        wire.out = b""
+        wire.give(b"HEAD /2 HTTP/1.1\r\nHost: hello\r\nX-Status: 404\r\n\r\n")
+        await it.settle()
+        assert wire.out == b"HTTP/1.1 404 Not Found\r\nx-path: /2\r\ncontent-length: 0\r\n\r\n"
+        [replica] = it.replicas
+        asked = replica.seen[1].headers
+        assert (asked[":authority"], asked["te"], asked["x-forwarded-proto"]) == (
+            "hello",
+            "trailers",
+            "http",
+        )
+        assert "x-hop" not in asked
+        assert not wire.closed
+
+    between(test)
+
+
 def raw(it, *written):
     """A client that writes these bytes after the preface and its settings."""
     wire = it.connected()

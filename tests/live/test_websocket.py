@@ -222,3 +222,12 @@ async def test_a_replica_that_dies_takes_its_websocket_along(tmp_path):
                 async with asyncio.timeout(WITHIN_S):
                     await client.recv()
         await control.hear(Sample, lambda one: one.running == 0)
+
+
+async def test_an_upgrade_goes_by_http1_to_a_replica_that_speaks_http2_otherwise(tmp_path):
+    async with gateway(tmp_path) as gate, websocket_replica() as pod:
+        control = await gate.control()
+        await control.tell(revision(pod, protocol="h2c"))
+        async with opened(gate) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
