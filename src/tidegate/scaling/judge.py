@@ -99,7 +99,8 @@ def error_bounds(counts: Counts) -> tuple[float, float]:
     share, z2 = counts.error_share, _Z * _Z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low = 0.0 if counts.errors == 0 else max(0.0, middle - half)  # exactly, not but for rounding
+    return low, min(1.0, middle + half)
 
 
 def worse_errors(current: Counts, canary: Counts, *, strictness: float = 1.0) -> bool:

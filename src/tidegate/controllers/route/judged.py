@@ -72,7 +72,9 @@ def held_back(
     return tuple(
         replace(
             target,
-            target=msgspec.structs.replace(target.target, revision_name=trial.current),
+            target=msgspec.structs.replace(
+                target.target, revision_name=trial.current, latest_revision=False
+            ),
         )
         if target.configuration is not None and target.revision == trial.canary
         else target
