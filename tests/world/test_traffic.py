@@ -197,6 +197,24 @@ async def test_a_revision_of_another_service_is_no_target():
         assert it.traffic("hello") == {"hello-00001": 100}
 
 
+async def test_a_host_that_nobody_can_ask_for_is_not_routed_and_says_which():
+    async with world() as it:
+        await it.given(service("hello"))
+        template = {"domain-template": '{{.Name}}.{{index .Annotations "sub"}}.{{.Domain}}'}
+        await it.given(config_map("config-network", template))
+        ready = it.condition(it.the(Service, "hello"), "Ready")
+        assert (ready.status, ready.reason) == ("False", "InvalidHost")
+        assert 'invalid domain name "hello..localhost"' in (ready.message or "")
+        assert it.traffic("hello") == {"hello-00001": 100}, "what was served goes on"
+
+        named = it.the(Service, "hello")
+        meta = replace(named.metadata, annotations={**named.metadata.annotations, "sub": "blue"})
+        await it.api.update(replace(named, metadata=meta))
+        await it.settle()
+        assert it.gateway.serving("hello.blue.localhost") == {"hello-00001": 100}
+        assert it.condition(it.the(Service, "hello"), "Ready").status == "True"
+
+
 async def test_on_a_full_machine_a_new_revision_waits_and_the_old_one_keeps_its_pods():
     async with world(cpu="3") as it:
         await it.given(service("hello", image="greeter:1", cpu="1", scaling={"min-scale": "3"}))

@@ -87,6 +87,24 @@ def dns1123_subdomain(text: str) -> tuple[str, ...]:
     return _formed(text, _SUBDOMAIN, _NOT_SUBDOMAIN, most=SUBDOMAIN_MOST)
 
 
+def not_a_domain(text: str) -> tuple[str, str] | None:
+    """Why this is no host of several labels such as `www.example.com`: the part that is wrong, and how.
+
+    None: it is one. A final dot is fine. Source: `IsFullyQualifiedDomainName`.
+    """
+    bare = text.removesuffix(".")
+    problems = dns1123_subdomain(bare)
+    if problems:
+        return bare, ",".join(problems)
+    if "." not in bare:
+        return bare, "should be a domain with at least two segments separated by dots"
+    for label in bare.split("."):
+        problems = dns1123_label(label)
+        if problems:
+            return label, ",".join(problems)
+    return None
+
+
 def qualified_name(text: str) -> tuple[str, ...]:
     """Why this is no `prefix/name` or `name` (keys of labels and annotations, resources)."""
     parts = text.split("/")

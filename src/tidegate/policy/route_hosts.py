@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate.model import serving_names as names
+from tidegate.model.labels import not_a_domain
 from tidegate.model.meta import ObjectMeta
 from tidegate.policy.config_domain import CLUSTER_DOMAIN, DomainConfig
 from tidegate.policy.config_network import NetworkConfig
@@ -26,6 +27,14 @@ class RouteHosts:
     @property
     def all(self) -> tuple[str, ...]:
         return self.local if self.public is None else (self.public, *self.local)
+
+    @property
+    def problem(self) -> str | None:
+        """Why no client could ever ask for the public host; None: it can be one."""
+        wrong = None if self.public is None else not_a_domain(self.public)
+        if wrong is None:
+            return None
+        return f'invalid domain name "{self.public}": url: Invalid value: "{wrong[0]}": {wrong[1]}'
 
     @property
     def url(self) -> str:

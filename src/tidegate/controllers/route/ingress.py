@@ -16,7 +16,7 @@ from tidegate.controllers.route.resolve import Resolved
 from tidegate.controllers.route.rollout import ANNOTATION, written
 from tidegate.controllers.route.shares import NO_TAG, shares_of
 from tidegate.model import serving_names as names
-from tidegate.model.meta import ObjectMeta, owner_reference
+from tidegate.model.meta import Condition, ObjectMeta, owner_reference
 from tidegate.model.networking import (
     CLUSTER_LOCAL,
     EXTERNAL_IP,
@@ -46,6 +46,17 @@ class Exposure:
 
     def hosts(self, route: Route, tag: str | None = None) -> RouteHosts:
         return route_hosts(route.metadata, self.domains, self.network, tag=tag)
+
+    def problem(self, route: Route) -> Condition | None:
+        """A name that templates, labels and tags make of the route and that can't be a host's."""
+        tags = {target.tag for target in route.spec.traffic if target.tag}
+        for tag in (None, *sorted(tags)):
+            why = self.hosts(route, tag).problem
+            if why is not None:
+                return Condition(
+                    type="AllTrafficAssigned", status="False", reason="InvalidHost", message=why
+                )
+        return None
 
 
 def desired_ingress(

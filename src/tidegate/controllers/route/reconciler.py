@@ -84,6 +84,8 @@ class RouteController:
             revision=lambda name: self._api.get(Revision, key.namespace, name),
         )
         exposure = self._exposure()
+        if seen.problem is None:
+            seen = replace(seen, problem=exposure.problem(route))
         now_s = self._clock.now()
         ingress = self._api.get(Ingress, *key)
         rollout, due_s = saved(ingress), None

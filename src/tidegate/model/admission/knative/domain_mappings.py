@@ -66,21 +66,10 @@ def _check_domain(name: str) -> Errors:
 
 
 def _no_domain(name: str) -> str | None:
-    """Why this is no fully qualified domain name, as Kubernetes says it."""
     if not name:
         return "name: Required value"
-    bare = name.removesuffix(".")
-    problems = labels.dns1123_subdomain(bare)
-    if problems:
-        return f'name: Invalid value: "{bare}": {",".join(problems)}'
-    if "." not in bare:
-        several = "should be a domain with at least two segments separated by dots"
-        return f'name: Invalid value: "{bare}": {several}'
-    for label in bare.split("."):
-        problems = labels.dns1123_label(label)
-        if problems:
-            return f'name: Invalid value: "{label}": {",".join(problems)}'
-    return None
+    wrong = labels.not_a_domain(name)
+    return None if wrong is None else f'name: Invalid value: "{wrong[0]}": {wrong[1]}'
 
 
 def _check_reference(ref: KReference, namespace: str) -> Errors:
