@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tidegate.model.apps import Deployment, DeploymentSpec
+from tidegate.model.apps import Deployment, DeploymentSpec, ReplicaSet
 from tidegate.model.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
@@ -28,9 +28,9 @@ from tidegate.model.core import (
     PodTemplateSpec,
     ResourceRequirements,
 )
-from tidegate.model.errors import Invalid
+from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.meta import LabelSelector, ObjectMeta
-from tidegate.testing.builders import service
+from tidegate.testing.builders import config_map, service
 from tidegate.testing.world import World, world
 
 pytestmark = pytest.mark.looptime
@@ -264,3 +264,49 @@ async def test_one_pod_too_busy_with_requests_counts_as_a_busy_simulated_gpu():
         )
         assert found.simulated
         assert [item.milli for item in found.reading.items] == [100_000]
+
+
+async def test_the_other_of_two_may_come_later_and_both_stop_then():
+    async with world() as it:
+        it.usage.cpu_milli["web"] = 2000
+        await it.given(deployment(replicas=2), hpa(name="one"))
+        await it.settle(40)
+        assert size(it) == 4
+        it.usage.cpu_milli["web"] = 3000
+        await it.given(hpa(name="two"))
+        await it.settle(40)
+        assert (size(it), reason(it, "ScalingActive", "one")) == (4, "AmbiguousSelector")
+
+
+async def test_a_deployments_replica_set_is_the_deployments():
+    async with world() as it:
+        await it.given(deployment())
+        await it.settle(5)
+        (replica_set,) = it.names(ReplicaSet)
+        wrong = hpa(name="mine")
+        ref = CrossVersionObjectReference(
+            api_version="apps/v1", kind="ReplicaSet", name=replica_set
+        )
+        spec = msgspec.structs.replace(wrong.spec, scale_target_ref=ref)
+        await it.given(msgspec.structs.replace(wrong, spec=spec))
+        await it.settle(20)
+        (said,) = events(it, "FailedGetScale", "mine")
+        assert 'belongs to Deployment "web", which sets its replicas' in said
+
+
+async def test_settings_change_the_rhythm_without_a_restart():
+    async with world() as it:
+        it.usage.cpu_milli["web"], it.usage.window_s = 2000, 5.0
+        await it.given(deployment(), config_map("config-hpa", {"sync-period": "5s"}))
+        await it.settle(5)
+        await it.given(hpa())
+        await it.settle(3)
+        assert size(it) == 4
+
+
+async def test_settings_that_say_nothing_are_refused():
+    async with world() as it:
+        with pytest.raises(BadRequest, match="sync-period must be at least 1s"):
+            await it.given(config_map("config-hpa", {"sync-period": "0s"}))
+        with pytest.raises(BadRequest, match=r"lag\.external has no server"):
+            await it.given(config_map("config-metrics", {"lag.external": "max(lag)"}))

@@ -3,7 +3,7 @@
 | file | what it does |
 | --- | --- |
 | `controller.py` | one visit every sync period: reads, lets `scaling.hpa` decide, writes |
-| `targets.py` | the object that an autoscaler scales, and who else does |
+| `targets.py`, `choosers.py` | the object that an autoscaler scales; who chooses a pod |
 | `sources.py` | a reading for each metric of a spec, from whoever has it |
 | `resources.py` | CPU and memory of the pods' processes |
 | `pages.py`, `prometheus.py` | the pods' own Prometheus pages; a Prometheus server's answers |

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from tidegate.autoscale.hpa.choosers import Choosers
 from tidegate.autoscale.hpa.sources import Asked, Sources
-from tidegate.autoscale.hpa.targets import Target, chosen, observe, rivals, write_replicas
+from tidegate.autoscale.hpa.targets import Target, chosen, observe, write_replicas
 from tidegate.client.api import Api
 from tidegate.client.events import EventRecorder
 from tidegate.kit.clock import Clock
@@ -58,26 +59,39 @@ class HpaController:
         self._api, self._clock, self._config, self._sources = api, clock, config, sources
         self._events = EventRecorder(api, clock, COMPONENT)
         self._known: dict[Key, _Known] = {}
+        self._choosers: Choosers | None = None  # None: not looked at all of them yet
         self.watches: Sequence[Watch] = (watch_self(HorizontalPodAutoscaler),)
 
     async def reconcile(self, key: Key) -> Next:
         hpa = self._api.get(HorizontalPodAutoscaler, *key)
         if hpa is None or hpa.metadata.deletion_timestamp:
             self._known.pop(key, None)
+            if self._choosers is not None:
+                self._choosers.put(key, None)
             return Done()
+        target = observe(self._api, hpa)
+        self._all_choosers().put(key, target.selector)
         period_s, now_s = self._config.hpa().period_s, self._clock.now()
         memory = self._memory(hpa)
         last_s = memory.visited_at_s if memory else seconds(hpa.metadata.creation_timestamp)
         wait_s = last_s + period_s - now_s
         if 0 < wait_s <= period_s:  # more: the wall clock was set back
             if memory is None:
-                await self._prepare(hpa)
+                await self._prepare(hpa, target)
             return Again(wait_s)
-        await self._visit(hpa, memory, now_s)
+        await self._visit(hpa, target, memory, now_s)
         return Again(max(0.0, now_s + period_s - self._clock.now()))
 
-    async def _prepare(self, hpa: HorizontalPodAutoscaler) -> None:
-        target = observe(self._api, hpa)
+    def _all_choosers(self) -> Choosers:
+        """Everybody's selectors. Unlike in Kubernetes, which learns one at its autoscaler's first visit,
+        they are all known from the start: else the first of two would act before both stop."""
+        if self._choosers is None:
+            self._choosers = Choosers()
+            for other in self._api.list(HorizontalPodAutoscaler):
+                self._choosers.put(other.key, observe(self._api, other).selector)
+        return self._choosers
+
+    async def _prepare(self, hpa: HorizontalPodAutoscaler, target: Target) -> None:
         if target.selector is not None:
             pods = chosen(self._api, hpa.metadata.namespace or "", target.selector)
             await self._sources.prepare(hpa, tuple(pods))
@@ -93,10 +107,13 @@ class HpaController:
         return stored
 
     async def _visit(
-        self, hpa: HorizontalPodAutoscaler, memory: AutoscalerMemory | None, now_s: float
+        self,
+        hpa: HorizontalPodAutoscaler,
+        target: Target,
+        memory: AutoscalerMemory | None,
+        now_s: float,
     ) -> None:
         spec, config, was = hpa_spec(hpa), self._config.hpa(), hpa_status(hpa)
-        target = observe(self._api, hpa)
         seen, simulated = Seen(now_s, target.scale), memory.simulated if memory else ()
         if reads_metrics(spec, config, was, target.scale):
             seen, simulated = await self._look(hpa, target, now_s)
@@ -121,9 +138,10 @@ class HpaController:
             return seen, ()
         namespace = hpa.metadata.namespace or ""
         pods: Sequence[Pod] = chosen(self._api, namespace, target.selector)
-        others = rivals(self._api, hpa, pods)
-        if others:
-            return replace(seen, rivals=others), ()
+        choosing = self._all_choosers().of(namespace, pods)
+        if len(choosing) > 1:
+            keys = tuple(f"{{{key.name} {key.namespace}}}" for key in sorted(choosing))
+            return replace(seen, rivals=keys), ()
         asked = Asked(namespace, tuple(pods), now_s)
         found = [await self._sources.read(metric, asked) for metric in hpa.spec.metrics]
         seen = replace(

@@ -1,8 +1,8 @@
-"""The object that an autoscaler scales: found, seen and written; and who else scales its pods."""
+"""The object that an autoscaler scales: found, seen and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.client.api import Api, Reader
@@ -103,8 +103,14 @@ def _kind(ref: CrossVersionObjectReference) -> Kind:
 
 
 def _check_free(api: Reader, hpa: HorizontalPodAutoscaler, found: Object, kind: Kind) -> None:
-    """One writer for each count: a revision's replicas are the Knative autoscaler's. Raises OtherOwner."""
+    """One writer for each count: a revision's replicas are the Knative autoscaler's, a Deployment's
+    ReplicaSets the Deployment's. Raises OtherOwner."""
     owner = controller_of(found.metadata)
+    if owner is not None and owner.kind == "Deployment":
+        raise OtherOwner(
+            f'{kind.resource} "{found.metadata.name}" belongs to Deployment "{owner.name}", which sets '
+            "its replicas: name that in scaleTargetRef"
+        )
     if owner is None or owner.kind != "Revision":
         return
     autoscaler = api.get(PodAutoscaler, hpa.metadata.namespace or "", owner.name)
@@ -117,29 +123,6 @@ def _check_free(api: Reader, hpa: HorizontalPodAutoscaler, found: Object, kind: 
             "replicas Knative's autoscaler sets: use the annotations autoscaling.knative.dev/* of its "
             "Service"
         )
-
-
-def rivals(api: Reader, hpa: HorizontalPodAutoscaler, pods: Iterable[Pod]) -> tuple[str, ...]:
-    """Every autoscaler that chooses one of these pods, if it is not only this one; as Go prints keys.
-
-    Unlike Kubernetes, which learns another's selector at that one's first visit, both know at once:
-    else the first of two would act once before both stop.
-    """
-    mine = hpa.metadata
-    others = [
-        other.metadata.name
-        for other in api.list(HorizontalPodAutoscaler, mine.namespace)
-        if other.metadata.name != mine.name
-        and other.metadata.deletion_timestamp is None
-        and _chooses(observe(api, other).selector, pods)
-    ]
-    if not others:
-        return ()
-    return tuple(f"{{{name} {mine.namespace}}}" for name in sorted([mine.name, *others]))
-
-
-def _chooses(selector: Selector | None, pods: Iterable[Pod]) -> bool:
-    return selector is not None and any(selects(selector, pod.metadata.labels) for pod in pods)
 
 
 def chosen(api: Reader, namespace: str, selector: Selector) -> Sequence[Pod]:
