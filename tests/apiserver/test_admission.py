@@ -7,6 +7,13 @@ import pytest
 from tidegate.apiserver.admission import Admission
 from tidegate.model.core import Pod, PodStatus
 from tidegate.model.errors import BadRequest, Invalid
+from tidegate.model.ingresses import (
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    IngressSpec,
+    ServiceBackendPort,
+)
 from tidegate.model.meta import ObjectMeta, touched
 from tidegate.testing.builders import config_map, service
 
@@ -149,3 +156,19 @@ def _with_containers(obj, containers):
     template = obj.spec.template
     spec = replace(template.spec, containers=containers)
     return replace(obj, spec=replace(obj.spec, template=replace(template, spec=spec)))
+
+
+def test_annotations_that_an_ingress_gets_later_are_looked_at_too():
+    """`kubectl annotate` changes nothing but metadata, and there a canary says all that it says."""
+    backend = IngressBackend(
+        service=IngressServiceBackend(name="v1", port=ServiceBackendPort(number=80))
+    )
+    old = Ingress(
+        metadata=ObjectMeta(name="shop", namespace="default"),
+        spec=IngressSpec(default_backend=backend),
+    )
+    key = "nginx.ingress.kubernetes.io/canary-weight"
+    said = Ingress(metadata=touched(old.metadata, annotations={key: "10"}), spec=old.spec)
+    (told,) = admission().admit(said, old, user="ann").warnings
+    assert told.startswith(f"metadata.annotations.[{key}]: has no effect without")
+    assert admission().admit(said, said, user="ann").warnings == ()
