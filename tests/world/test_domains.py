@@ -93,6 +93,25 @@ async def test_a_domain_mapped_twice_stays_with_the_first_until_that_one_goes():
         assert route.splits[0].revision == "other/hello-00001"
 
 
+async def test_the_host_of_a_route_is_no_free_domain():
+    async with world() as it:
+        await it.given(config_map("config-domain", {"example.com": ""}))
+        await it.given(service("hello", image="greeter:1"))
+        taken = mapping(name="hello.default.example.com")
+        await it.given(service("other"), replace(taken, spec=mapping("other").spec))
+        status = it.the(DomainMapping, "hello.default.example.com").status
+        assert status is not None
+        claimed = find(status.conditions, "DomainClaimed")
+        assert claimed is not None
+        assert claimed.reason == "DomainAlreadyClaimed"
+        assert claimed.message == "The domain name is already a host of Route default/hello"
+        assert it.gateway.serving("hello.default.example.com") == {"hello-00001": 100}
+
+        await it.api.delete(Service, "default", "hello")
+        await it.settle(10)
+        assert it.gateway.serving("hello.default.example.com") == {"other-00001": 100}
+
+
 async def test_without_automatic_claims_somebody_has_to_write_one():
     async with world() as it:
         off = {"autocreate-cluster-domain-claims": "false"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidegate.model.domains import ClusterDomainClaim, ClusterDomainClaimSpec, DomainMapping
 from tidegate.model.meta import Condition, Key, ObjectMeta
+from tidegate.model.networking import Ingress
 
 _OURS = {"app.kubernetes.io/managed-by": "tidegate"}
 
@@ -36,6 +37,16 @@ def claimed(mapping: DomainMapping, claim: ClusterDomainClaim | None) -> Conditi
     if owner_of(claim) != mapping.key:
         return _taken("The domain name is already in use by another DomainMapping")
     return Condition(type="DomainClaimed", status="True")
+
+
+def hosts_of(ingress: Ingress) -> frozenset[str]:
+    """The hosts that an Ingress serves."""
+    return frozenset(host for rule in ingress.spec.rules for host in rule.hosts)
+
+
+def served_by(rival: Ingress) -> Condition:
+    """The domain is the host of something that isn't a mapping."""
+    return _taken(f"The domain name is already a host of Route {rival.key}")
 
 
 def _taken(message: str) -> Condition:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tidegate.client.api import Api
-from tidegate.controllers.domain_mapping.claims import claimed, is_ours, new_claim, owner_of
+from tidegate.controllers.domain_mapping.claims import (
+    claimed,
+    hosts_of,
+    is_ours,
+    new_claim,
+    owner_of,
+    served_by,
+)
 from tidegate.controllers.domain_mapping.status import (
     desired_ingress,
     ingress_condition,
@@ -59,8 +66,14 @@ class DomainMappingController:
         return self._mappings_to(target.key)
 
     def _of_ingress(self, ingress: Ingress) -> Iterable[Key]:
-        """A mapping's own Ingress has its name; a Route's tells where the mapping leads."""
-        return (ingress.key, *self._mappings_to(ingress.key))
+        """A mapping's own Ingress has its name; a Route's tells where the mapping leads, and may
+        serve the very host."""
+        yield ingress.key
+        yield from self._mappings_to(ingress.key)
+        hosts = hosts_of(ingress)
+        for mapping in self._api.list(DomainMapping):
+            if mapping.metadata.name in hosts:
+                yield mapping.key
 
     def _mappings_to(self, key: Key) -> list[Key]:
         return [
@@ -74,7 +87,8 @@ class DomainMappingController:
         if mapping is None or mapping.metadata.deletion_timestamp:
             await self._release(key)  # its Ingress goes with it
             return Done()
-        ours = claimed(mapping, await self._claim(mapping))
+        rival = self._rival(key)
+        ours = served_by(rival) if rival else claimed(mapping, await self._claim(mapping))
         ingress = self._api.get(Ingress, *key)
         if ours.status != "True":
             if ingress is not None and _owns(mapping, ingress):
@@ -101,6 +115,15 @@ class DomainMappingController:
             except AlreadyExists:  # another namespace was quicker
                 found = self._api.get(ClusterDomainClaim, "", name)
         return found
+
+    def _rival(self, key: Key) -> Ingress | None:
+        """A Route's Ingress that serves the mapping's host already."""
+        for ingress in self._api.list(Ingress):
+            owner = controller_of(ingress.metadata)
+            of_route = owner is not None and owner.kind == "Route"
+            if of_route and key.name in hosts_of(ingress):
+                return ingress
+        return None
 
     async def _release(self, key: Key) -> None:
         found = self._api.get(ClusterDomainClaim, "", key.name)
