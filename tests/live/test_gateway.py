@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tidegate.gateway.sockets import connect_unix
-from tidegate.link.gateway import Drained, Endpoint, Sample, Wake
+from tidegate.link.gateway import Drained, Endpoint, FirstByte, Sample, Wake
 from tidegate.testing.gateway import (
     Request,
     Wire,
@@ -77,6 +77,9 @@ async def test_a_request_waits_at_zero_wakes_the_revision_each_second_and_is_ser
         await control.change(revision(pod))
         answer = await asked
         assert (answer.status, answer.body) == (200, b"[1]")
+        begun = await control.hear(FirstByte)
+        assert begun.revision == "default/hello-00001"
+        assert begun.at_s >= second.at_s
 
 
 async def test_short_requests_do_not_stand_behind_a_long_one(tmp_path):

@@ -46,6 +46,8 @@ async def test_a_cold_start_is_told_in_stages():
         assert start.ready_s is not None
         assert 0 <= start.decided_s <= start.seen_s
         assert 2.0 <= start.ready_s < 3.0
+        assert start.first_byte_s is not None
+        assert start.ready_s <= start.first_byte_s
         (event,) = [e for e in it.api.list(Event) if e.reason == "ColdStart"]
         assert event.involved_object is not None
         assert event.involved_object.name == "hello-00001"

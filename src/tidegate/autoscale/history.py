@@ -51,6 +51,11 @@ class History:
 
     # --- cold starts
 
+    @property
+    def starting(self) -> bool:
+        """The answer to the newest cold start has yet to begin."""
+        return bool(self.cold_starts) and self.cold_starts[-1].first_byte_s is None
+
     def asked(self, at_s: float) -> None:
         """A request found no replica at that (monotonic) time."""
         last = self.cold_starts[-1] if self.cold_starts else None

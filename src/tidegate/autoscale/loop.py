@@ -18,7 +18,7 @@ from tidegate.autoscale.revision_hpa import is_hpa
 from tidegate.autoscale.scaler import RevisionScaler, next_tick
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
-from tidegate.link.gateway import Ack, FromGateway, Hello, Sample, Wake
+from tidegate.link.gateway import Ack, FirstByte, FromGateway, Hello, Sample, Wake
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true
@@ -80,6 +80,8 @@ class Autoscaler:
                 self._on_sample(message)
             case Wake():
                 self._on_wake(message)
+            case FirstByte():
+                self._on_first_byte(message)
             case Ack() if not self._listening:
                 self._listening = True  # the gateway sends its kept samples before it acknowledges
             case Hello():
@@ -114,6 +116,13 @@ class Autoscaler:
         self._histories[key].asked(wake.at_s)
         if scaler.wake(wake.at_s):
             self._evaluate(key, scaler)
+
+    def _on_first_byte(self, first: FirstByte) -> None:
+        key = _key(first.revision)
+        history = self._histories.get(key)
+        if history is not None and history.starting:
+            history.reached(first.at_s, "first_byte_s")
+            self._poke(key)
 
     # --- the rhythm
 

@@ -54,13 +54,13 @@ class Reporter:
         scaled_to: int | None,
         told: ScaleDecision,
     ) -> None:
-        """Events for a written replica count and for a cold start that has come to its end since
+        """Events for a written replica count and for a cold start whose request was answered since
         `autoscaler` was read."""
         was = autoscaler.status or PodAutoscalerStatus()
         news = []
         if scaled_to is not None:
             news.append(("Scaled", f"{told.was} -> {scaled_to} replicas: {told.message}"))
-        if was.cold_starts != said.cold_starts and said.cold_starts[-1].ready_s is not None:
+        if _answered(said) and said.cold_starts[-1] not in was.cold_starts:
             news.append(("ColdStart", cold_start_words(said.cold_starts[-1])))
         revision = self._api.get(Revision, *autoscaler.key) if news else None
         if revision is not None:
@@ -79,3 +79,8 @@ class Reporter:
             else None,
             last_transition_time=timestamp(wall_s),
         )
+
+
+def _answered(status: PodAutoscalerStatus) -> bool:
+    starts = status.cold_starts
+    return bool(starts) and starts[-1].first_byte_s is not None and starts[-1].ready_s is not None

@@ -199,6 +199,8 @@ class Exchange:
         """The answer begins; `body` is what came of it in the same breath, whole if the length says so.
         `ends`: nothing follows; `answer_done` comes next."""
         self.started = True
+        if self.lane is not None and self.lane.first_byte_due:
+            self.lane.first_byte()
         if answer.status >= 500 and self.lane is not None:
             self.lane.failed_answer()
             self.count_failure()
@@ -226,6 +228,8 @@ class Exchange:
     def switch(self, tunnel: Tunnel, answer: AnswerHead, data: bytes) -> None:
         """The replica changed the protocol, as the client had asked for: bytes go both ways from now on."""
         self.started = True
+        if self.lane is not None and self.lane.first_byte_due:
+            self.lane.first_byte()
         self.tunnel = tunnel
         self.client.switch(self, answer, data)
         if self.wrote_s:

@@ -17,7 +17,7 @@ from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.targets import field_lines
 from tidegate.gateway.upstream import Pool
 from tidegate.gateway.waits import Wait, wants_explanation
-from tidegate.link.gateway import Drained, Revision, Sample, Wake
+from tidegate.link.gateway import Drained, FirstByte, Revision, Sample, Wake
 from tidegate.routing import Gate, Meter, Seat, Verdict
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Lane:
         "_woke_s",
         "active",
         "extra_lines",
+        "first_byte_due",
         "gone",
         "kept",
         "monotonic",
@@ -69,6 +70,7 @@ class Lane:
         self.monotonic = hub.monotonic
         self.revision = revision
         self.extra_lines: list[bytes] = []  # fields that each request gets on its way
+        self.first_byte_due = False  # a request found no replica, and none has answered since
         self.gone = False  # removed: finishes what runs
         self.active = False  # sampled each second
         self.kept: deque[Sample] = deque()
@@ -177,6 +179,7 @@ class Lane:
             cold = not self._gate.has_replica
             if cold:
                 self._meter.found_nothing()
+                self.first_byte_due = True
                 self._arm_wait()
             if wants_explanation(exchange.head.fields):
                 before = None if cold else self._gate.waiting - 1
@@ -207,6 +210,11 @@ class Lane:
             self._start_all(self._gate.proved(seat))
         if self._gate.drained:
             self._say_drained()
+
+    def first_byte(self) -> None:
+        """The first answer since a request found no replica begins."""
+        self.first_byte_due = False
+        self._hub.tell(FirstByte(revision=self.revision.key, at_s=self.monotonic()))
 
     def failed_answer(self) -> None:
         """A replica answered with a 5xx."""

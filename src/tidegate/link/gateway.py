@@ -118,7 +118,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path_type: Literal["Exact", "Prefix"] = "Prefix"
     sticky: Sticky | None = None
     shadow: tuple[Shadow, ...] = ()
-    redirect_https: bool = False  # http requests are sent to https, where the gateway offers that
+    redirect_https: bool = False  # http requests are sent to https, where the host has a certificate
     models: tuple[str, ...] = ()
 
 
@@ -224,6 +224,13 @@ class Wake(Message, frozen=True, kw_only=True, tag=True):
     waiting: int
 
 
+class FirstByte(Message, frozen=True, kw_only=True, tag=True):
+    """The first answer of a replica began after requests had found none: the end of a cold start."""
+
+    revision: str
+    at_s: float
+
+
 class Drained(Message, frozen=True, kw_only=True, tag=True):
     """A draining (or removed) replica has answered its last request."""
 
@@ -232,7 +239,7 @@ class Drained(Message, frozen=True, kw_only=True, tag=True):
 
 
 ToGateway = Snapshot | RevisionChanged | RouteChanged | CertificateChanged
-FromGateway = Hello | Ack | Sample | RouteSample | Wake | Drained
+FromGateway = Hello | Ack | Sample | RouteSample | Wake | FirstByte | Drained
 
 _encoder = msgspec.json.Encoder()
 decode_to_gateway = msgspec.json.Decoder(ToGateway).decode

@@ -16,6 +16,7 @@ from tidegate.link.gateway import (
     Certificate,
     CertificateChanged,
     Drained,
+    FirstByte,
     FromGateway,
     Hello,
     Revision,
@@ -40,6 +41,7 @@ class FakeGateway:
         self.routes: dict[str, Route] = {}
         self.certificates: dict[str, Certificate] = {}
         self.load: dict[str, tuple[float, int]] = {}
+        self.woken: set[str] = set()  # revisions that a request found without a replica
         self.failing: dict[str, float] = {}
         self.slowness: dict[str, int] = {}
         self.seq = 0
@@ -107,8 +109,12 @@ class FakeGateway:
     async def live(self) -> None:
         """The gateway process: samples once a second, with or without a control plane."""
         while True:
+            for key in [k for k in self.woken if self._ready(k)]:
+                self.woken.discard(key)
+                self.tell(FirstByte(revision=key, at_s=self._clock.monotonic()))
             woken = [k for k, (c, _) in self.load.items() if c and not self._ready(k)]
             for key in woken if self.connected else ():
+                self.woken.add(key)
                 self.tell(Wake(revision=key, at_s=self._clock.monotonic(), waiting=1))
             now_s = self._clock.monotonic()
             await self._clock.sleep(now_s // 1 + 1 - now_s)  # at whole seconds, as the real one
