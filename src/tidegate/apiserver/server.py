@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import uvicorn
 
 from tidegate.apiserver.asgi import ApiApp
+from tidegate.apiserver.connection import Connection
 from tidegate.apiserver.pki import Pki
 from tidegate.kit.clock import Clock
 
@@ -76,7 +77,7 @@ class _Server(uvicorn.Server):
 def _server(app: ApiApp, pki: Pki) -> _Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="wsproto",
         ws_max_size=_LARGEST_MESSAGE,
         # A client that sends more than a pod reads is left waiting, its pongs with it: that is no
