@@ -8,6 +8,7 @@ import pytest
 from tidegate.model.apps import Deployment, DeploymentSpec, ReplicaSet
 from tidegate.model.autoscaling import (
     CrossVersionObjectReference,
+    ExternalMetricSource,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerBehavior,
     HorizontalPodAutoscalerSpec,
@@ -310,3 +311,22 @@ async def test_settings_that_say_nothing_are_refused():
             await it.given(config_map("config-hpa", {"sync-period": "0s"}))
         with pytest.raises(BadRequest, match=r"lag\.external has no server"):
             await it.given(config_map("config-metrics", {"lag.external": "max(lag)"}))
+
+
+async def test_a_control_plane_that_comes_back_waits_for_the_gateway_before_it_judges():
+    async with world() as it:
+        lag = MetricSpec(
+            type="External",
+            external=ExternalMetricSource(
+                metric=MetricIdentifier(name="tidegate_queue"),
+                target=MetricTarget(type="AverageValue", average_value="10"),
+            ),
+        )
+        await it.given(deployment(), service("hello", scaling={"min-scale": "1"}), hpa(lag))
+        await it.settle(60)
+        await it.kill_plane()
+        await it.settle(60)
+        await it.start_plane()
+        await it.settle(30)
+        assert reason(it, "ScalingActive") == "ValidMetricFound"
+        assert events(it, "FailedGetExternalMetric") == []

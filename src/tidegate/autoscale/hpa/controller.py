@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "horizontal-pod-autoscaler"
 _STATUS_TRIES, _PAUSE_S = 5, 0.01
+_SETTLE_S = 3.0  # after a start: until the gateway has told of the last minute, and pages answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class HpaController:
         self._events = EventRecorder(api, clock, COMPONENT)
         self._known: dict[Key, _Known] = {}
         self._choosers: Choosers | None = None  # None: not looked at all of them yet
+        self._began_s: float | None = None  # None: nobody was looked at yet
         self.watches: Sequence[Watch] = (watch_self(HorizontalPodAutoscaler),)
 
     async def reconcile(self, key: Key) -> Next:
@@ -74,8 +76,10 @@ class HpaController:
         period_s, now_s = self._config.hpa().period_s, self._clock.now()
         memory = self._memory(hpa)
         last_s = memory.visited_at_s if memory else seconds(hpa.metadata.creation_timestamp)
-        wait_s = last_s + period_s - now_s
-        if 0 < wait_s <= period_s:  # more: the wall clock was set back
+        if self._began_s is None:
+            self._began_s = now_s
+        wait_s = max(last_s + period_s, self._began_s + _SETTLE_S) - now_s
+        if 0 < wait_s <= max(period_s, _SETTLE_S):  # more: the wall clock was set back
             if memory is None:
                 await self._prepare(hpa, target)
             return Again(wait_s)
