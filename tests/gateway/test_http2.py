@@ -708,3 +708,46 @@ def test_no_frame_makes_us_fail(payload, kind, flags, stream):
         assert not it.hub.clients or it.client.wire.protocol
 
     between(test)
+
+
+def test_an_answer_that_is_never_read_is_not_kept_for_ever():
+    async def test(it):
+        it.client.acknowledges = False
+        stream = it.ask("/", b"s" * 200_000)
+        await it.settle(20_000)
+        connection = it.client.wire.protocol
+        connection.check(it.hub.monotonic() + 10)
+        await it.settle()
+        assert it.client.seen[stream].reset is None
+        connection.check(it.hub.monotonic() + 80)
+        await it.settle()
+        assert it.client.seen[stream].reset == frames.Code.CANCEL
+        assert not connection.streams
+
+    between(test)
+
+
+def test_a_connection_on_which_nothing_happens_is_ended_politely():
+    async def test(it):
+        stream = it.ask("/", b"x")
+        await it.settle()
+        connection = it.client.wire.protocol
+        connection.check(it.hub.monotonic() + 60)
+        assert not it.client.wire.closed
+        connection.check(it.hub.monotonic() + 80)
+        await it.settle()
+        assert (it.client.seen[stream].body, it.client.gone) == (b"x", frames.Code.NO_ERROR)
+        assert it.client.wire.closed
+
+    between(test)
+
+
+def test_a_client_that_never_says_its_settings_is_let_go():
+    async def test(it):
+        wire = it.connected()
+        wire.give(frames.PREFACE[:20])
+        assert not wire.closed
+        wire.protocol.check(it.hub.monotonic() + 31)
+        assert wire.closed
+
+    between(test)

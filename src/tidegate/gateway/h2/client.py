@@ -77,6 +77,8 @@ class ClientConnection(Connection):
                 self.fail(Code.SETTINGS_TIMEOUT, "a connection without settings, or a head cut off")
         elif not self.streams and waited_s >= settings.keep_alive_s:
             self.fail(Code.NO_ERROR, "nothing was asked for long")
+        elif self.blocked and now_s - self.moved_s >= settings.keep_alive_s:
+            self._drop_unread()
 
     def leave_if_idle(self) -> None:
         """The gateway ends: what comes now is for the next one, what is here is finished."""
@@ -145,6 +147,13 @@ class ClientConnection(Connection):
             return
         self.streams[id_] = stream
         stream.begin(head, ends)
+
+    def _drop_unread(self) -> None:
+        """Nobody waits for these answers but the client, which takes nothing: they are not kept for ever.
+        Those that are still being made have the time limits of their revision."""
+        for stream in list(self.blocked.values()):
+            if isinstance(stream, ClientStream) and stream.exchange is None:
+                stream.reset(Code.CANCEL)
 
     def _close_if_left(self) -> None:
         if self._leaving and not self.streams and not self.over:

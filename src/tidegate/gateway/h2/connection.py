@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self.out_window = frames.DEFAULT_WINDOW
         self.write_paused = False
         self.over = False  # nothing more is read; it is being closed
+        self.moved_s = now()  # when there was last room for more; coarse
         self._now = now
         self._transport: asyncio.Transport | None = None
         self._in = b""
@@ -173,9 +174,10 @@ class Connection(asyncio.Protocol):
         self.streams.clear()
         self.blocked.clear()
 
-    def _push_blocked(self) -> None:
+    def _push_blocked(self, only: Stream | None = None) -> None:
         """Send what waits, one frame a stream and turn."""
-        going = list(self.blocked.values())
+        going = list(self.blocked.values()) if only is None else [only]
+        self.moved_s = self._now()
         while going:
             going = [s for s in going if not s.closed and s.waits and s.push()]
             for stream in [s for s in going if not s.waits]:
@@ -308,7 +310,7 @@ class Connection(asyncio.Protocol):
                 why = StreamFault(Code.FLOW_CONTROL_ERROR, f"a window grown by {more} bytes")
                 self.stream_fault(stream, why)
             elif stream.waits:
-                self._push_blocked()
+                self._push_blocked(stream)
         else:
             self.out_window += more
             if not more or self.out_window > frames.MAX_WINDOW:

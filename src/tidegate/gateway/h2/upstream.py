@@ -220,7 +220,8 @@ class ReplicaStream(Stream):
         self.reset(Code.CANCEL)
 
     def unused(self) -> None:
-        """Nobody needs it after all."""
+        """Nobody needs it after all; its connection may have been made in vain."""
+        self.carrier.on_dropped()
 
     def write_eof(self) -> None:
         """Never: there are no tunnels in HTTP/2 streams."""
