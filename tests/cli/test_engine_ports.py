@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tidegate.cli.engine import API_PORT, PORT, ports_of_last_run
+from tidegate.cli.engine import API_PORT, HTTPS_PORT, PORT, last_https_port, ports_of_last_run
 from tidegate.kit.home import Home
 
 
@@ -31,3 +31,12 @@ def test_settings_that_can_not_be_read_are_no_reason_not_to_start(home):
     home.processes.write_text("{}")
     home.settings.write_text("{")
     assert ports_of_last_run(home) == (PORT, API_PORT)
+
+
+def test_https_is_where_it_was_or_where_people_look_or_anywhere_with_a_picked_port(home):
+    assert last_https_port(home, None) == HTTPS_PORT
+    assert last_https_port(home, 9090) == HTTPS_PORT
+    assert last_https_port(home, 0) == 0
+    home.processes.write_text("{}")
+    home.settings.write_text(json.dumps({"optional": {"gateway-tls": ["127.0.0.1", 77]}}))
+    assert last_https_port(home, 0) == 77

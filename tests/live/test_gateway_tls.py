@@ -152,6 +152,8 @@ async def test_a_route_that_wants_https_sends_plain_requests_there(tmp_path, pki
         assert proxied.status == 200, "a proxy on this machine has done TLS already"
         wire = await gate.https_client(trusting(pki), HOST)
         assert (await wire.ask()).status == 200
+        await control.show("a", None)
+        assert (await gate.ask()).status == 200, "without a certificate there is nowhere to send it"
 
 
 async def test_a_client_that_never_says_hello_delays_nobody(tmp_path, pki):

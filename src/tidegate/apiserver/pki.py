@@ -63,12 +63,10 @@ class Pki:
 
     def renew(self, now_s: float) -> bool:
         """Make the server certificate anew if it is missing or soon over; whether it was."""
-        now = datetime.fromtimestamp(now_s, UTC)
-        if self.certificate.exists() and self.key.exists():
-            left = _certificate(self.certificate).not_valid_after_utc - now
-            if left > timedelta(days=_RENEW_DAYS):
-                return False
-        _make_server(self, now)
+        whole = self.certificate.exists() and self.key.exists()
+        if whole and not soon_over(self.certificate, now_s):
+            return False
+        _make_server(self, datetime.fromtimestamp(now_s, UTC))
         return True
 
     def issue(self, hosts: Sequence[str], now_s: float, *, called: str) -> tuple[bytes, bytes]:
@@ -109,6 +107,12 @@ def open_pki(folder: Path, now_s: float) -> Pki:
         pki.certificate.unlink(missing_ok=True)
     pki.renew(now_s)
     return pki
+
+
+def soon_over(certificate: Path, now_s: float) -> bool:
+    """Whether a certificate should be made anew: less than a month of it is left. Raises PkiError."""
+    left = _certificate(certificate).not_valid_after_utc - datetime.fromtimestamp(now_s, UTC)
+    return left <= timedelta(days=_RENEW_DAYS)
 
 
 def write_private(path: Path, content: bytes) -> None:

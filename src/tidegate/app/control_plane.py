@@ -18,6 +18,7 @@ from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.asgi import ApiApp
 from tidegate.apiserver.expiry import EventExpiry
 from tidegate.apiserver.garbage import GarbageCollector
+from tidegate.apiserver.host_certificates import HostCertificates
 from tidegate.apiserver.kubeconfig import write_kubeconfig
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.pki import open_pki
@@ -44,6 +45,8 @@ from tidegate.node.machine import LocalMachine
 from tidegate.node.settings import NodeSettings
 from tidegate.node.steady_usage import SteadyUsage
 from tidegate.node.usage import PodUsage
+from tidegate.policy import config_images
+from tidegate.policy.gpu_cards import Card, simulated_cards
 from tidegate.store import Database, Store, ThreadedJournal
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
     try:
         await ensure_namespaces(api)
         await ensure_namespaces(api, {key.namespace for key in BALANCERS})
+        await ensure_namespaces(api, {config_images.NAMESPACE})
         await ensure_folder_class(api)
         await ensure_runtimes(api)
         await _run_parts(home, sockets, clock, writes, api, boot, stop)
@@ -98,7 +102,8 @@ async def _run_parts(
     listener = sockets["api"]
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
-    agent = NodeAgent(api, keeper, clock, home, NodeSettings())
+    settings = NodeSettings(simulated_gpus=_simulated_gpus(home))
+    agent = NodeAgent(api, keeper, clock, home, settings)
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
     plane = Plane(
@@ -108,6 +113,7 @@ async def _run_parts(
         boot=boot,
         gateway=_gateway_address(sockets),
         volumes=volumes,
+        issue=HostCertificates(pki, clock),
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
     )
@@ -138,6 +144,16 @@ async def _run_parts(
         log.info("the control plane ends; pods and gateway go on")
         for task in running:
             task.cancel()
+
+
+def _simulated_gpus(home: Home) -> tuple[Card, ...]:
+    """What `tidegate up --simulate-gpus` asked for, from the engine's settings; it checked the text."""
+    try:
+        asked = json.loads(home.settings.read_text()).get("simulate_gpus", "0")
+        return simulated_cards(str(asked))
+    except (OSError, ValueError) as why:
+        log.warning("no GPUs are simulated: %s", why)
+        return ()
 
 
 def _gateway_address(sockets: Mapping[str, socket.socket]) -> GatewayAddress | None:

@@ -35,6 +35,12 @@ from tidegate.controllers.service import ServiceController
 from tidegate.controllers.service_endpoints import ServiceEndpointsController
 from tidegate.controllers.storage import VolumeBinder, VolumeFolders
 from tidegate.ingress.balancers import BalancersController, GatewayAddress
+from tidegate.ingress.certificates import (
+    DEFAULT,
+    Issue,
+    certificates_controllers,
+    default_certificate,
+)
 from tidegate.ingress.draining import DrainingController
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.ingresses import IngressesController
@@ -85,6 +91,7 @@ class Plane:
 
     `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
     `volumes`: where claims get their folders; None: they wait for volumes that somebody makes.
+    `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does."""
 
     def __init__(
@@ -98,10 +105,13 @@ class Plane:
         volumes: VolumeFolders | None = None,
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
+        issue: Issue | None = None,
     ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
         self.table = GatewayTable(send=link.send)
+        if issue is not None:
+            self.table.set_certificate(DEFAULT, default_certificate(issue))
         endpoints = EndpointsController(api, self.table, config)
         services = ServicesController(api, self.table, gateway)
         draining = DrainingController(api, clock, self.table, (endpoints, services))
@@ -145,6 +155,7 @@ class Plane:
                 routes,
                 UnreadyController(api, self.table, config),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
+                *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),
             ],
         )
         publisher = Publisher(self.table, draining, routes, poke=self.engine.look_at)

@@ -19,6 +19,7 @@ from tidegate.link.unix import connect_unix
 HOST = "127.0.0.1"
 INGRESS_HOST = "127.0.0.80"  # an address for the ingress alone, so that it can have port 80
 PORT = 8080  # the port a container listens on unless told otherwise: what people try first
+HTTPS_PORT = 8443  # beside 8080, as many servers have it
 API_PORT = 6443  # kube-apiserver's
 _LOOK_AGAIN_S = 0.05
 
@@ -35,6 +36,7 @@ class Engine:
     api_host: str
     api_port: int
     ingress: tuple[str, int] | None = None  # the gateway's further address
+    https: tuple[str, int] | None = None  # where it speaks HTTPS
 
     @property
     def gateway_url(self) -> str:
@@ -49,6 +51,11 @@ class Engine:
         return f"http://{host}" if port == 80 else f"http://{host}:{port}"
 
     @property
+    def https_url(self) -> str | None:
+        """The gateway by HTTPS; None where its port couldn't be had."""
+        return None if self.https is None else f"https://{self.https[0]}:{self.https[1]}"
+
+    @property
     def api_url(self) -> str:
         return f"https://{self.api_host}:{self.api_port}"
 
@@ -57,7 +64,7 @@ def engine_of(home: Home) -> Engine:
     """The engine of a home. Raises `NoEngine` or another `KeeperCallFailed`."""
     said = KeeperCall(home).ask("status")
     gateway, api = said["listening"]["gateway"], said["listening"]["api"]
-    ingress = said["listening"].get("ingress")
+    ingress, https = said["listening"].get("ingress"), said["listening"].get("gateway-tls")
     return Engine(
         keeper_pid=said["keeper"]["pid"],
         gateway_pid=said["gateway"]["pid"],
@@ -67,6 +74,7 @@ def engine_of(home: Home) -> Engine:
         api_host=api[0],
         api_port=api[1],
         ingress=(ingress[0], ingress[1]) if ingress else None,
+        https=(https[0], https[1]) if https else None,
     )
 
 
@@ -139,6 +147,14 @@ def wait_until_gone(pid: int, *, timeout_s: float) -> bool:
         os.close(watched)
 
 
+def ask_for_gpus(home: Home, text: str) -> None:
+    """Put what is to be simulated beside the other settings (`write_settings` came before)."""
+    wanted = json.loads(home.settings.read_text()) | {"simulate_gpus": text}
+    fresh = home.settings.with_suffix(".new")
+    fresh.write_text(json.dumps(wanted) + "\n")
+    fresh.replace(home.settings)
+
+
 def ports_of_last_run(home: Home) -> tuple[int, int]:
     """(gateway, API): what an engine that was killed had, whose clients still know them; else the
     usual ones. An engine that was stopped leaves no process table, and starts afresh."""
@@ -151,7 +167,18 @@ def ports_of_last_run(home: Home) -> tuple[int, int]:
         return PORT, API_PORT
 
 
-def write_settings(home: Home, *, port: int, api_port: int) -> None:
+def last_https_port(home: Home, port: int | None) -> int:
+    """As `ports_of_last_run`, for the gateway's HTTPS. `port`: what is asked for the gateway; one that is
+    to be picked means that this is, too."""
+    if home.processes.exists():
+        try:
+            return int(json.loads(home.settings.read_text())["optional"]["gateway-tls"][1])
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            pass
+    return 0 if port == 0 else HTTPS_PORT
+
+
+def write_settings(home: Home, *, port: int, api_port: int, https_port: int) -> None:
     """What the next keeper of this home reads (`Home.settings`); written whole or not at all.
 
     Raises `CliError` when the home can't be made.
@@ -161,7 +188,11 @@ def write_settings(home: Home, *, port: int, api_port: int) -> None:
         "port": port,
         "api_host": HOST,
         "api_port": api_port,
-        "optional": {"ingress": [INGRESS_HOST, 80]},  # another engine may have it, or only root may
+        "optional": {  # another engine may have these, or only root may
+            "ingress": [INGRESS_HOST, 80],
+            "ingress-tls": [INGRESS_HOST, 443],
+            "gateway-tls": [HOST, https_port],
+        },
     }
     try:
         home.make()

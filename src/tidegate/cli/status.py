@@ -33,6 +33,7 @@ def status(
             ["keeper", str(engine.keeper_pid), ""],
             ["control plane", _pid(engine.control_plane_pid), engine.api_url],
             ["gateway", _pid(engine.gateway_pid), engine.gateway_url],
+            *([] if engine.https_url is None else [["", "", engine.https_url]]),
             *([] if engine.ingress_url is None else [["", "", engine.ingress_url]]),
         ],
     )
@@ -48,6 +49,7 @@ def as_json(engine: Engine, home: Home) -> dict[str, Any]:
         "gateway": {
             "pid": engine.gateway_pid,
             "url": engine.gateway_url,
+            "https_url": engine.https_url,  # null: its port could not be had
             "ingress_url": engine.ingress_url,  # null: no address of its own
         },
         "api": {"url": engine.api_url},

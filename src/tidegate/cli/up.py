@@ -15,8 +15,10 @@ from cyclopts import Parameter
 
 from tidegate.cli.engine import (
     Engine,
+    ask_for_gpus,
     engine_or_none,
     gateway_lives,
+    last_https_port,
     ports_of_last_run,
     wait_until_serving,
     write_settings,
@@ -34,6 +36,8 @@ def up(
     detach: Annotated[bool, Parameter(name=["--detach", "-d"], negative="")] = False,
     port: int | None = None,
     api_port: int | None = None,
+    simulate_gpus: str | None = None,
+    https_port: int | None = None,
     data_dir: DataDir = None,
 ) -> int:
     """Start the engine and, with -f, apply documents. On a running engine: repair what is missing.
@@ -46,14 +50,25 @@ def up(
     ----------
     detach
         Start in the background and return when gateway and API answer.
+    simulate_gpus
+        Pretend to have so many GPUs, with or without their memory: 1 or 4x15GiB. They are counted like
+        real ones and nothing computes on them.
     port
         Port of the gateway on 127.0.0.1 (default 8080; 0 picks a free one).
     api_port
         Port of the Kubernetes API on 127.0.0.1 (default 6443; 0 picks a free one).
+    https_port
+        Port of the gateway's HTTPS on 127.0.0.1 (default 8443, or a free one with --port 0). Where it
+        can't be had, the gateway does without.
     """
-    for option, number in (("--port", port), ("--api-port", api_port)):
+    for option, number in (
+        ("--port", port),
+        ("--api-port", api_port),
+        ("--https-port", https_port),
+    ):
         if number is not None and not 0 <= number <= 65535:
             raise Usage(f"{option} {number}: a port is between 0 and 65535")
+    _check_gpus(simulate_gpus)
     home = home_of(data_dir)
     files = list(filename or [])
     missing = [name for name in files if name != "-" and not os.path.exists(name)]
@@ -66,17 +81,35 @@ def up(
             home,
             port=last_port if port is None else port,
             api_port=last_api_port if api_port is None else api_port,
+            https_port=last_https_port(home, port) if https_port is None else https_port,
         )
+        if simulate_gpus:
+            ask_for_gpus(home, simulate_gpus)
         if not detach:
             _become_keeper(home, files)
+    elif simulate_gpus:
+        note = "--simulate-gpus has no effect on a running engine: `tidegate down` first"
+        print(f"tidegate: {note}", file=sys.stderr)
     return _in_background(home, files, running, port, api_port)
+
+
+def _check_gpus(text: str | None) -> None:
+    """Raises `Usage`."""
+    if text is None:
+        return
+    from tidegate.policy.gpu_cards import simulated_cards
+
+    try:
+        simulated_cards(text)
+    except ValueError as why:
+        raise Usage(f"--simulate-gpus {why}") from why
 
 
 def announce(home: Home, files: list[str]) -> int:
     """Wait for the engine, say where it answers, apply the documents."""
     engine = wait_until_serving(home, timeout_s=_START_S)
-    also = f"  {engine.ingress_url}" if engine.ingress_url else ""
-    print(f"gateway     {engine.gateway_url}{also}")
+    urls = (engine.gateway_url, engine.https_url, engine.ingress_url)
+    print("gateway    ", "  ".join(url for url in urls if url))
     print(f"API         {engine.api_url}")
     print(f"kubeconfig  {home.kubeconfig}", flush=True)
     if not files:

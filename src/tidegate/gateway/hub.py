@@ -124,11 +124,7 @@ class Hub:
         if target.plain:
             return target.split.choose()
         head = exchange.head
-        if (
-            target.redirect_https
-            and self.https_ports
-            and not exchange.client.origin.is_secure(head)
-        ):
+        if target.redirect_https and self._wants_https(exchange):
             exchange.refuse(answers.to_https(self._https_address(head)))
             return NOWHERE
         chosen = target.choose(head.lines(), self.new_id)
@@ -140,6 +136,15 @@ class Hub:
             cookie = b"set-cookie: %b; Path=/; HttpOnly\r\n" % chosen.set_cookie
             exchange.extra().added += cookie
         return chosen.way.revision
+
+    def _wants_https(self, exchange: Exchange) -> bool:
+        """Whether a request came by plain HTTP to a host that has HTTPS here."""
+        head = exchange.head
+        return (
+            bool(self.https_ports)
+            and not exchange.client.origin.is_secure(head)
+            and self.certificates.has_own(host_name(head.host))
+        )
 
     def _https_address(self, head: RequestHead) -> str:
         """The same address by HTTPS: at port 443 for who named no port, where that is ours."""

@@ -52,6 +52,11 @@ class Certificates:
         if self._known.pop(key, None) is not None:
             self._index()
 
+    def has_own(self, name: str) -> bool:
+        """Whether somebody gave a certificate for this very host."""
+        found = self.for_host(name)
+        return found is not None and found is not self._by_host.get("")
+
     def for_host(self, name: str | None) -> ssl.SSLContext | None:
         """The one for a host as clients name it: exactly, by wildcard, or the default; None: none."""
         host = (name or "").lower().removesuffix(".")

@@ -44,7 +44,7 @@ class LockHeld(NotServing):
         )
 
 
-_PORT_OPTIONS = {"gateway": "--port", "api": "--api-port"}
+_PORT_OPTIONS = {"gateway": "--port", "api": "--api-port", "gateway-tls": "--https-port"}
 
 
 class PortTaken(NotServing):

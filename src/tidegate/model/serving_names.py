@@ -26,6 +26,7 @@ HTTP_PROTOCOL = "networking.knative.dev/http-protocol"
 AUTOSCALING = "autoscaling.knative.dev/"
 
 IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its calls may be repeated
+TLS = "tidegate.dev/tls"  # "true": HTTPS with a certificate made here; else the name of a Secret
 MODELS = "tidegate.dev/models"  # names, with commas, for the OpenAI API of all models
 DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
 
