@@ -36,6 +36,8 @@ async def test_traffic_is_split_between_a_named_revision_and_the_latest():
             for name in ("hello-00001", "hello-00002")
         }
         assert set(states.values()) == {"active"}
+        by = it.the(Revision, "hello-00001").metadata.annotations["serving.knative.dev/routes"]
+        assert by == "hello"
 
 
 async def test_a_tag_has_a_host_of_its_own_and_takes_no_share():
@@ -76,6 +78,9 @@ async def test_going_back_to_an_earlier_revision_moves_all_traffic_there():
         await it.settle(5)
         assert it.traffic("hello") == {"hello-00001": 100}
         assert it.names(Revision) == ["hello-00001", "hello-00002"]
+        left = it.the(Revision, "hello-00002").metadata
+        assert left.labels["serving.knative.dev/routingState"] == "reserve"
+        assert "serving.knative.dev/routes" not in left.annotations
 
 
 async def test_a_private_service_answers_only_to_its_local_names():

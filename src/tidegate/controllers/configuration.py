@@ -50,7 +50,7 @@ class ConfigurationController(Controller):
         """The revision of the current generation, made if it isn't there."""
         meta = configuration.metadata
         desired = desired_revision(
-            configuration, routed=self._is_routed(meta), now_s=self._clock.now()
+            configuration, routes=self._routes_to(meta), now_s=self._clock.now()
         )
         existing = self._api.get(Revision, meta.namespace or "", desired.metadata.name)
         if existing is None:
@@ -59,16 +59,18 @@ class ConfigurationController(Controller):
             raise AlreadyExists("revisions.serving.knative.dev", existing.metadata.name)
         return existing
 
-    def _is_routed(self, meta: ObjectMeta) -> bool:
-        return any(
-            target.configuration_name == meta.name
+    def _routes_to(self, meta: ObjectMeta) -> list[str]:
+        return [
+            route.metadata.name
             for route in self._api.list(Route, meta.namespace, mentions=meta.name)
-            for target in route.spec.traffic
-        )
+            if any(target.configuration_name == meta.name for target in route.spec.traffic)
+        ]
 
 
-def desired_revision(configuration: Configuration, *, routed: bool, now_s: float) -> Revision:
-    """The revision of the Configuration's current generation."""
+def desired_revision(
+    configuration: Configuration, *, routes: Sequence[str], now_s: float
+) -> Revision:
+    """The revision of the Configuration's current generation; `routes` float on it."""
     meta = configuration.metadata
     template = configuration.spec.template
     given = template.metadata or ObjectMeta()
@@ -78,9 +80,11 @@ def desired_revision(configuration: Configuration, *, routed: bool, now_s: float
         names.CONFIGURATION_GENERATION: str(meta.generation or 1),
         names.SERVICE: meta.labels.get(names.SERVICE, ""),
         names.SERVICE_UID: meta.labels.get(names.SERVICE_UID, ""),
-        names.ROUTING_STATE: names.ACTIVE if routed else names.PENDING,
+        names.ROUTING_STATE: names.ACTIVE if routes else names.PENDING,
     }
     annotations = {**given.annotations, names.ROUTING_STATE_MODIFIED: timestamp(now_s)}
+    if routes:
+        annotations[names.ROUTES] = ",".join(sorted(routes))
     creator = meta.annotations.get(names.LAST_MODIFIER)
     if creator:
         annotations[names.CREATOR] = creator

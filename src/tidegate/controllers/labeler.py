@@ -1,4 +1,4 @@
-"""Which revisions are reachable: the label `serving.knative.dev/routingState`.
+"""Which revisions are reachable: the label `serving.knative.dev/routingState`, and by which routes.
 
 `active` when some Route names the revision in its spec or serves it now, or it is the latest of a
 configuration that a Route floats on; `reserve` when it was and no longer is; `pending` before.
@@ -37,9 +37,8 @@ class LabelerController:
     def _of_route(self, route: Route) -> Iterable[Key]:
         namespace = route.metadata.namespace or ""
         for name in references(route):
-            yield Key(
-                namespace, name
-            )  # of a revision; looking at one that isn't there costs nothing
+            # Of a revision; looking at one that isn't there costs nothing.
+            yield Key(namespace, name)
             for revision in self._api.list(Revision, namespace, mentions=name):
                 yield revision.key
 
@@ -60,39 +59,55 @@ class LabelerController:
             for mentioned in {key.name, config_name}
             for route in self._api.list(Route, key.namespace, mentions=mentioned)
         ]
-        was = revision.metadata.labels.get(names.ROUTING_STATE)
-        state = routing_state(revision.metadata.name, was, configuration, routes)
-        if state != was:
-            meta = msgspec.structs.replace(
-                revision.metadata,
-                labels={**revision.metadata.labels, names.ROUTING_STATE: state},
-                annotations={
-                    **revision.metadata.annotations,
-                    names.ROUTING_STATE_MODIFIED: timestamp(self._clock.now()),
-                },
-            )
-            await self._api.update(msgspec.structs.replace(revision, metadata=meta))
+        by = routed_by(revision.metadata.name, configuration, routes)
+        labelled = _labelled(revision, by, configuration, now_s=self._clock.now())
+        if labelled != revision:
+            await self._api.update(labelled)
         return Done()
 
 
-def routing_state(
-    name: str, was: str | None, configuration: Configuration | None, routes: Sequence[Route]
-) -> str:
-    """The state that a revision of this name should have."""
-    newest = (
-        configuration.status.latest_created_revision_name
-        if configuration is not None and configuration.status
-        else None
-    )
+def _labelled(
+    revision: Revision, by: Sequence[str], configuration: Configuration | None, *, now_s: float
+) -> Revision:
+    """The revision with its state and the routes that make it so; the time is that of the state."""
+    meta = revision.metadata
+    was = meta.labels.get(names.ROUTING_STATE)
+    state = names.ACTIVE if by else idle_state(meta.name, was, configuration)
+    annotations = {k: v for k, v in meta.annotations.items() if k != names.ROUTES}
+    if by:
+        annotations[names.ROUTES] = ",".join(by)
+    if state != was:
+        annotations[names.ROUTING_STATE_MODIFIED] = timestamp(now_s)
+    labels = {**meta.labels, names.ROUTING_STATE: state}
+    meta = msgspec.structs.replace(meta, labels=labels, annotations=annotations)
+    return msgspec.structs.replace(revision, metadata=meta)
+
+
+def routed_by(
+    name: str, configuration: Configuration | None, routes: Sequence[Route]
+) -> tuple[str, ...]:
+    """Routes that name the revision, serve it now, or float on its Configuration while it is the
+    latest; in name order."""
+    found = set()
     for route in routes:
         serving = route.status.traffic if route.status else ()
-        if any(t.revision_name == name for t in (*route.spec.traffic, *serving)):
-            return names.ACTIVE
+        named = any(t.revision_name == name for t in (*route.spec.traffic, *serving))
         floats = configuration is not None and any(
             t.configuration_name == configuration.metadata.name for t in route.spec.traffic
         )
-        if floats and newest in (name, None):
-            return names.ACTIVE
-    if was in (names.PENDING, None) and (newest in (name, None)):
+        if named or (floats and _may_be_latest(name, configuration)):
+            found.add(route.metadata.name)
+    return tuple(sorted(found))
+
+
+def idle_state(name: str, was: str | None, configuration: Configuration | None) -> str:
+    """The state of a revision that no route leads to."""
+    if was in (names.PENDING, None) and _may_be_latest(name, configuration):
         return names.PENDING
     return names.RESERVE
+
+
+def _may_be_latest(name: str, configuration: Configuration | None) -> bool:
+    """Also while its Configuration hasn't said which one is."""
+    status = configuration.status if configuration is not None else None
+    return status is None or status.latest_created_revision_name in (name, None)

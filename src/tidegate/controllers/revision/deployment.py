@@ -65,5 +65,5 @@ def pod_labels(revision: Revision) -> dict[str, str]:
 
 
 def _pod_annotations(revision: Revision) -> dict[str, str]:
-    changing = {names.ROUTING_STATE_MODIFIED, names.LAST_APPLIED}
+    changing = {names.ROUTING_STATE_MODIFIED, names.ROUTES, names.LAST_APPLIED}
     return {k: v for k, v in revision.metadata.annotations.items() if k not in changing}
