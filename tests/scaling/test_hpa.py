@@ -191,6 +191,22 @@ def test_a_direction_that_is_switched_off_stays():
     assert limited.reason == "ScaleUpLimit"
 
 
+@pytest.mark.parametrize(("lag", "reason"), [(0, ""), (10_000, "above target")])
+def test_a_raised_least_brings_back_from_zero_whatever_the_rate(lag, reason):
+    slow = Rules((Policy(PolicyType.PODS, 1, 15),), window_s=0)
+    spec = replace(SPEC, metrics=(LAG,), min_replicas=3, behavior=Behavior(slow, slow))
+    config = HpaConfig(scale_to_zero=True)
+    status = HpaStatus().told("ScaledToZero", True, "ScaledToZero", "", NOW_S)
+    found = Seen(NOW_S, Scale(0, 0, "app=web"), readings=(ExternalReading((lag,)),))
+    one = visit(spec, config, HpaState(), status, found)
+    assert one.rescale is not None
+    assert one.rescale.to == 3
+    assert one.rescale.reason.endswith(reason)
+    after = finish(one, spec, config, NOW_S).status.condition("ScaledToZero")
+    assert after is not None
+    assert after.reason == "NotScaledToZero"
+
+
 # --- for every visit
 
 BEHAVIORS = st.none() | st.builds(

@@ -140,6 +140,8 @@ def _by_metrics(
     status = status.told(ACTIVE, True, "ValidMetricFound", message, now_s)
     proposed = computed.replicas
     wanted, state, status = _normalised(spec, config, state, status, proposed, current, now_s)
+    if current == 0:  # the least was raised meanwhile: that goes before every rate
+        wanted = max(wanted, spec.min_replicas)
     if wanted == current:
         status = replace(status, desired=current)
         return Visit(state, status, events, error=computed.error)
