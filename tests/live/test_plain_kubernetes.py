@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -121,6 +122,59 @@ def test_a_service_that_nobody_serves_says_so_at_once(kubectl):
     )
 
 
+def test_a_load_balancer_has_the_gateways_address_and_further_ports_have_hosts(kubectl):
+    ports = [
+        {"name": "http", "port": 80, "targetPort": "http"},
+        {"name": "more", "port": 9090, "targetPort": 8080},
+    ]
+    balanced = service("balanced", type="LoadBalancer", ports=ports)
+    kubectl("apply", "-f", "-", given=[deployment("balanced"), balanced])
+    kubectl("rollout", "status", "deployment/balanced", "--timeout=60s")
+    wait_until("it leads there", lambda: ask(kubectl, "/env/WHO", "balanced.default")[0] == 200)
+    assert ask(kubectl, "/env/WHO", "balanced.default:9090") == (200, "balanced")
+    assert ask(kubectl, "/default/balanced:9090/env/WHO") == (200, "balanced")
+    where = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+    wait_until("its address", lambda: kubectl("get", "svc", "balanced", "-o", where))
+    assert kubectl("get", "svc", "balanced", "-o", where) == kubectl(
+        "get", "svc", "nginx-ingress-lb", "-n", "kube-system", "-o", where
+    )
+
+
+def test_requests_wait_for_a_pod_that_is_on_its_way(kubectl):
+    """Recreate has a moment without any."""
+    kubectl(
+        "apply",
+        "-f",
+        "-",
+        given=[deployment("swap", strategy={"type": "Recreate"}), service("swap")],
+    )
+    kubectl("rollout", "status", "deployment/swap", "--timeout=60s")
+    with loaded(kubectl, "/env/START_S", "swap.default") as seen:
+        kubectl("set", "env", "deployment/swap", "START_S=1")
+        kubectl("rollout", "status", "deployment/swap", "--timeout=60s")
+        wait_until("the new pod", lambda: ask(kubectl, "/env/START_S", "swap.default")[1] == "1")
+    assert set(seen) == {200}
+
+
+@contextmanager
+def loaded(kubectl: Kubectl, path: str, host: str) -> Iterator[Counter[int]]:
+    """Four clients ask all the while; what they were answered."""
+    stop, seen = threading.Event(), Counter[int]()
+
+    def load() -> None:
+        while not stop.is_set():
+            seen[ask(kubectl, path, host)[0]] += 1
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(load) for _ in range(4)]
+        try:
+            yield seen
+        finally:
+            stop.set()
+        for client in clients:
+            client.result()
+
+
 def test_a_rollout_goes_forward_and_back(kubectl):
     kubectl("apply", "-f", "-", given=[deployment("roll", 2)])
     kubectl("rollout", "status", "deployment/roll", "--timeout=60s")
@@ -171,22 +225,10 @@ def test_a_paused_rollout_waits_and_a_restart_replaces_every_pod(kubectl):
 
 def test_a_rollout_loses_no_request(kubectl):
     serve(kubectl, "steady", replicas=2)
-    stop, seen = threading.Event(), Counter[int]()
-
-    def load() -> None:
-        while not stop.is_set():
-            seen[ask(kubectl, "/sleep/0.02", "steady.default")[0]] += 1
-
-    with ThreadPoolExecutor(4) as pool:
-        clients = [pool.submit(load) for _ in range(4)]
-        try:
-            for n in range(3):
-                kubectl("set", "env", "deployment/steady", f"N={n}")
-                kubectl("rollout", "status", "deployment/steady", "--timeout=60s")
-        finally:
-            stop.set()
-        for client in clients:
-            client.result()
+    with loaded(kubectl, "/sleep/0.02", "steady.default") as seen:
+        for n in range(3):
+            kubectl("set", "env", "deployment/steady", f"N={n}")
+            kubectl("rollout", "status", "deployment/steady", "--timeout=60s")
     assert set(seen) == {200}
     assert seen[200] > 50
 

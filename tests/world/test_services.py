@@ -81,6 +81,23 @@ async def test_a_service_that_selects_nobody_says_so():
         assert entry.trouble == "no pod has the labels that Service default/web selects"
 
 
+async def test_between_two_pods_of_a_deployment_requests_wait_and_at_zero_they_do_not():
+    async with world(start_s=5.0) as it:
+        await it.given(deployment(replicas=1), service())
+        assert it.gateway.revisions[LANE].wait_s == 30.0
+        await it.settle(5)
+        waits: set[float | None] = set()
+        stop = it.api.subscribe([Pod], lambda _: waits.add(it.gateway.revisions[LANE].wait_s))
+        (pod,) = it.api.list(Pod)
+        await it.api.delete(Pod, *pod.key)
+        await it.settle(10)
+        stop()
+        assert waits == {30.0}
+        await it.given(deployment(replicas=0))
+        await it.settle(5)
+        assert it.gateway.revisions[LANE].wait_s == 0.0
+
+
 async def test_a_port_that_no_container_declares_is_named():
     async with world() as it:
         ports = (ServicePort(port=80, target_port=9999),)

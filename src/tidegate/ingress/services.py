@@ -17,10 +17,11 @@ from tidegate.ingress.replicas import endpoint, pod_uid
 from tidegate.ingress.table import GatewayTable
 from tidegate.link.gateway import Endpoint, Revision, Route, Split
 from tidegate.model import serving_names as names
+from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true
 from tidegate.model.core import Pod, Service, ServicePort
 from tidegate.model.endpoints import SERVICE_NAME, Endpoints, EndpointSlice
-from tidegate.model.meta import Key
+from tidegate.model.meta import Key, ObjectMeta
 from tidegate.model.port_protocol import service_protocol
 from tidegate.model.service_targets import lane_key, local_port, routed_ports, selects
 from tidegate.model.trouble import trouble_of
@@ -96,6 +97,7 @@ class ServicesController:
         namespace = service.metadata.namespace or ""
         selector = service.spec.selector
         pods = self._api.list(Pod, namespace, labels=selector) if selector else []
+        coming = bool(selector) and self._is_coming(service, pods)
         for port in routed_ports(service):
             lane = lane_key(namespace, service.metadata.name, port.port)
             if selector:
@@ -103,7 +105,19 @@ class ServicesController:
             else:
                 found = tuple(self._written(service, port))
             rest = self._leftovers(lane, namespace, found)
-            yield lane_entry(lane, service, port, (*found, *rest), pods)
+            yield lane_entry(lane, service, port, (*found, *rest), pods, coming=coming)
+
+    def _is_coming(self, service: Service, pods: Sequence[Pod]) -> bool:
+        """Whether there will be a pod soon: one is there, or a Deployment is between two."""
+        if any(pod.metadata.deletion_timestamp is None for pod in pods):
+            return True
+        selector = service.spec.selector.items()
+        return any(
+            deployment.spec.replicas != 0
+            and deployment.metadata.deletion_timestamp is None
+            and selector <= (deployment.spec.template.metadata or ObjectMeta()).labels.items()
+            for deployment in self._api.list(Deployment, service.metadata.namespace)
+        )
 
     def _leftovers(
         self, lane: str, namespace: str, wanted: Sequence[Endpoint]
@@ -170,10 +184,11 @@ def lane_entry(
     port: ServicePort,
     endpoints: tuple[Endpoint, ...],
     pods: Sequence[Pod],
+    *,
+    coming: bool,
 ) -> Revision:
-    """A Service's port as the gateway's table has it."""
+    """A Service's port as the gateway's table has it. `coming`: there will be a pod soon."""
     serves = any(not e.draining for e in endpoints)
-    coming = any(p.metadata.deletion_timestamp is None for p in pods)
     stuck = None if serves else why_nobody_serves(service, port, pods)
     return Revision(
         key=key,
