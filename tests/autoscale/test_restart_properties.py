@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tidegate.autoscale.scaler import MAKE_UP_S, RevisionScaler, next_tick
+from tidegate.autoscale.rhythm import MAKE_UP_S, next_tick
+from tidegate.autoscale.scaler import RevisionScaler
 from tidegate.link.gateway import Sample
 from tidegate.scaling import Aggregation, Bounds, KpaSpec, Metric
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tidegate.autoscale.revision_hpa import desired_hpa, plan_status
-from tidegate.model.meta import ObjectMeta, ObjectReference
+from tidegate.autoscale.hpa_document import desired_hpa
+from tidegate.autoscale.revision_hpa import plan_status
+from tidegate.model.autoscaling import (
+    HorizontalPodAutoscalerStatus,
+    MetricStatus,
+    MetricValueStatus,
+    ResourceMetricStatus,
+)
+from tidegate.model.meta import Condition, ObjectMeta, ObjectReference
 from tidegate.model.serving import PodAutoscaler, PodAutoscalerSpec
 from tidegate.model.wire import to_raw
 from tidegate.policy import AutoscalerConfig
@@ -110,3 +118,35 @@ def test_it_is_initialized_when_a_replica_was_ready_once_and_stays_so():
         "ScaleTargetInitialized": "Unknown",
     }
     assert set(truths[1].values()) == {"True"}
+
+
+def seen(replicas: int, percent: int) -> HorizontalPodAutoscalerStatus:
+    current = MetricValueStatus(average_utilization=percent)
+    return HorizontalPodAutoscalerStatus(
+        current_replicas=1,
+        desired_replicas=replicas,
+        current_metrics=(
+            MetricStatus(
+                type="Resource", resource=ResourceMetricStatus(name="cpu", current=current)
+            ),
+        ),
+        conditions=(
+            Condition(
+                type="ScalingActive", status="True", reason="ValidMetricFound", message="Counted"
+            ),
+        ),
+    )
+
+
+def test_what_it_decides_is_told_once_for_each_change_of_mind():
+    given = autoscaler(target="50")
+    made = desired_hpa(given, AutoscalerConfig())
+    for replicas, percent in ((3, 150), (3, 140), (2, 90)):
+        now = msgspec.structs.replace(made, status=seen(replicas, percent))
+        status = plan_status(given, now, 1, now_s=1.0)
+        given = msgspec.structs.replace(given, status=status)
+    assert status.decision == status.decisions[-1].message
+    assert [(d.was, d.replicas, d.rule, d.message) for d in status.decisions] == [
+        (1, 3, "ValidMetricFound", "cpu at 150% of 50%; Counted."),
+        (3, 2, "ValidMetricFound", "cpu at 90% of 50%; Counted."),
+    ]

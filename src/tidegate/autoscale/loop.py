@@ -15,7 +15,8 @@ import msgspec
 from tidegate.autoscale.history import History
 from tidegate.autoscale.reporter import Reporter
 from tidegate.autoscale.revision_hpa import is_hpa
-from tidegate.autoscale.scaler import RevisionScaler, next_tick
+from tidegate.autoscale.rhythm import next_tick
+from tidegate.autoscale.scaler import RevisionScaler
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Ack, FirstByte, FromGateway, Hello, Sample, Wake

@@ -7,30 +7,22 @@ Source: Knative, serving pkg/reconciler/autoscaling/hpa (hpa.go, resources/hpa.g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from collections.abc import Iterable, Sequence
 
-import msgspec
-
+from tidegate.autoscale.history import DECISIONS, micro
+from tidegate.autoscale.hpa_document import carry_hpa, desired_hpa
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.model import autoscaling as hpa
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import derive_ready, find, is_true, merged
 from tidegate.model.core import ConfigMap, Pod
-from tidegate.model.meta import Condition, Key, ObjectMeta, controller_of, owner_reference
-from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus
+from tidegate.model.meta import Condition, Key, controller_of
+from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus, ScaleDecision
 from tidegate.policy import annotation_keys as keys
 from tidegate.policy.cluster_config import ClusterConfig
-from tidegate.policy.config_autoscaler import AutoscalerConfig
-from tidegate.policy.go_values import parse_float, parse_seconds
-from tidegate.policy.kpa import scale_bounds
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
-from tidegate.scaling import Reachability
-
-_API = "autoscaling.internal.knative.dev/v1alpha1"
-_UNLIMITED = 2**31 - 1
 
 
 def is_hpa(autoscaler: PodAutoscaler) -> bool:
@@ -69,7 +61,7 @@ class RevisionHpaController:
             return Done()
         if existing is None or _owned(existing, autoscaler):
             desired = desired_hpa(autoscaler, self._config.autoscaler())
-            existing = await ensure(self._api, desired, _carry)
+            existing = await ensure(self._api, desired, carry_hpa)
         ready = sum(_is_ready(pod) for pod in self._pods(key))
         status = plan_status(autoscaler, existing, ready, now_s=self._clock.now())
         await write_status(self._api, autoscaler, status)
@@ -77,95 +69,6 @@ class RevisionHpaController:
 
     def _pods(self, key: Key) -> Sequence[Pod]:
         return self._api.list(Pod, key.namespace, labels={names.REVISION: key.name})
-
-
-def desired_hpa(autoscaler: PodAutoscaler, config: AutoscalerConfig) -> hpa.HorizontalPodAutoscaler:
-    """The HorizontalPodAutoscaler of a revision. Without a target it has no metric, which
-    Kubernetes takes for 80 % of the requested CPU."""
-    meta, ref = autoscaler.metadata, autoscaler.spec.scale_target_ref
-    reachability = Reachability(autoscaler.spec.reachability or "")
-    bounds = scale_bounds(meta.annotations, config, reachability)
-    return hpa.HorizontalPodAutoscaler(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            labels=meta.labels,
-            annotations=meta.annotations,
-            owner_references=(owner_reference("PodAutoscaler", _API, meta),),
-        ),
-        spec=hpa.HorizontalPodAutoscalerSpec(
-            scale_target_ref=hpa.CrossVersionObjectReference(
-                api_version=ref.api_version, kind=ref.kind or "", name=ref.name or ""
-            ),
-            min_replicas=bounds.min_scale or None,
-            max_replicas=bounds.max_scale or _UNLIMITED,
-            metrics=_metrics(meta.annotations),
-            behavior=_behavior(meta.annotations),
-        ),
-    )
-
-
-def _metrics(annotations: Mapping[str, str]) -> tuple[hpa.MetricSpec, ...]:
-    target = keys.TARGET.read(annotations, parse_float)
-    if target is None:
-        return ()
-    found = keys.METRIC.find(annotations)
-    name = found[1] if found else "cpu"
-    if name == "cpu":
-        of_request = hpa.MetricTarget(type="Utilization", average_utilization=ceil(target))
-        return (_resource("cpu", of_request),)
-    if name == "memory":
-        size = hpa.MetricTarget(type="AverageValue", average_value=_mebibytes(int(target)))
-        return (_resource("memory", size),)
-    each = hpa.MetricTarget(type="AverageValue", average_value=str(int(target)))
-    pods = hpa.PodsMetricSource(metric=hpa.MetricIdentifier(name=name), target=each)
-    return (hpa.MetricSpec(type="Pods", pods=pods),)
-
-
-def _resource(name: str, target: hpa.MetricTarget) -> hpa.MetricSpec:
-    source = hpa.ResourceMetricSource(name=name, target=target)
-    return hpa.MetricSpec(type="Resource", resource=source)
-
-
-def _behavior(annotations: Mapping[str, str]) -> hpa.HorizontalPodAutoscalerBehavior | None:
-    window_s = keys.WINDOW.read(annotations, parse_seconds)
-    if window_s is None:
-        return None
-    rules = hpa.HPAScalingRules(stabilization_window_seconds=int(window_s))
-    return hpa.HorizontalPodAutoscalerBehavior(scale_up=rules, scale_down=rules)
-
-
-def _mebibytes(count: int) -> str:
-    for suffix, size in (("Ti", 1024 * 1024), ("Gi", 1024)):
-        if count and count % size == 0:
-            return f"{count // size}{suffix}"
-    return f"{count}Mi"
-
-
-def _carry(
-    existing: hpa.HorizontalPodAutoscaler, desired: hpa.HorizontalPodAutoscaler
-) -> hpa.HorizontalPodAutoscaler:
-    """Defaults that admission filled in are not differences."""
-    meta = msgspec.structs.replace(
-        existing.metadata, labels=desired.metadata.labels, annotations=desired.metadata.annotations
-    )
-    spec, given = desired.spec, existing.spec
-    kept = msgspec.structs.replace(
-        spec,
-        min_replicas=given.min_replicas
-        if spec.min_replicas is None and given.min_replicas == 1
-        else spec.min_replicas,
-        metrics=spec.metrics or given.metrics,
-        behavior=given.behavior
-        if _window_of(given.behavior) == _window_of(spec.behavior)
-        else spec.behavior,
-    )
-    return msgspec.structs.replace(existing, metadata=meta, spec=kept)
-
-
-def _window_of(behavior: hpa.HorizontalPodAutoscalerBehavior | None) -> int | None:
-    up = behavior.scale_up if behavior is not None else None
-    return up.stabilization_window_seconds if up is not None else None
 
 
 def plan_status(
@@ -199,20 +102,62 @@ def plan_status(
         else Condition(type="ScaleTargetInitialized", severity="Info", status="Unknown"),
     )
     kept = merged(was.conditions, parts, now_s=now_s)
+    decisions = _decisions(was, scaler, ready, now_s)
     return PodAutoscalerStatus(
         observed_generation=autoscaler.metadata.generation,
         conditions=merged(was.conditions, (*kept, derive_ready(kept)), now_s=now_s),
         service_name=autoscaler.metadata.name,
         desired_scale=seen.desired_replicas if scaler.status else None,
         actual_scale=ready,
-        decision=_words(seen),
+        decision=decisions[-1].message if decisions else None,
+        decisions=decisions,
     )
 
 
-def _words(seen: hpa.HorizontalPodAutoscalerStatus) -> str | None:
-    """The sentences that the HorizontalPodAutoscaler has for what it does."""
+def _decisions(
+    was: PodAutoscalerStatus,
+    scaler: hpa.HorizontalPodAutoscaler,
+    ready: int,
+    now_s: float,
+) -> tuple[ScaleDecision, ...]:
+    """The last changes of the HorizontalPodAutoscaler's mind, in the form of Knative's own."""
+    seen = scaler.status
+    if seen is None or not seen.conditions:
+        return was.decisions
+    limited = find(seen.conditions, "ScalingLimited")
+    active = find(seen.conditions, "ScalingActive")
+    rule = next((c.reason for c in (limited, active) if c is not None and c.reason), "hpa")
+    last = was.decisions[-1] if was.decisions else None
+    if last is not None and (last.replicas, last.rule) == (seen.desired_replicas, rule):
+        return was.decisions
+    told = ScaleDecision(
+        time=micro(now_s),
+        rule=rule,
+        message=_words(scaler, seen),
+        ready=ready,
+        was=last.replicas if last is not None else seen.current_replicas,
+        replicas=seen.desired_replicas,
+    )
+    return (*was.decisions[1 - DECISIONS :], told)
+
+
+def _words(scaler: hpa.HorizontalPodAutoscaler, seen: hpa.HorizontalPodAutoscalerStatus) -> str:
+    """The measured figures, and the sentences that the HorizontalPodAutoscaler has for what it does."""
+    figures = [
+        f"{metric.resource.name} at {_figure(metric.resource.current)} of "
+        f"{_figure(spec.resource.target)}"
+        for metric, spec in zip(seen.current_metrics, scaler.spec.metrics, strict=False)
+        if metric.resource is not None and spec.resource is not None
+    ]
     found = (find(seen.conditions, type_) for type_ in ("ScalingActive", "ScalingLimited"))
-    return "; ".join(c.message for c in found if c is not None and c.message) or None
+    said = [c.message for c in found if c is not None and c.message]
+    return "; ".join((*figures, *said)) + "."
+
+
+def _figure(value: hpa.MetricValueStatus | hpa.MetricTarget) -> str:
+    if value.average_utilization is not None:
+        return f"{value.average_utilization}%"
+    return str(value.average_value)
 
 
 def _owned(scaler: hpa.HorizontalPodAutoscaler, by: PodAutoscaler) -> bool:
