@@ -33,6 +33,7 @@ from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
+from tidegate.kit.zone import local_zone
 from tidegate.link.gateway_link import GatewayLink
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
@@ -116,6 +117,7 @@ async def _run_parts(
         issue=HostCertificates(pki, clock),
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
+        zone=local_zone(),
     )
     machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from typing import Protocol
 
+from tidegate.autoscale.cron import CronHpaController
 from tidegate.autoscale.hpa.controller import HpaController
 from tidegate.autoscale.hpa.gpu import GpuSource
 from tidegate.autoscale.hpa.resources import UsageSource
@@ -92,6 +94,7 @@ class Plane:
     `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
     `volumes`: where claims get their folders; None: they wait for volumes that somebody makes.
     `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
+    `zone`: what schedules that name none are in.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does."""
 
     def __init__(
@@ -106,6 +109,7 @@ class Plane:
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
@@ -147,6 +151,7 @@ class Plane:
                 ServiceAccountController(api),
                 self.autoscaler,
                 HpaController(api, clock, config, self.metrics),
+                CronHpaController(api, clock, zone),
                 RevisionHpaController(api, clock, config),
                 endpoints,
                 services,

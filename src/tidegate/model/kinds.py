@@ -30,6 +30,7 @@ from tidegate.model import (
     traffic,
 )
 from tidegate.model.accounts import ServiceAccount
+from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
 from tidegate.model.meta import Object
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -305,6 +306,15 @@ KINDS: tuple[Kind, ...] = (
         ("cdc",),
         ("knative-internal", "networking"),
         namespaced=False,
+    ),
+    Kind(
+        CronHorizontalPodAutoscaler,
+        "autoscaling.alibabacloud.com",
+        "v1beta1",
+        "CronHorizontalPodAutoscaler",
+        "cronhorizontalpodautoscalers",
+        "cronhorizontalpodautoscaler",
+        ("cronhpa",),
     ),
     Kind(
         kserve.InferenceService,

@@ -124,7 +124,9 @@ class HpaController:
         visited = visit(spec, config, state_of(memory), was, seen)
         if visited.rescale is not None:
             to = visited.rescale.to
-            failure = await write_replicas(self._api, self._clock, hpa, to)
+            failure = await write_replicas(
+                self._api, self._clock, hpa.metadata.namespace or "", hpa.spec.scale_target_ref, to
+            )
             visited = finish(visited, spec, config, now_s, failure=failure)
             if failure is None:
                 log.info("%s: %s -> %s replicas", hpa.key, target.scale.replicas, to)

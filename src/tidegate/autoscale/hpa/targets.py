@@ -33,7 +33,7 @@ class Target:
 def observe(api: Reader, hpa: HorizontalPodAutoscaler) -> Target:
     """The scale of an autoscaler's target. Raises nothing: what is wrong is in `scale.failed`."""
     try:
-        obj = _find(api, hpa)
+        obj = find_scaled(api, hpa.metadata.namespace or "", hpa.spec.scale_target_ref)
     except ApiError as why:
         return Target(Scale(failed=why.message), None)
     view = scale_view(obj)
@@ -48,14 +48,14 @@ def observe(api: Reader, hpa: HorizontalPodAutoscaler) -> Target:
 
 
 async def write_replicas(
-    api: Api, clock: Clock, hpa: HorizontalPodAutoscaler, replicas: int
+    api: Api, clock: Clock, namespace: str, ref: CrossVersionObjectReference, replicas: int
 ) -> str | None:
     """Write the wish, as Kubernetes does up to five times when others write too. The answer says why it
     could not be; None: it was."""
     failed = ""
     for _ in range(_WRITES):
         try:
-            await api.update(with_replicas(_find(api, hpa), replicas))
+            await api.update(with_replicas(find_scaled(api, namespace, ref), replicas))
         except Conflict as why:
             failed = why.message
             await clock.sleep(_PAUSE_S)
@@ -78,14 +78,13 @@ class OtherOwner(ApiError):
     code, reason = 409, "Conflict"
 
 
-def _find(api: Reader, hpa: HorizontalPodAutoscaler) -> Object:
-    """Raises NoSuchTarget, NotFound, OtherOwner."""
-    ref, namespace = hpa.spec.scale_target_ref, hpa.metadata.namespace or ""
+def find_scaled(api: Reader, namespace: str, ref: CrossVersionObjectReference) -> Object:
+    """The object whose replicas are to be set. Raises NoSuchTarget, NotFound, OtherOwner."""
     kind = _kind(ref)
     found = api.get(kind.type, namespace, ref.name)
     if found is None:
         raise NotFound(kind.resource, ref.name)
-    _check_free(api, hpa, found, kind)
+    _check_free(api, namespace, found, kind)
     return found
 
 
@@ -102,7 +101,7 @@ def _kind(ref: CrossVersionObjectReference) -> Kind:
     )
 
 
-def _check_free(api: Reader, hpa: HorizontalPodAutoscaler, found: Object, kind: Kind) -> None:
+def _check_free(api: Reader, namespace: str, found: Object, kind: Kind) -> None:
     """One writer for each count: a revision's replicas are the Knative autoscaler's, a Deployment's
     ReplicaSets the Deployment's. Raises OtherOwner."""
     owner = controller_of(found.metadata)
@@ -113,7 +112,7 @@ def _check_free(api: Reader, hpa: HorizontalPodAutoscaler, found: Object, kind: 
         )
     if owner is None or owner.kind != "Revision":
         return
-    autoscaler = api.get(PodAutoscaler, hpa.metadata.namespace or "", owner.name)
+    autoscaler = api.get(PodAutoscaler, namespace, owner.name)
     if autoscaler is None:
         return
     class_ = autoscaler.metadata.annotations.get(_CLASS, _KPA)

@@ -16,9 +16,11 @@ from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import ingresses as ingress_rules
 from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
+from tidegate.model.admission.cron_hpa import check_cron_hpa
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
 from tidegate.model.admission.problems import Problems
+from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
 from tidegate.model.errors import Invalid
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
@@ -51,6 +53,7 @@ class Rules(Generic[ObjectT]):
 
 
 BUILT_IN: Mapping[type[Object], Rules[Any]] = {
+    CronHorizontalPodAutoscaler: Rules(check=check_cron_hpa),
     core.Pod: Rules(default_pod, pods.check_pod, pods.check_pod_change),
     apps.Deployment: Rules(
         workloads.default_deployment, workloads.check_deployment, workloads.check_deployment_change
