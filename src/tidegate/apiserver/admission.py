@@ -44,6 +44,7 @@ from tidegate.policy import (
     config_domain,
     config_gc,
     config_hpa,
+    config_images,
     config_inference,
     config_metrics,
     config_network,
@@ -71,6 +72,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_gc.NAME: config_gc.parse_config_gc,
     config_network.NAME: config_network.parse_config_network,
     config_inference.NAME: config_inference.parse_inference_config,
+    f"{config_images.NAMESPACE}/{config_images.NAME}": config_images.parse_config_images,
 }
 
 

@@ -18,9 +18,17 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.quantity import parse_quantity
 from tidegate.model.conditions import find, merged
 from tidegate.model.core import Container, Node, Pod, PodSpec, PodStatus
-from tidegate.model.meta import Condition, Key
+from tidegate.model.meta import Condition, Key, touched
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of, may_mount, waits_for
+from tidegate.policy.gpu_cards import (
+    CARDS_NOTE,
+    Holding,
+    cards_of_note,
+    choose_cards,
+    indexes_of,
+    is_gpu,
+)
 from tidegate.reconcile import Done, Next, Watch, watch_mapped
 from tidegate.reconcile.apply import write_status
 
@@ -71,9 +79,11 @@ class SchedulerController:
             if choice is None:
                 await self._say_why(pod, why)
                 continue
-            bound = msgspec.structs.replace(pod.spec, node_name=choice)
-            await self._api.update(msgspec.structs.replace(pod, spec=bound))
-            on_node[choice].append(pod)
+            bound = with_cards(pod, nodes, on_node, choice)
+            spec = msgspec.structs.replace(pod.spec, node_name=choice)
+            bound = msgspec.structs.replace(bound, spec=spec)
+            await self._api.update(bound)
+            on_node[choice].append(bound)
             message = f"Successfully assigned {pod.key} to {choice}"
             await self._events.emit(pod, NORMAL, "Scheduled", message)
         return Done()
@@ -143,6 +153,9 @@ def choose_node(
             continue
         free = free_on(node, on_node[name])
         short = [r for r, amount in wanted.items() if amount > free.get(r, Decimal(0))]
+        if not short:
+            cards, lacking = cards_for(pod, node, on_node[name])
+            short = [lacking] if cards is None else []
         if short:
             reasons.update(f"Insufficient {resource}" for resource in short)
         else:
@@ -151,6 +164,31 @@ def choose_node(
         return max(fitting)[1], ""
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     return None, f"0/{len(nodes)} nodes are available: {told or 'no node is registered'}."
+
+
+def cards_for(
+    pod: Pod, node: Node, others: Iterable[Pod]
+) -> tuple[tuple[int, ...] | None, str]:
+    """Which of the node's GPUs the pod would get; None and what is short."""
+    held = [
+        Holding(requests_of(o.spec), indexes_of(o.metadata.annotations.get(CARDS_NOTE)))
+        for o in others
+    ]
+    cards = cards_of_note(node.metadata.annotations.get(CARDS_NOTE))
+    wanted = {name: amount for name, amount in requests_of(pod.spec).items() if is_gpu(name)}
+    return choose_cards(cards, held, wanted) if wanted and cards else ((), "")
+
+
+def with_cards(
+    pod: Pod, nodes: Sequence[Node], on_node: Mapping[str, Sequence[Pod]], choice: str
+) -> Pod:
+    """The pod with the GPUs it gets on that node written down; as it is when it asks for none."""
+    node = next(node for node in nodes if node.metadata.name == choice)
+    cards, _ = cards_for(pod, node, on_node[choice])
+    if not cards:
+        return pod
+    noted = {**pod.metadata.annotations, CARDS_NOTE: ",".join(map(str, cards))}
+    return msgspec.structs.replace(pod, metadata=touched(pod.metadata, annotations=noted))
 
 
 def _not_selectable(pod: Pod, node: Node) -> str | None:

@@ -17,6 +17,7 @@ from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap, Node, Pod, Secret
 from tidegate.model.errors import ApiError
 from tidegate.model.storage import PersistentVolumeClaim
+from tidegate.node.image_config import is_image_table
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
@@ -50,6 +51,7 @@ class NodeAgent:
     ) -> None:
         settings, machine = settings or NodeSettings(), machine or LocalMachine()
         self._facts = machine.facts()
+        self._cards = settings.simulated_gpus or machine.cards()
         self.node_name = settings.name or self._facts.hostname
         self._events: asyncio.Queue[tuple[Pod, str, str, str]] = asyncio.Queue(_MOST_EVENTS)
         self._recorder = EventRecorder(api, clock, "tidegate-node")
@@ -65,6 +67,7 @@ class NodeAgent:
             settings=settings,
             node_name=self.node_name,
             ports=ports,
+            cards=self._cards,
             say=self._say,
         )
         self._workers: dict[str, PodWorker] = {}
@@ -128,6 +131,7 @@ class NodeAgent:
                     self._facts,
                     name=self.node_name,
                     max_pods=settings.max_pods,
+                    cards=self._cards,
                 )
             except ApiError as why:  # a full disk is no reason to stop watching pods
                 _LOG.warning("the node can't be registered yet: %s", why)
@@ -140,8 +144,9 @@ class NodeAgent:
             case Pod():
                 self._heard_pod(obj, change.type is ChangeType.DELETED, tasks)
             case ConfigMap() | Secret() | PersistentVolumeClaim():
+                everywhere = isinstance(obj, ConfigMap) and is_image_table(obj)
                 for worker in self._workers.values():
-                    if worker.record.pod.metadata.namespace == obj.metadata.namespace:
+                    if everywhere or worker.record.pod.metadata.namespace == obj.metadata.namespace:
                         worker.references_changed(type(obj), obj.metadata.name)
             case Node():
                 if change.type is ChangeType.DELETED and obj.metadata.name == self.node_name:

@@ -50,8 +50,8 @@ class ImageNotRunnable(NodeError):
         self.image = image
         super().__init__(
             f'image "{image}" can\'t run on this machine: {why}. Three ways out: name a runtime this '
-            f"machine has ({known}); name a folder or `python` as the image and say what to start in "
-            "`command`; or run it in a container, which needs podman or docker (container pods are "
+            f"machine has ({known}), or make one of it in ConfigMap tidegate-system/config-images; name "
+            "a folder or `python` as the image and say what to start in `command`; or run it in a container, which needs podman or docker (container pods are "
             "not built yet, so for now that means a cluster)"
         )
 

@@ -1,13 +1,14 @@
 """Which program of this machine stands for an image. A table; pure but for the check of folders.
 
-To add a runtime: one line in `RUNTIMES`. A container's `command` replaces the image's own entry
+To add a runtime: one line in `RUNTIMES`, or, for one machine, an entry in ConfigMap `config-images`
+(`policy.config_images`). A container's `command` replaces the image's own entry
 point and its `args` what follows, as Kubernetes has it; `python` in `command` is this machine's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.node.errors import ImageNotRunnable
@@ -22,7 +23,8 @@ class Runtime:
     `repository` is matched against the end of the image's path, whole components, whatever
     registry stands before it; `tag` against the start of the tag. `entry` is what the image's own
     entry point means here (empty: the image has none, so `command` or `args` say what to run).
-    `programs` are spellings of the entry point that documents write into `command`.
+    `programs` are spellings of the entry point that documents write into `command`; `folder` is where
+    it runs (None: the pod's own folder).
     """
 
     repository: str
@@ -30,6 +32,7 @@ class Runtime:
     tag: str = ""
     programs: tuple[tuple[str, ...], ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 _SKLEARN = (Python, "-m", "tidegate.runtimes.sklearnserver")
@@ -63,23 +66,30 @@ def program_of(
     *,
     python: str,
     is_folder: Callable[[str], bool],
+    configured: Sequence[Runtime] = (),
 ) -> Program:
-    """The program that a container of this image is here. Raises `ImageNotRunnable`."""
+    """The program that a container of this image is here. `configured` lines come before the table's.
+
+    Raises `ImageNotRunnable`."""
     if image.startswith("/"):
         return _from_folder(image, command, args, python, is_folder)
-    runtime = find_runtime(image)
+    runtime = find_runtime(image, configured)
     if runtime is None:
-        raise ImageNotRunnable(image, "it is not in the table of runtimes", known=known_images())
+        known = known_images(configured)
+        raise ImageNotRunnable(image, "it is not in the table of runtimes", known=known)
+    if runtime.folder is not None and not is_folder(runtime.folder):
+        why = f"its folder {runtime.folder} (ConfigMap config-images) does not exist"
+        raise ImageNotRunnable(image, why, known=known_images(configured))
     argv = _argv(runtime, command, args)
     if not argv:
         argv = (Python,)  # what the image would start; it ends at once without a terminal
-    return Program(_with_python(argv, python), dict(runtime.env))
+    return Program(_with_python(argv, python), dict(runtime.env), runtime.folder)
 
 
-def find_runtime(image: str) -> Runtime | None:
-    """The table's line for an image, or None."""
+def find_runtime(image: str, configured: Sequence[Runtime] = ()) -> Runtime | None:
+    """The first line that suits an image, or None."""
     path, tag = split_image(image)
-    for runtime in RUNTIMES:
+    for runtime in (*configured, *RUNTIMES):
         suits = path == runtime.repository or path.endswith("/" + runtime.repository)
         if suits and tag.startswith(runtime.tag):
             return runtime
@@ -99,10 +109,11 @@ def split_image(image: str) -> tuple[str, str]:
     return (path if "/" in path else f"library/{path}"), tag or "latest"
 
 
-def known_images() -> str:
+def known_images(configured: Sequence[Runtime] = ()) -> str:
     """For people: the images of the table."""
     names = (
-        r.repository.removeprefix("library/") + (f":{r.tag}*" if r.tag else "") for r in RUNTIMES
+        r.repository.removeprefix("library/") + (f":{r.tag}*" if r.tag else "")
+        for r in (*configured, *RUNTIMES)
     )
     return ", ".join(dict.fromkeys(names))
 

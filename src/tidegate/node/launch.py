@@ -14,12 +14,13 @@ from pathlib import Path
 
 from tidegate.client.api import Reader
 from tidegate.kit.home import Home
-from tidegate.kit.quantity import cpu_milli
+from tidegate.kit.quantity import cpu_milli, parse_quantity
 from tidegate.link.keeper import SpawnSpec
 from tidegate.model.core import Container, LocalPort, Pod, VolumeMount
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import CommandNotFound, VolumeNotReady
 from tidegate.node.expand import UNKNOWN_REFERENCE, expand
+from tidegate.node.image_config import configured_runtimes
 from tidegate.node.images import Program, program_of
 from tidegate.node.log_files import log_path
 from tidegate.node.machine import Machine
@@ -28,6 +29,7 @@ from tidegate.node.ports import ports_of
 from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env, rewrite_path
 from tidegate.node.termination import VARIABLE, message_file
 from tidegate.node.volumes import mount_path_of
+from tidegate.policy.gpu_cards import CARDS_NOTE, Card, environment_of, indexes_of, is_gpu
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _THREAD_HINTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,13 +37,14 @@ _THREAD_HINTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a pod runs: its folder, real volume paths by name, local ports."""
+    """Where a pod runs: its folder, real volume paths by name, local ports, the node's GPUs."""
 
     home: Home
     machine: Machine
     volumes: dict[str, Path]
     ports: tuple[LocalPort, ...]
     log_bytes: int
+    cards: tuple[Card, ...] = ()
 
     def folder(self, pod: Pod) -> Path:
         return pod_folder(self.home, pod)
@@ -78,6 +81,7 @@ def plan_launch(
         container.args,
         python=sys.executable,
         is_folder=os.path.isdir,
+        configured=configured_runtimes(reader),
     )
     folder = site.folder(pod)
     given = _resolved_env(reader, pod, container, site, program)
@@ -132,10 +136,18 @@ def _resolved_env(
 ) -> dict[str, str]:
     """What image, node and document say. PORT is the local port of the first declared one."""
     own_ports = ports_of(site.ports, container)
-    given = dict(program.env)
+    given = dict(program.env) | _gpu_env(pod, container, site)
     if own_ports:
         given["PORT"] = str(own_ports[0].local_port)
     return resolve_env(reader, pod, container, given=given)
+
+
+def _gpu_env(pod: Pod, container: Container, site: Site) -> dict[str, str]:
+    """The cards that the scheduler gave the pod, for the containers that asked for some."""
+    limits = container.resources.limits if container.resources else {}
+    asked = {name: parse_quantity(amount) for name, amount in limits.items() if is_gpu(name)}
+    given = indexes_of(pod.metadata.annotations.get(CARDS_NOTE)) if asked else ()
+    return environment_of(site.cards, given, asked)
 
 
 def _own_env(

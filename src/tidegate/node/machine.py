@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.link.keeper import Process
+from tidegate.node.gpus import real_cards
 from tidegate.node.grpc_health import grpc_health
 from tidegate.node.listeners import Holder, holder_of, listening_of
+from tidegate.policy.gpu_cards import Card
 
 LOOPBACK = "127.0.0.1"
 _OUTPUT_BYTES = 10 * 1024  # of an exec probe, as the kubelet keeps
@@ -63,6 +65,10 @@ class Machine(Protocol):
 
     def facts(self) -> Facts: ...
 
+    def cards(self) -> tuple[Card, ...]:
+        """Its GPUs."""
+        ...
+
     def port_is_free(self, number: int) -> bool: ...
 
     def find_program(self, name: str, path: str) -> str | None:
@@ -99,6 +105,9 @@ class LocalMachine:
             boot_id=_text("/proc/sys/kernel/random/boot_id"),
             machine_id=_text("/etc/machine-id"),
         )
+
+    def cards(self) -> tuple[Card, ...]:
+        return real_cards()
 
     def port_is_free(self, number: int) -> bool:
         """Bound on all addresses without SO_REUSEADDR: also a port in TIME_WAIT is left alone,

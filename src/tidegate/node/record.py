@@ -16,6 +16,7 @@ from tidegate.node.lifecycle import BackOff, Happened, Phase, moved
 from tidegate.node.machine import Machine
 from tidegate.node.ports import PortRange
 from tidegate.node.settings import NodeSettings
+from tidegate.policy.gpu_cards import Card
 
 NORMAL, WARNING = "Normal", "Warning"
 
@@ -92,6 +93,7 @@ class Around:
     settings: NodeSettings
     node_name: str
     ports: PortRange
+    cards: tuple[Card, ...]
     say: Callable[[Pod, str, str, str], None]
 
 

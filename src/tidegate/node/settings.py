@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegate.policy.gpu_cards import Card
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
@@ -12,6 +14,7 @@ class NodeSettings:
     name: str | None = None  # of the Node object; None: the host's name in lower case
     port_low: int = 20_000  # above what servers usually declare
     port_high: int = 32_000  # below Linux' ephemeral range (32768), where clients' ports come from
+    simulated_gpus: tuple[Card, ...] = ()  # beside nothing else: real cards are then not looked for
     max_pods: int = 110  # the kubelet's default
     elsewhere_after_s: float = 3.0  # listening on another port this long gives an event
     nowhere_after_s: float = 10.0  # listening on no port for so long gives an event

@@ -16,6 +16,7 @@ from tidegate.link.keeper import Process, SpawnSpec
 from tidegate.node.errors import KeeperRefused
 from tidegate.node.listeners import Holder
 from tidegate.node.machine import Facts, HttpGet, Outcome
+from tidegate.policy.gpu_cards import Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,9 @@ class FakeMachine:
 
     def facts(self) -> Facts:
         return Facts("fake", 4000, 8 * 2**30, "amd64", "6.1", "Linux", "boot", "machine")
+
+    def cards(self) -> tuple[Card, ...]:
+        return ()
 
     def port_is_free(self, number: int) -> bool:
         return number not in self.strangers and not self._owner(number)

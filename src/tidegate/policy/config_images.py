@@ -1,0 +1,108 @@
+"""ConfigMap `config-images` in namespace `tidegate-system`: what images are on this machine.
+
+Each key is a name of the user's choice, each value a small YAML document:
+
+```yaml
+data:
+  intent: |
+    image: ai-samples/bert-intent-detection
+    command: [python, server.py]
+    folder: /srv/intent
+```
+
+`image` is the end of the image's path, in whole components, whatever registry stands before it, with
+or without the start of a tag (`:1.0`). `command` is what the image's own entry point would be;
+`folder` where it runs (None: the pod's own folder); `env` what the image sets; `replaces` spellings of
+the entry point that documents write into `command`. These entries come before the built-in table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tidegate.policy.errors import BadConfig
+
+NAMESPACE, NAME = "tidegate-system", "config-images"
+_EXAMPLE = "_example"
+_FIELDS = ("image", "command", "folder", "env", "replaces")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """One entry. `repository` and `tag` as in `image`; an empty tag suits every tag."""
+
+    repository: str
+    tag: str
+    command: tuple[str, ...]
+    folder: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    replaces: tuple[tuple[str, ...], ...] = ()
+
+
+def parse_config_images(data: Mapping[str, str]) -> tuple[ImageEntry, ...]:
+    """The entries in the order of their keys. Raises `BadConfig`, which names key and field."""
+    return tuple(
+        _entry(f"data[{key}]", text) for key, text in sorted(data.items()) if key != _EXAMPLE
+    )
+
+
+def _entry(path: str, text: str) -> ImageEntry:
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as why:
+        raise _bad(path, f"not YAML: {str(why).splitlines()[0]}") from why
+    if not isinstance(found, dict):
+        raise _bad(path, "must be a mapping with `image` and `command`")
+    unknown = [str(name) for name in found if name not in _FIELDS]
+    if unknown:
+        raise _bad(f"{path}.{unknown[0]}", f"unknown field (there are {', '.join(_FIELDS)})")
+    repository, tag = _image(f"{path}.image", found.get("image"))
+    command = _words(f"{path}.command", found.get("command"))
+    folder = found.get("folder")
+    if folder is not None and not (isinstance(folder, str) and folder.startswith("/")):
+        raise _bad(f"{path}.folder", f"must be a full path, not {folder!r}")
+    replaces = found.get("replaces") or []
+    if not isinstance(replaces, list):
+        raise _bad(f"{path}.replaces", "must be a list of commands, each a list of words")
+    return ImageEntry(
+        repository,
+        tag,
+        command,
+        folder,
+        _env(f"{path}.env", found.get("env") or {}),
+        tuple(_words(f"{path}.replaces[{i}]", each) for i, each in enumerate(replaces)),
+    )
+
+
+def _image(path: str, value: Any) -> tuple[str, str]:
+    if not isinstance(value, str) or not value.strip("/"):
+        raise _bad(path, "must name an image, such as ai-samples/bert-intent-detection")
+    head, slash, last = value.strip("/").rpartition("/")
+    last, _, tag = last.partition(":")
+    if not last or "@" in value or " " in value:
+        raise _bad(path, f"{value!r} is no image name")
+    name = f"{head}{slash}{last}"
+    return (name if slash else f"library/{name}"), tag.rstrip("*")
+
+
+def _words(path: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(w, str) for w in value):
+        raise _bad(path, "must be a list of words, such as [python, server.py]")
+    return tuple(value)
+
+
+def _env(path: str, value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(
+        isinstance(k, str) and isinstance(v, str) for k, v in value.items()
+    ):
+        raise _bad(path, "must map names to text (quote numbers)")
+    return tuple(value.items())
+
+
+def _bad(path: str, why: str) -> BadConfig:
+    return BadConfig(NAME, f"{path}: {why}")
