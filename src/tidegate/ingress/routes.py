@@ -42,12 +42,13 @@ class RoutesController:
         ingress = self._api.get(Ingress, *key)
         wanted = {} if ingress is None else {r.key: r for r in routes_of(ingress)}
         said = self._said.setdefault(key, {})
-        for gone in [k for k in said if k not in wanted]:
-            self._table.set_route(gone, None)
-            del said[gone]
         for route_key, route in wanted.items():
             if self._table.set_route(route_key, route) or route_key not in said:
                 said[route_key] = self._table.seq
+        # Last: hosts that move from one entry to another are never nobody's.
+        for gone in [k for k in said if k not in wanted]:
+            self._table.set_route(gone, None)
+            del said[gone]
         if ingress is None:
             del self._said[key]
             self._waiting.discard(key)
