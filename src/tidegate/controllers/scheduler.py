@@ -166,9 +166,7 @@ def choose_node(
     return None, f"0/{len(nodes)} nodes are available: {told or 'no node is registered'}."
 
 
-def cards_for(
-    pod: Pod, node: Node, others: Iterable[Pod]
-) -> tuple[tuple[int, ...] | None, str]:
+def cards_for(pod: Pod, node: Node, others: Iterable[Pod]) -> tuple[tuple[int, ...] | None, str]:
     """Which of the node's GPUs the pod would get; None and what is short."""
     held = [
         Holding(requests_of(o.spec), indexes_of(o.metadata.annotations.get(CARDS_NOTE)))

@@ -13,7 +13,7 @@ _GIB = 2**30
 
 
 def real_cards() -> tuple[Card, ...]:
-    """Empty without the package `nvidia-ml-py` (extra `nvidia`), a driver, or cards."""
+    """Empty without the package `nvidia-ml-py` (extra `gpu`), a driver, or cards."""
     try:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError:
