@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from typing import Any
 
+from tidegate.node.gpu_usage import load_nvml
 from tidegate.policy.gpu_cards import Card
 
 _LOG = logging.getLogger(__name__)
@@ -14,14 +14,8 @@ _GIB = 2**30
 
 def real_cards() -> tuple[Card, ...]:
     """Empty without the package `nvidia-ml-py` (extra `gpu`), a driver, or cards."""
-    try:
-        nvml: Any = importlib.import_module("pynvml")
-    except ImportError:
-        return ()
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError as why:
-        _LOG.info("no NVIDIA cards: %s", why)
+    nvml = load_nvml()
+    if nvml is None:
         return ()
     try:
         return tuple(_card(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
