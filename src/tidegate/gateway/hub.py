@@ -18,7 +18,8 @@ from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.ends import Worker
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.h2.client import ClientConnection as Http2Client
-from tidegate.gateway.h2.upstream import Carrier, Carriers, ReplicaStream
+from tidegate.gateway.h2.replica_stream import ReplicaStream
+from tidegate.gateway.h2.upstream import Carrier, Carriers
 from tidegate.gateway.heads import RequestHead
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.models import Models

@@ -16,17 +16,14 @@ from typing import Final, cast
 from tidegate.gateway.h2 import frames
 from tidegate.gateway.h2.frames import Code, Fault, StreamFault
 from tidegate.gateway.h2.hpack import NO_TABLE
+from tidegate.gateway.h2.intake import Intake
+from tidegate.gateway.h2.patience import Patience
 from tidegate.gateway.h2.stream import WINDOW, Stream
-from tidegate.gateway.heads import MAX_HEAD_BYTES
 
 log = logging.getLogger(__name__)
 
 _WINDOW: Final = 16 * 2**20  # bytes that may be on their way to us on all streams together
-_MOST_CONTINUATIONS: Final = 32
 _MOST_OWED: Final = 2**20  # bytes of answers to pings and the like that a peer may leave unread
-_NUISANCE: Final = 10_000  # points that a peer may have
-_NUISANCE_PER_S: Final = 1_000.0  # points that are forgotten
-COSTLY: Final = 10  # points for what makes us begin something
 
 
 class Connection(asyncio.Protocol):
@@ -44,16 +41,11 @@ class Connection(asyncio.Protocol):
         self.moved_s = now()  # when there was last room for more; coarse
         self._now = now
         self._transport: asyncio.Transport | None = None
-        self._in = b""
+        self._in = Intake()
         self._in_window = frames.DEFAULT_WINDOW
         self._greeted = False  # the peer's first SETTINGS have come
-        self._block: bytes | None = None  # of a header block that goes on in the next frame
-        self._block_stream = 0
-        self._block_ends = False
-        self._continuations = 0
         self._no_table = NO_TABLE
-        self._points = 0.0
-        self._points_s = now()
+        self._patience = Patience(now())
 
     # --- for the two ends to fill in
 
@@ -80,12 +72,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
 
     def data_received(self, data: bytes) -> None:
-        if self.over:
-            return
-        if self._in:
-            data = self._in + data
         try:
-            self._in = data[self._take(data) :]
+            for kind, flags, stream, payload in self._in.feed(data):
+                if self.over:
+                    break
+                self._frame(kind, flags, stream, payload)
         except Fault as why:
             self.fail(why.code, str(why))
 
@@ -159,13 +150,7 @@ class Connection(asyncio.Protocol):
 
     def nuisance(self, points: int) -> None:
         """The peer made us work for nothing. Raises `Fault` when it is too much."""
-        self._points += points
-        if self._points > _NUISANCE:
-            now = self._now()
-            self._points = max(0.0, self._points - (now - self._points_s) * _NUISANCE_PER_S)
-            self._points_s = now
-            if self._points > _NUISANCE:
-                raise Fault(Code.ENHANCE_YOUR_CALM, "too many resets, pings or empty frames")
+        self._patience.wear(points, self._now())
 
     def _lose_streams(self) -> None:
         for stream in list(self.streams.values()):
@@ -187,25 +172,8 @@ class Connection(asyncio.Protocol):
 
     # --- frames
 
-    def _take(self, data: bytes) -> int:
-        """Take whole frames; how many bytes they were."""
-        at, end = 0, len(data)
-        while end - at >= frames.HEAD_BYTES and not self.over:
-            high, low, kind, flags, stream = frames.HEAD.unpack_from(data, at)
-            size = high << 8 | low
-            if size > frames.LEAST_MAX_FRAME:
-                raise Fault(Code.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
-            start = at + frames.HEAD_BYTES
-            if end - start < size:
-                break
-            at = start + size
-            self._frame(kind, flags, stream & frames.MAX_WINDOW, data[start:at])
-        return at
-
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if self._block is not None:
-            self._continuation(kind, flags, stream, payload)
-        elif not self._greeted:
+        if not self._greeted:
             if kind != frames.SETTINGS or flags & frames.ACK:
                 raise Fault(Code.PROTOCOL_ERROR, "the first frame is not SETTINGS")
             self._greeted = True
@@ -213,7 +181,9 @@ class Connection(asyncio.Protocol):
         elif kind == frames.DATA:
             self._data(flags, stream, payload)
         elif kind == frames.HEADERS:
-            self._headers(flags, stream, payload)
+            if not stream:
+                raise Fault(Code.PROTOCOL_ERROR, "HEADERS without a stream")
+            self.on_block(stream, payload, bool(flags & frames.END_STREAM))
         elif kind == frames.WINDOW_UPDATE:
             self._window(stream, frames.word_of(payload, "WINDOW_UPDATE"))
         elif kind == frames.RST_STREAM:
@@ -224,8 +194,8 @@ class Connection(asyncio.Protocol):
             self._ping(flags, stream, payload)
         elif kind == frames.GOAWAY:
             self.on_goaway(*frames.goaway_of(payload))
-        elif kind in (frames.PUSH_PROMISE, frames.CONTINUATION):
-            raise Fault(Code.PROTOCOL_ERROR, "PUSH_PROMISE or CONTINUATION where there is none")
+        elif kind == frames.PUSH_PROMISE:
+            raise Fault(Code.PROTOCOL_ERROR, "PUSH_PROMISE, which nobody here may send")
         else:  # PRIORITY says nothing any more, and unknown kinds are to be ignored
             self.nuisance(1)
 
@@ -272,32 +242,6 @@ class Connection(asyncio.Protocol):
         if not id_ or self.is_idle(id_):
             raise Fault(Code.PROTOCOL_ERROR, f"a frame for stream {id_}, which was never opened")
         self.nuisance(1)
-
-    def _headers(self, flags: int, stream: int, payload: bytes) -> None:
-        block = frames.unpadded(flags, payload)
-        if flags & frames.WITH_PRIORITY:
-            if len(block) < 5:
-                raise Fault(Code.FRAME_SIZE_ERROR, "HEADERS is too short for its priority")
-            block = block[5:]
-        if not stream:
-            raise Fault(Code.PROTOCOL_ERROR, "HEADERS without a stream")
-        ends = bool(flags & frames.END_STREAM)
-        if flags & frames.END_HEADERS:
-            self.on_block(stream, block, ends)
-        else:
-            self._block, self._block_stream, self._block_ends = block, stream, ends
-            self._continuations = 0
-
-    def _continuation(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if kind != frames.CONTINUATION or stream != self._block_stream or self._block is None:
-            raise Fault(Code.PROTOCOL_ERROR, "a header block is broken off")
-        self._continuations += 1
-        block = self._block = self._block + payload
-        if len(block) > MAX_HEAD_BYTES or self._continuations > _MOST_CONTINUATIONS:
-            raise Fault(Code.ENHANCE_YOUR_CALM, "a header block without an end")
-        if flags & frames.END_HEADERS:
-            self._block = None
-            self.on_block(stream, block, self._block_ends)
 
     def _window(self, id_: int, more: int) -> None:
         more &= frames.MAX_WINDOW

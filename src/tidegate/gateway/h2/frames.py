@@ -1,7 +1,7 @@
 """HTTP/2's frames (RFC 9113 sections 4 and 6): how they are built, and what is wrong with bad ones.
 
 Bytes and values only. Written by hand because a call through h2's or jh2's state machine costs four to
-five times as much CPU (docs/decisions, "HTTP/2 by hand"); the tests let h2 argue with it.
+five times as much CPU (docs/decisions/0014-http2-by-hand.md); the tests let h2 argue with it.
 """
 
 from __future__ import annotations
