@@ -234,3 +234,21 @@ async def test_the_cheapest_pod_goes_first():
         await it.given(deployment(2))
         assert cheap.metadata.name not in it.names(Pod)
         assert dear.metadata.name in it.names(Pod)
+
+
+async def test_a_control_plane_that_ends_in_mid_rollout_is_taken_over_from():
+    async with world(start_s=2.0) as it:
+        await it.given(deployment(4))
+        await it.settle(5)
+        await it.api.update(
+            replace(deployment(4, "a:2"), metadata=it.the(Deployment, "web").metadata)
+        )
+        for _ in range(4):
+            await it.settle(1.5)
+            await it.kill_plane()
+            assert len(images(it)) <= 5
+            await it.start_plane()
+        await it.settle(30)
+        assert images(it) == ["a:2"] * 4
+        assert revisions(it) == {"1": 0, "2": 4}
+        assert progress(it).reason == "NewReplicaSetAvailable"

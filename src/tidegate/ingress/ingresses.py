@@ -36,21 +36,35 @@ class IngressesController:
     ) -> None:
         self._api, self._table, self._address = api, table, address
         self._events = EventRecorder(api, clock, "ingress-controller")
+        self._having: dict[str, set[Key]] = {}  # host -> Ingresses that had it when they were seen
         self._routes: dict[str, set[str]] = {}  # per host: keys of what it has in the table
         self._told: dict[str, frozenset[Note]] = {}  # per host: what was said already
         self.watches: Sequence[Watch] = (
-            watch_mapped(Ingress, _hosts),
+            watch_mapped(Ingress, self._of_ingress),
             watch_mapped(Service, self._of_service),
         )
+
+    def _of_ingress(self, ingress: Ingress) -> Iterable[Key]:
+        """Its hosts; who has a host is noted, so that nobody has to look through all Ingresses."""
+        for host in hosts_of(ingress):
+            self._having.setdefault(host, set()).add(ingress.key)
+            yield Key("host", host)
+
+    def _with_host(self, host: str) -> list[Ingress]:
+        found = (self._api.get(Ingress, *key) for key in sorted(self._having.pop(host, ())))
+        still = concerned(host, [ingress for ingress in found if ingress is not None])
+        if still:
+            self._having[host] = {ingress.key for ingress in still}
+        return still
 
     def _of_service(self, service: Service) -> Iterable[Key]:
         namespace, name = service.key
         for ingress in self._api.list(Ingress, namespace, mentions=name):
-            yield from _hosts(ingress)
+            yield from self._of_ingress(ingress)
 
     async def reconcile(self, key: Key) -> Next:
         host = key.name
-        ingresses = concerned(host, self._api.list(Ingress))
+        ingresses = self._with_host(host)
         plan = plan_host(host, ingresses, lambda name: self._api.get(Service, *name))
         self._publish(host, plan)
         await self._tell(host, plan)
@@ -78,10 +92,6 @@ class IngressesController:
             ingress = self._api.get(Ingress, *note.ingress)
             if ingress is not None:
                 await self._events.emit(ingress, WARNING, note.reason, note.message)
-
-
-def _hosts(ingress: Ingress) -> Iterable[Key]:
-    return [Key("host", host) for host in hosts_of(ingress)]
 
 
 def _order(note: Note) -> tuple[Key, str, str]:
