@@ -18,6 +18,7 @@ from tidegate.scaling.hpa import (
     HpaStatus,
     Metric,
     MetricType,
+    ObjectReading,
     PodRequests,
     PodSeen,
     PodUsage,
@@ -159,6 +160,17 @@ def test_a_metric_of_nobody_is_of_the_observed_replicas():
     # three wanted, but the five that were there a moment ago are kept for the window
     assert (found.rescale, found.status.desired) == (None, 5)
     assert [r.replicas for r in found.state.recommendations] == [5, 3]
+
+
+def test_a_value_that_is_right_needs_no_pods_and_another_one_does():
+    front = Metric(MetricType.OBJECT, "rps", Target(TargetType.VALUE, 1000), object_kind="Ingress")
+    spec = replace(SPEC, metrics=(front,))
+    scale = Scale(2, 2, "app=web")
+    right = visited(spec, Seen(NOW_S, scale, readings=(ObjectReading(1050),)))
+    wrong = visited(spec, Seen(NOW_S, scale, readings=(ObjectReading(2000),)))
+    assert (right.rescale, right.status.desired) == (None, 2)
+    said = "unable to calculate ready pods: no pods returned by selector"
+    assert said in failure(wrong)
 
 
 def test_a_failed_write_is_told_and_changes_nothing_that_counts_as_done():

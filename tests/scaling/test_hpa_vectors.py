@@ -13,6 +13,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,11 @@ def autoscaler_of(raw: Row) -> HorizontalPodAutoscaler:
     return default_autoscaler(value, None)
 
 
-def pod_of(row: Row) -> Pod:
-    """The recorded pod as a document, so that our own reading of pods is tried too."""
+@lru_cache(maxsize=20_000)
+def pod_of(text: str) -> PodSeen:
+    """The recorded pod as a document, so that our own reading of pods is tried too. The same ones
+    come tick by tick."""
+    row: Row = json.loads(text)
     status: Row = {"phase": row["phase"], "conditions": []}
     if "startTime" in row:
         status["startTime"] = row["startTime"]
@@ -102,7 +106,7 @@ def pod_of(row: Row) -> Pod:
     meta = {"name": row["name"], "labels": row["labels"]}
     if "deletionTimestamp" in row:
         meta["deletionTimestamp"] = row["deletionTimestamp"]
-    return read({"metadata": meta, "spec": spec, "status": status}, Pod)[0]
+    return pod_seen(read({"metadata": meta, "spec": spec, "status": status}, Pod)[0])
 
 
 def _container(row: Row) -> Row:
@@ -219,7 +223,7 @@ class Replay:
         rivals: set[str] = set()
         for one in row["pods"]:
             if all(term.holds(one["labels"]) for term in selector):
-                pods.append(pod_seen(pod_of(one)))
+                pods.append(pod_of(json.dumps(one)))
                 rivals |= {
                     f"{{{other['name']} default}}"
                     for other in self.others

@@ -28,6 +28,7 @@ from tidegate.model.conditions import timestamp
 from tidegate.model.core import Container, Pod
 from tidegate.model.meta import Condition as WireCondition
 from tidegate.model.meta import LabelSelector
+from tidegate.model.wire import QuantityText
 from tidegate.scaling.hpa import (
     Behavior,
     Condition,
@@ -132,8 +133,19 @@ def _rules(rules: HPAScalingRules | None) -> Rules:
         ),
         select=Select(rules.select_policy or "Max"),
         window_s=rules.stabilization_window_seconds,
-        tolerance=None if tolerance is None else float(parse_quantity(tolerance)),
+        tolerance=None if tolerance is None else approximate(tolerance),
     )
+
+
+def approximate(quantity: QuantityText) -> float:
+    """A quantity as the double that Kubernetes makes of it: its digits times a power of a thousand,
+    which may be one bit off the nearest double. Source: resource.Quantity.AsApproximateFloat64."""
+    value = parse_quantity(quantity)
+    for scale in (0, -3, -6, -9):
+        digits = value.scaleb(-scale)
+        if digits == int(digits):
+            return float(int(digits)) * float(f"1e{scale}")
+    return float(value)
 
 
 def go_selector(selector: LabelSelector | None) -> str:

@@ -186,11 +186,11 @@ def _of_total(
         replicas = propose_average(total, target, observed=scale.observed, within=within)
         average = Current(average=share(total, scale.observed))
         return Proposal(replicas, f"external metric {metric.name}({metric.selector})", average)
-    if scale.replicas and not seen.pods:
+    ready = ready_pods(seen.pods) if seen.pods else None
+    proposed = propose_value(total, target, current=scale.replicas, ready=ready, within=within)
+    if proposed is None:
         raise NoFigure(f"unable to calculate ready pods: {_NO_PODS}")
-    ready = ready_pods(seen.pods)
-    replicas = propose_value(total, target, current=scale.replicas, ready=ready, within=within)
-    return Proposal(replicas, value_name, Current(value=total))
+    return Proposal(proposed, value_name, Current(value=total))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,12 +109,19 @@ def propose(
     return current if wrong_way else proposed
 
 
-def propose_value(total: int, target: int, *, current: int, ready: int, within: Tolerance) -> int:
-    """One value for all replicas together. From zero there are no pods to go by, nor a tolerance."""
+def propose_value(
+    total: int, target: int, *, current: int, ready: int | None, within: Tolerance
+) -> int | None:
+    """One value for all replicas together. From zero there are no pods to go by, nor a tolerance.
+
+    `ready` None: no pod is there at all; then the answer is None where pods matter.
+    """
     ratio = float(total) / float(target)
     if current == 0:
         return _ceil(ratio)
-    return current if within.holds(ratio) else _ceil(ratio * float(ready))
+    if within.holds(ratio):
+        return current
+    return None if ready is None else _ceil(ratio * float(ready))
 
 
 def propose_average(total: int, target: int, *, observed: int, within: Tolerance) -> int:
