@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.ingress.hosts import HostPlan, hosts_of, plan_host
 from tidegate.link.gateway import Route, Rule
@@ -223,3 +224,17 @@ def test_rules_without_a_host_are_for_any():
 
 def test_the_services_of_an_ingress_are_all_its_backends():
     assert services_of(ingress("a", ("/", "v1"), ("/b", "v2"), default="v3")) == {"v1", "v2", "v3"}
+
+
+def test_plain_http_goes_to_https_for_hosts_with_a_certificate():
+    plain = ingress("plain", ("/", "v1"))
+    for hosts, redirects in (
+        ([], True),
+        ([HOST], True),
+        (["*.example.com"], True),
+        (["other.example.com"], False),
+    ):
+        tls = read({"spec": {"tls": [{"hosts": hosts, "secretName": "s"}]}}, Ingress)[0].spec.tls
+        secure = replace(plain, spec=replace(plain.spec, tls=tls))
+        assert [r.redirect_https for r in plan(secure).routes] == [redirects], hosts
+    assert not plan(plain).routes[0].redirect_https

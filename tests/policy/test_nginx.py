@@ -2,7 +2,7 @@
 
 import pytest
 
-from tidegate.policy.nginx import Canary, canary_of, nginx_notes
+from tidegate.policy.nginx import Canary, canary_of, nginx_notes, redirects_to_https
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 
@@ -97,3 +97,20 @@ def test_other_controllers_annotations_are_named_too_and_the_rest_is_nobodys_bus
 def test_what_is_the_case_anyway_needs_no_word():
     said = {"ssl_redirect": "false", "backend_protocol": "HTTP", "canary": "true"}
     assert list(nginx_notes(annotations(**said))) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "has_tls", "redirects"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"ssl_redirect": "false"}, True, False),
+        ({"ssl_redirect": "true"}, False, False),
+        ({"force_ssl_redirect": "true"}, False, True),
+        ({"force_ssl_redirect": "false"}, True, True),
+    ],
+)
+def test_plain_http_is_sent_to_https_where_there_is_a_certificate_unless_told_otherwise(
+    said, has_tls, redirects
+):
+    assert redirects_to_https(annotations(**said), has_tls=has_tls) is redirects

@@ -17,7 +17,7 @@ from tidegate.model.core import Service
 from tidegate.model.ingresses import HTTPIngressPath, Ingress, IngressBackend
 from tidegate.model.meta import Key
 from tidegate.model.service_targets import find_port, lane_key
-from tidegate.policy.nginx import Canary, canary_of
+from tidegate.policy.nginx import Canary, canary_of, redirects_to_https
 
 FindService = Callable[[Key], Service | None]
 PathType = Literal["Exact", "Prefix"]
@@ -167,6 +167,17 @@ def _as_route(
         path=main.path,
         path_type=main.path_type,
         trouble=trouble,
+        redirect_https=redirects_to_https(
+            main.ingress.metadata.annotations, has_tls=_has_tls(main.ingress, main.host)
+        ),
+    )
+
+
+def _has_tls(ingress: Ingress, host: str) -> bool:
+    wildcard = f"*.{host.partition('.')[2]}"
+    return any(
+        not entry.hosts or host in entry.hosts or wildcard in entry.hosts
+        for entry in ingress.spec.tls
     )
 
 

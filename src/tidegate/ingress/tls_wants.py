@@ -1,7 +1,7 @@
 """Which hosts want HTTPS, and whose certificate they want shown. Pure.
 
 An Ingress says it in `spec.tls`, a DomainMapping too; Knative's Routes and DomainMappings by the
-annotation `tidegate.dev/tls`: the name of a Secret, or `true` for a certificate made here.
+annotation `tidegate.dev/tls` (`policy.https`), which the Route's controller has put on its Ingress.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate.model import networking
-from tidegate.model import serving_names as names
 from tidegate.model.domains import DomainMapping
 from tidegate.model.ingresses import Ingress
-
-_MADE_HERE = frozenset(("true", "generated"))
-_NONE = frozenset(("", "false"))
+from tidegate.policy.https import MADE_HERE, certificate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def of_route(ingress: networking.Ingress) -> tuple[Want, ...]:
         if rule.visibility != networking.CLUSTER_LOCAL
         for host in rule.hosts
     )
-    return _said(ingress.metadata.annotations.get(names.TLS, ""), hosts)
+    return _said(certificate_of(ingress.metadata.annotations), hosts)
 
 
 def of_mapping(mapping: DomainMapping) -> tuple[Want, ...]:
@@ -52,11 +49,10 @@ def of_mapping(mapping: DomainMapping) -> tuple[Want, ...]:
     hosts = (mapping.metadata.name.removesuffix("."),)
     if mapping.spec.tls is not None:
         return (Want(hosts, mapping.spec.tls.secret_name),)
-    return _said(mapping.metadata.annotations.get(names.TLS, ""), hosts)
+    return _said(certificate_of(mapping.metadata.annotations), hosts)
 
 
-def _said(value: str, hosts: tuple[str, ...]) -> tuple[Want, ...]:
-    word = value.strip()
-    if word.lower() in _NONE or not hosts:
+def _said(certificate: str | None, hosts: tuple[str, ...]) -> tuple[Want, ...]:
+    if certificate is None or not hosts:
         return ()
-    return (Want(hosts, None if word.lower() in _MADE_HERE else word),)
+    return (Want(hosts, None if certificate == MADE_HERE else certificate),)

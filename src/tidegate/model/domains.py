@@ -6,10 +6,6 @@ pkg/apis/networking/v1alpha1/clusterdomainclaim_types.go.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
 from tidegate.model.meta import Object
 from tidegate.model.serving import Addressable, ServingStatus
 from tidegate.model.wire import Wire
@@ -32,10 +28,7 @@ class SecretTls(Wire, frozen=True, kw_only=True):
 
 class DomainMappingSpec(Wire, frozen=True, kw_only=True):
     ref: KReference = KReference()
-    tls: Annotated[
-        SecretTls | None,
-        msgspec.Meta(extra={"note": "known, but not honoured on this machine"}),
-    ] = None
+    tls: SecretTls | None = None  # None: as the annotation tidegate.dev/tls says, if there is one
 
 
 class DomainMappingStatus(ServingStatus, frozen=True, kw_only=True):

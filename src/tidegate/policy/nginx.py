@@ -23,8 +23,8 @@ _MET = {
     f"{PREFIX}proxy-buffering": frozenset({"off"}),
     f"{PREFIX}proxy-request-buffering": frozenset({"off"}),
     f"{PREFIX}proxy-body-size": frozenset({"0", "0m"}),
-    f"{PREFIX}ssl-redirect": _FALSE,
-    f"{PREFIX}force-ssl-redirect": _FALSE,
+    f"{PREFIX}ssl-redirect": _TRUE | _FALSE,  # see `redirects_to_https`
+    f"{PREFIX}force-ssl-redirect": _TRUE | _FALSE,
     f"{PREFIX}use-regex": _FALSE,
 }
 
@@ -70,6 +70,13 @@ def canary_of(annotations: Mapping[str, str]) -> Canary | None:
         pattern=pattern if header and not value else None,
         cookie=annotations.get(f"{_CANARY}-by-cookie") or None,
     )
+
+
+def redirects_to_https(annotations: Mapping[str, str], *, has_tls: bool) -> bool:
+    """Whether plain HTTP is sent to HTTPS: by default where the Ingress has a certificate for the host."""
+    if annotations.get(f"{PREFIX}force-ssl-redirect") in _TRUE:
+        return True
+    return has_tls and annotations.get(f"{PREFIX}ssl-redirect") not in _FALSE
 
 
 def nginx_notes(annotations: Mapping[str, str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tidegate.policy.config_domain import CLUSTER_DOMAIN, DomainConfig
 from tidegate.policy.config_network import NetworkConfig
 from tidegate.policy.domain import local_hosts
 from tidegate.policy.host_template import Names, fill_in
+from tidegate.policy.https import certificate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,5 @@ def route_hosts(
             {"Labels": route.labels, "Annotations": route.annotations},
         ),
     )
-    return RouteHosts(host.lower(), local, network.external_scheme)
+    secure = certificate_of(route.annotations, always=network.external_domain_tls) is not None
+    return RouteHosts(host.lower(), local, "https" if secure else network.external_scheme)

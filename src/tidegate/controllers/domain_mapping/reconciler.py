@@ -17,6 +17,7 @@ from tidegate.controllers.domain_mapping.claims import (
 )
 from tidegate.controllers.domain_mapping.status import (
     desired_ingress,
+    has_https,
     ingress_condition,
     plan_status,
 )
@@ -142,7 +143,7 @@ class DomainMappingController:
             ours,
             resolved.resolved,
             resolved.waits or ingress_condition(ingress),
-            scheme=self._config.network().external_scheme,
+            scheme="https" if has_https(mapping) else self._config.network().external_scheme,
             now_s=self._clock.now(),
         )
         await write_status(self._api, mapping, status)

@@ -16,6 +16,7 @@ from tidegate.model.networking import (
     IngressSpec,
 )
 from tidegate.model.serving import Addressable
+from tidegate.policy.https import certificate_of
 
 API = "serving.knative.dev/v1beta1"
 
@@ -41,6 +42,11 @@ def desired_ingress(
     )
 
 
+def has_https(mapping: DomainMapping) -> bool:
+    """Whether it asks for a certificate of its own."""
+    return mapping.spec.tls is not None or certificate_of(mapping.metadata.annotations) is not None
+
+
 def plan_status(
     mapping: DomainMapping,
     claimed: Condition,
@@ -52,12 +58,14 @@ def plan_status(
 ) -> DomainMappingStatus:
     """The whole status."""
     was = mapping.status or DomainMappingStatus()
-    certificate = Condition(
-        type="CertificateProvisioned",
-        status="True",
-        reason="TLSNotEnabled",
-        message="external-domain-tls is not enabled",
-    )
+    certificate = Condition(type="CertificateProvisioned", status="True")
+    if not has_https(mapping):
+        certificate = Condition(
+            type="CertificateProvisioned",
+            status="True",
+            reason="TLSNotEnabled",
+            message="external-domain-tls is not enabled",
+        )
     kept = merged(was.conditions, (claimed, resolved, ingress, certificate), now_s=now_s)
     url = f"{scheme}://{mapping.metadata.name.removesuffix('.')}"
     return DomainMappingStatus(

@@ -31,6 +31,7 @@ from tidegate.model.networking import (
 from tidegate.model.serving import Route
 from tidegate.policy.config_domain import DomainConfig
 from tidegate.policy.config_network import NetworkConfig
+from tidegate.policy.https import MADE_HERE, certificate_of
 from tidegate.policy.route_hosts import RouteHosts, route_hosts
 from tidegate.scaling.gradual_rollout import Rollout, Share
 from tidegate.scaling.judged_rollout import Trial
@@ -74,7 +75,12 @@ def desired_ingress(
             name=meta.name,
             namespace=meta.namespace,
             labels={**meta.labels, names.ROUTE: meta.name},
-            annotations={**copied, ANNOTATION: written(rollout), **written_trial(trial)},
+            annotations={
+                **copied,
+                **_https(copied, exposure.network),
+                ANNOTATION: written(rollout),
+                **written_trial(trial),
+            },
             owner_references=(owner_reference("Route", f"{names.GROUP}/v1", meta),),
         ),
         spec=IngressSpec(
@@ -132,6 +138,12 @@ def _splits(shares: Sequence[Share], namespace: str) -> tuple[IngressSplit, ...]
         )
         for share in shares
     )
+
+
+def _https(annotations: Mapping[str, str], network: NetworkConfig) -> dict[str, str]:
+    """What external-domain-tls adds for a route that says nothing itself."""
+    made_here = certificate_of(annotations, always=network.external_domain_tls) == MADE_HERE
+    return {names.TLS: "true"} if made_here else {}
 
 
 def _http_option(annotations: Mapping[str, str], network: NetworkConfig) -> str | None:

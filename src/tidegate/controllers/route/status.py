@@ -16,6 +16,7 @@ from tidegate.model.conditions import derive_ready, find, merged
 from tidegate.model.meta import Condition
 from tidegate.model.networking import Ingress
 from tidegate.model.serving import Addressable, Route, RouteStatus, TrafficTarget
+from tidegate.policy.https import certificate_of
 from tidegate.scaling.gradual_rollout import Rollout
 from tidegate.scaling.judged_rollout import Trial
 
@@ -39,12 +40,7 @@ def plan_status(
         or _of_type(trying, "AllTrafficAssigned")
         or Condition(type="AllTrafficAssigned", status="True"),
         _ingress_condition(ingress, rollout, _of_type(trying, "IngressReady")),
-        Condition(
-            type="CertificateProvisioned",
-            status="True",
-            reason="TLSNotEnabled",
-            message="external-domain-tls is not enabled",
-        ),
+        _certificate_condition(route, exposure),
     )
     kept = merged(was.conditions, parts, now_s=now_s)
     traffic = was.traffic
@@ -58,6 +54,18 @@ def plan_status(
         url=hosts.url,
         address=Addressable(url=hosts.address),
         traffic=traffic,
+    )
+
+
+def _certificate_condition(route: Route, exposure: Exposure) -> Condition:
+    always = exposure.network.external_domain_tls
+    if certificate_of(route.metadata.annotations, always=always) is not None:
+        return Condition(type="CertificateProvisioned", status="True")
+    return Condition(
+        type="CertificateProvisioned",
+        status="True",
+        reason="TLSNotEnabled",
+        message="external-domain-tls is not enabled",
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 
 from tidegate.model import labels
 from tidegate.model.admission.problems import (
@@ -71,12 +70,6 @@ def _check_class(ingress: Ingress) -> Problems:
         detail = "can not be set when the class field is also set"
         found.append(invalid(f"annotations.{OLD_CLASS}", old_way, detail))
     return found
-
-
-def ingress_warnings(ingress: Ingress) -> Iterator[str]:
-    """What of an Ingress has no effect here."""
-    if ingress.spec.tls:
-        yield "spec.tls: known, but not honoured on this machine: its hosts are served over http"
 
 
 def _check_host(host: str | None, path: str) -> Problems:

@@ -12,12 +12,10 @@ from typing import Any
 
 from tidegate.model import apps, core, serving
 from tidegate.model.admission.image_names import pull_policy
-from tidegate.model.admission.ingresses import ingress_warnings
 from tidegate.model.admission.knative.object_meta import SIDECAR, SIDECAR_PERCENTAGE
 from tidegate.model.admission.knative.settings import STATES
 from tidegate.model.admission.services import service_warnings
 from tidegate.model.core import Container, PodSpec
-from tidegate.model.ingresses import Ingress
 from tidegate.model.meta import Object, ObjectMeta
 from tidegate.model.wire import Wire, to_raw
 
@@ -77,8 +75,6 @@ def warnings_of(obj: Object) -> tuple[str, ...]:
             found += _sidecar_warnings(meta.annotations, f"{path}metadata.annotations")
     if isinstance(obj, core.Service):
         found += service_warnings(obj)
-    if isinstance(obj, Ingress):
-        found += ingress_warnings(obj)
     if isinstance(obj, core.ConfigMap) and obj.metadata.name == "config-features":
         found += _feature_warnings(obj.data)
     return tuple(found)
