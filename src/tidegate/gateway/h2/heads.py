@@ -23,7 +23,8 @@ from tidegate.gateway.heads import (
     check_target,
 )
 
-_KNOWN_STARTS: Final = 1024
+_KNOWN_STARTS: Final = 1024  # of answers, and of requests; others can invent them, so bounded
+_KNOWN_BYTES: Final = 512  # of one of them
 _PER_FIELD: Final = 32  # bytes that RFC 9113 6.5.2 counts for each field beside its text
 _OF_HTTP1: Final = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
@@ -31,6 +32,7 @@ _OF_HTTP1: Final = frozenset(
 _NOT_IN_VALUES: Final = (b"\0", b"\r", b"\n")
 _REQUEST_PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority"))
 _starts: dict[bytes, bytes] = {}
+_asked: dict[tuple[bytes, bytes, bytes], bytes] = {}
 
 
 def request_head(fields: Fields, ends: bool) -> RequestHead:
@@ -131,21 +133,17 @@ def answer_block(start: bytes) -> bytes:
     if known is None:
         first, *lines = start.removesuffix(b"\r\n").split(b"\r\n")
         known = encoded(b":status", first[9:12]) + encoded_lines(lines)
-        if len(_starts) >= _KNOWN_STARTS:
-            _starts.clear()
-        _starts[start] = known
+        if len(start) <= _KNOWN_BYTES:
+            if len(_starts) >= _KNOWN_STARTS:
+                _starts.clear()
+            _starts[start] = known
     return known
 
 
 def request_block(head: RequestHead, target: bytes, lines: Sequence[bytes]) -> bytes:
     """A request as HPACK; `lines` are the fields that go on, `Host` among them is left to :authority."""
-    out = [
-        encoded(b":method", head.method),
-        encoded(b":scheme", b"http"),
-        encoded(b":path", target),
-        encoded(b":authority", head.host),
-        encoded_lines(lines),
-    ]
+    asked = head.method, target, head.host
+    out = [_asked.get(asked) or _pseudo_block(*asked), encoded_lines(lines)]
     if head.takes_trailers:
         out.append(encoded(b"te", b"trailers"))
     if head.length > 0:
@@ -160,6 +158,22 @@ def grpc_status(trailers: Sequence[bytes]) -> int | None:
             text = line[12:].strip()
             return int(text) if text.isdigit() and len(text) < 4 else None
     return None
+
+
+def _pseudo_block(method: bytes, target: bytes, host: bytes) -> bytes:
+    out = b"".join(
+        (
+            encoded(b":method", method),
+            encoded(b":scheme", b"http"),
+            encoded(b":path", target),
+            encoded(b":authority", host),
+        )
+    )
+    if len(out) <= _KNOWN_BYTES:
+        if len(_asked) >= _KNOWN_STARTS:
+            _asked.clear()
+        _asked[method, target, host] = out
+    return out
 
 
 def _parted(fields: Fields) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
