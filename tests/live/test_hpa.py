@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -112,6 +118,84 @@ def test_a_busy_deployment_grows_and_an_idle_one_comes_back(tmp_path):
         assert "New size: 1; reason: All metrics below target" in told
         old = kubectl.get("horizontalpodautoscalers.v1.autoscaling", "web")
         assert old["spec"]["targetCPUUtilizationPercentage"] == 50
+
+
+@contextmanager
+def prometheus(values: dict[str, float]) -> Iterator[str]:
+    """A server that answers queries from `values`; its URL."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            (asked,) = parse_qs(urlsplit(self.path).query)["query"]
+            value = {"metric": {}, "value": [time.time(), str(values[asked])]}
+            data = {"resultType": "vector", "result": [value]}
+            body = json.dumps({"status": "success", "data": data}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def page_server(folder: Path) -> str:
+    """Pods whose page is a file."""
+    container = {
+        "name": "main",
+        "image": "python:3",
+        "command": ["python", "-m", "http.server", "8080", "--directory", str(folder)],
+        "ports": [{"containerPort": 8080}],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+    }
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    meta = {"name": "web", "namespace": "default"}
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    )
+
+
+def test_a_prometheus_server_and_the_pods_own_pages_are_followed(tmp_path):
+    page = tmp_path / "metrics"
+    page.write_text("# TYPE queue_depth gauge\nqueue_depth 5\n")
+    values = {'max(lag{topic="a"})': 30.0}
+    with prometheus(values) as url, running_engine() as engine:
+        kubectl = Kubectl(engine)
+        rules = {"prometheus-url": url, "lag.external": "max(lag{<labels>})"}
+        meta = {"name": "config-metrics", "namespace": "knative-serving"}
+        both = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": rules}
+        kubectl("apply", "-f", "-", stdin=settings())
+        kubectl("apply", "-f", "-", stdin=json.dumps(both))
+        kubectl("apply", "-f", "-", stdin=page_server(tmp_path))
+        average = {"type": "AverageValue", "averageValue": 10}
+        lag = {"metric": {"name": "lag", "selector": {"matchLabels": {"topic": "a"}}}}
+        depth = {"metric": {"name": "queue_depth"}}
+        document = json.loads(autoscaler())
+        document["spec"]["metrics"] = [
+            {"type": "External", "external": {**lag, "target": average}},
+            {"type": "Pods", "pods": {**depth, "target": average}},
+        ]
+        kubectl("apply", "-f", "-", stdin=json.dumps(document))
+
+        def row() -> str:
+            return kubectl("get", "hpa", "web")
+
+        def size() -> int:
+            return int(kubectl.get("deployment", "web")["spec"]["replicas"])
+
+        wait_until("the lag makes three", lambda: size() == 3, within_s=60)
+        wait_until("both are shown", lambda: "10/10 (avg), 5/10" in row(), within_s=60)
+        values['max(lag{topic="a"})'] = 0.0
+        wait_until("the pages keep two", lambda: size() == 2, within_s=60)
+        page.write_text("# TYPE queue_depth gauge\nqueue_depth 1\n")
+        wait_until("and then one", lambda: size() == 1, within_s=60)
 
 
 def test_what_is_wrong_is_told_where_people_look():
