@@ -7,7 +7,7 @@ time, so that a change among thousands of routes costs what that route costs.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
 
 from tidegate.routing.paths import EVERYWHERE, plain_path
 from tidegate.routing.target import Target
@@ -15,7 +15,6 @@ from tidegate.routing.target import Target
 _MEMO_HOSTS: Final = 4096  # spellings of Host remembered; a client can invent them, so bounded
 
 
-@final
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a request goes. `cut` is how many bytes of its path are ours, to be cut off."""
@@ -24,7 +23,6 @@ class Found:
     cut: int = 0
 
 
-@final
 @dataclass(frozen=True, slots=True)
 class _Candidates:
     """What requests of one Host may be for, where the path must tell."""
@@ -43,7 +41,9 @@ class Table:
         self._wild: dict[str, list[Target]] = {}  # by what follows `*.`; "": any host
         self._paths: dict[str, list[Target]] = {}
         self._models: dict[str, list[Target]] = {}
-        self._memo: dict[bytes, Found | _Candidates] = {}  # by Host as sent
+        # By Host as sent: what it is for whatever the path, and what the path must tell.
+        self._memo: dict[bytes, Found] = {}
+        self._several: dict[bytes, _Candidates] = {}
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -66,6 +66,7 @@ class Table:
     def remove(self, key: str) -> None:
         """Forget a route; nothing happens if there is none of that key."""
         self._memo.clear()
+        self._several.clear()
         was = self._targets.pop(key, None)
         if was is None:
             return
@@ -76,13 +77,20 @@ class Table:
 
     def find(self, host: bytes, path: bytes) -> Found | None:
         """The route for a Host header as sent (any case) and a path. None: nobody's."""
-        known = self._memo.get(host)
-        if known is None:
-            known = self._by_host(host)
-            if len(self._memo) >= _MEMO_HOSTS:
+        return self._memo.get(host) or self._look_up(host, path)
+
+    def _look_up(self, host: bytes, path: bytes) -> Found | None:
+        several = self._several.get(host)
+        if several is None:
+            if len(self._memo) + len(self._several) >= _MEMO_HOSTS:
                 self._memo.clear()
-            self._memo[host] = known
-        return known if type(known) is Found else self._by_path(known, path)
+                self._several.clear()
+            known = self._by_host(host)
+            if isinstance(known, Found):
+                self._memo[host] = known
+                return known
+            several = self._several[host] = known
+        return self._by_path(several, path)
 
     def models(self) -> dict[str, Target]:
         """The names that the OpenAI API knows, and whose they are, in alphabetical order."""
@@ -113,8 +121,8 @@ class Table:
             for target in claims:
                 targets.append(target)
                 if target.path == EVERYWHERE:  # nobody further down is ever asked
-                    return Found(target) if len(targets) == 1 else self._several(host, targets)
-        return self._several(host, targets)
+                    return Found(target) if len(targets) == 1 else _of_several(host, targets)
+        return _of_several(host, targets)
 
     def _claims(self, host: str, with_port: str | None) -> Iterator[Iterable[Target]]:
         """Those with this very host, the port included before any port; then those with a wildcard, the
@@ -126,9 +134,6 @@ class Table:
             rest = rest.partition(".")[2]
             yield self._wild.get(rest, ()) if rest else ()
         yield self._wild.get("", ())
-
-    def _several(self, host: str, targets: list[Target]) -> _Candidates:
-        return _Candidates(tuple(targets), ours=is_loopback(host))
 
     def _by_path(self, candidates: _Candidates, path: bytes) -> Found | None:
         if candidates.targets:
@@ -144,6 +149,10 @@ class Table:
                 return Found(self._paths[text][0], cut=len(text))
             text = text.rpartition("/")[0]
         return None
+
+
+def _of_several(host: str, targets: list[Target]) -> _Candidates:
+    return _Candidates(tuple(targets), ours=is_loopback(host))
 
 
 def host_name(sent: bytes) -> str:
