@@ -322,7 +322,7 @@ class UpstreamConnection(asyncio.Protocol):
         bodiless = exchange.head.method == b"HEAD" or answer.status == 204 or answer.status == 304
         if bodiless:
             self._keep = answer.keep_alive and not data
-            exchange.answer_head(answer, bodiless=True, body=b"")
+            exchange.answer_head(answer, bodiless=True, body=b"", ends=True)
             self._finish(exchange)
             return
         length = answer.length
@@ -330,7 +330,7 @@ class UpstreamConnection(asyncio.Protocol):
             if len(data) >= length:
                 if len(data) > length:
                     data, self._keep = data[:length], False
-                exchange.answer_head(answer, bodiless=False, body=data)
+                exchange.answer_head(answer, bodiless=False, body=data, ends=True)
                 self._finish(exchange)
                 return
             self._left = length - len(data)
