@@ -77,7 +77,7 @@ class RunningEngine:
         return [
             pod
             for pod in self.get("pods")
-            if pod["metadata"]["labels"].get("serving.knative.dev/service") == service
+            if pod["metadata"].get("labels", {}).get("serving.knative.dev/service") == service
             and "deletionTimestamp" not in pod["metadata"]
             and any(
                 c["type"] == "Ready" and c["status"] == "True"
@@ -122,11 +122,11 @@ def wait_until(what: str, true: Callable[[], object], *, within_s: float = 30.0)
 
 
 @contextmanager
-def running_engine() -> Iterator[RunningEngine]:
-    """An engine on free ports in a folder of its own."""
+def running_engine(*asked: str) -> Iterator[RunningEngine]:
+    """An engine on free ports in a folder of its own. `asked`: further options of `up`."""
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
         engine = RunningEngine(Path(folder) / "home")
-        engine.cli("up", "--detach", "--port", "0", "--api-port", "0")
+        engine.cli("up", "--detach", "--port", "0", "--api-port", "0", *asked)
         try:
             engine.refresh()
             yield engine
