@@ -28,6 +28,9 @@ from tidegate.store import Logged, Store
 DEFAULT_TIMEOUT_S = 45 * 60.0
 #: How often a watcher that asked for bookmarks gets one.
 BOOKMARK_EVERY_S = 60.0
+#: A loop runs a timer up to its clock's resolution too early. A watch that then found its end still to
+#: come would send one bookmark after the other until it is.
+_EARLY_S = 1e-3
 #: Changes waiting for one slow reader before it is told to list again.
 LONGEST_BACKLOG = 10_000
 
@@ -100,7 +103,7 @@ class Watch:
             if self._options.bookmarks:  # also the last word: the next watch starts from there
                 yield self._bookmark(self._store.version)
                 bookmark_s = loop.time() + BOOKMARK_EVERY_S
-            if loop.time() >= end_s:
+            if loop.time() >= end_s - _EARLY_S:
                 return
         yield self._expired()
 

@@ -118,7 +118,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path_type: Literal["Exact", "Prefix"] = "Prefix"
     sticky: Sticky | None = None
     shadow: tuple[Shadow, ...] = ()
-    redirect_https: bool = False  # http requests are sent to https, where the host has a certificate
+    redirect_https: bool = (
+        False  # http requests are sent to https, where the host has a certificate
+    )
     models: tuple[str, ...] = ()
 
 
