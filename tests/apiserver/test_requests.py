@@ -493,6 +493,18 @@ async def test_a_streaming_list_must_be_asked_for_properly(server, query):
     assert (code, status["reason"]) == (422, "Invalid")
 
 
+async def test_a_deletion_of_many_goes_on_where_its_limit_ended_it(server):
+    for name in "abc":
+        await server.ask("POST", MAPS, config(name))
+    code, first, _ = await server.ask("DELETE", f"{MAPS}?limit=2")
+    assert (code, [i["metadata"]["name"] for i in first["items"]]) == (200, ["a", "b"])
+    rest = first["metadata"]["continue"]
+    _, second, _ = await server.ask("DELETE", f"{MAPS}?limit=2&continue={rest}")
+    assert [i["metadata"]["name"] for i in second["items"]] == ["c"]
+    assert "continue" not in second["metadata"]
+    assert (await server.ask("GET", MAPS))[1]["items"] == []
+
+
 # --- ASGI
 
 

@@ -6,6 +6,7 @@ needs no retry: nobody can come in between.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,17 +68,25 @@ class Resources:
 
     async def list(self, ask: Ask, target: Target) -> Reply:
         form = render.form_of(ask.accept, ask.query.get("includeObject"))
+        selection = selection_of(ask, target)
+        shown, version, more = self._page(ask, selection)
+        now_s = self._clock.now()
+        body = render.many(shown, target.kind, form, now_s=now_s, version=str(version), more=more)
+        return Reply(body)
+
+    def _page(
+        self, ask: Ask, selection: Selection
+    ) -> tuple[Sequence[Object], int, Mapping[str, Any] | None]:
+        """The objects that a request is about, as many as it wants; the version that they show; and
+        what to say of the others. Raises BadRequest, Expired, Timeout."""
         limit = ask.number("limit") or 0
         if limit < 0:
             raise BadRequest(f"limit is {limit}: it must not be negative")
-        selection = selection_of(ask, target)
         objects, version = self._moment(ask, selection)
         counted = not (ask.query.get("labelSelector") or ask.query.get("fieldSelector"))
         found = [o for o in objects if selection.holds(o)]
         shown, more = page(found, version=version, limit=limit, counted=counted)
-        now_s = self._clock.now()
-        body = render.many(shown, target.kind, form, now_s=now_s, version=str(version), more=more)
-        return Reply(body)
+        return shown, version, more
 
     def _moment(self, ask: Ask, selection: Selection) -> tuple[Sequence[Object], int]:
         """What a list is made from, and the version that it shows: now, unless a page before or
@@ -218,26 +227,29 @@ class Resources:
         )
 
     async def delete_many(self, ask: Ask, target: Target) -> Reply:
+        """All that the selectors choose, at once; with `limit` so many, and `continue` says from where
+        to go on."""
         asked, trying = deletion(ask)
         selection = selection_of(ask, target)
-        caller, gone = _caller(ask), []
-        for obj in self._store.list(selection.type, selection.namespace):
-            if selection.holds(obj):
-                try:
-                    written = await self._writes.delete(
-                        type(obj), *obj.key, caller, asked=asked, dry_run=trying
-                    )
-                except NotFound:
-                    continue  # somebody else was quicker
-                gone.append(written.object)
+        shown, version, more = self._page(ask, selection)
+        caller = _caller(ask)
+
+        async def delete(obj: Object) -> Object | None:
+            try:
+                written = await self._writes.delete(
+                    type(obj), *obj.key, caller, asked=asked, dry_run=trying
+                )
+            except NotFound:
+                return None  # somebody else was quicker
+            return written.object
+
+        answers = await asyncio.gather(*map(delete, shown))  # so that they share a commit
+        gone = [obj for obj in answers if obj is not None]
+        now_s = self._clock.now()
+        version = version if more else self._store.version
+        kind = target.kind
         return Reply(
-            render.many(
-                gone,
-                target.kind,
-                render.PLAIN,
-                now_s=self._clock.now(),
-                version=str(self._store.version),
-            )
+            render.many(gone, kind, render.PLAIN, now_s=now_s, version=str(version), more=more)
         )
 
     # --- steps
