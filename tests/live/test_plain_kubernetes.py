@@ -311,6 +311,17 @@ def test_a_canary_by_header_and_cookie(kubectl):
     assert row[:4] == ["next", "<none>", host, kubectl.engine.gateway[0]]
 
 
+def test_a_canary_by_a_pattern_that_matches_anywhere_in_the_header(kubectl):
+    serve(kubectl, "plain", "matched")
+    host = "pattern.example.com"
+    new = ingress("matched", "matched", host, by_header="X-Version", by_header_pattern="2[.]|rc$")
+    kubectl("apply", "-f", "-", given=[ingress("plain", "plain", host), new])
+    wait_until("both", lambda: ask(kubectl, "/env/WHO", host, X_Version="v2.1") == (200, "matched"))
+    assert ask(kubectl, "/env/WHO", host, X_Version="v1.0-rc") == (200, "matched")
+    assert ask(kubectl, "/env/WHO", host, X_Version="v21") == (200, "plain")
+    assert ask(kubectl, "/env/WHO", host, X_Version="always") == (200, "plain")
+
+
 def test_an_ingress_by_path_and_what_it_says_when_its_service_is_missing(kubectl):
     serve(kubectl, "one")
     host = "paths.example.com"

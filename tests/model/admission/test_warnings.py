@@ -33,6 +33,12 @@ def _read(document: dict[str, Any]) -> Any:
     return obj, reading.notes
 
 
+def test_variables_that_are_not_set_for_services_are_told_of_where_they_were_asked_for():
+    assert said_about(pod()) == said_about(pod(enableServiceLinks=False)) == ()
+    (told,) = said_about(pod(enableServiceLinks=True))
+    assert told.startswith("spec.enableServiceLinks: known, but no variables are set for Services")
+
+
 def test_a_field_without_effect_is_named():
     assert said_about(pod(affinity={"podAffinity": {}})) == (f"spec.affinity: {CLUSTER_ONLY}",)
 
