@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 Get = Callable[[str], bytes]
 
-_TIMEOUT_S, _MOST_BYTES = 3.0, 8 * 2**20
+_TIMEOUT_S, _WHOLE_S, _MOST_BYTES = 3.0, 5.0, 8 * 2**20
 
 
 class NotFetched(OSError):
@@ -33,8 +33,12 @@ def get(url: str) -> bytes:
 
 
 async def fetch(get_: Get, url: str) -> bytes:
-    """Raises `NotFetched`."""
-    return await asyncio.to_thread(get_, url)
+    """Raises `NotFetched`, also for a page that comes drop by drop."""
+    try:
+        async with asyncio.timeout(_WHOLE_S):
+            return await asyncio.to_thread(get_, url)
+    except TimeoutError as why:
+        raise NotFetched(f"{url}: not whole within {_WHOLE_S:g} s") from why
 
 
 #: Without the environment's proxies: what is asked is on this machine or named in the settings.
