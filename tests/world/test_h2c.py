@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from tidegate.model import ingresses as net
 from tidegate.model.core import ContainerPort, ServicePort, ServiceSpec
 from tidegate.model.core import Service as CoreService
 from tidegate.model.meta import ObjectMeta
@@ -44,3 +45,32 @@ async def test_a_plain_services_port_with_that_protocol_too():
         await it.given(made)
         assert it.gateway.revisions["svc:default/two:80"].protocol == "http1"
         assert it.gateway.revisions["svc:default/two:81"].protocol == "h2c"
+
+
+async def test_an_ingress_that_says_grpc_is_believed_about_the_services_behind_it():
+    made = CoreService(
+        metadata=ObjectMeta(name="rpc", namespace="default"),
+        spec=ServiceSpec(
+            selector={"app": "rpc"},
+            ports=(ServicePort(port=80, name="a"), ServicePort(port=81, name="b")),
+        ),
+    )
+    place = net.IngressServiceBackend(name="rpc", port=net.ServiceBackendPort(number=80))
+    path = net.HTTPIngressPath(
+        path="/", path_type="Prefix", backend=net.IngressBackend(service=place)
+    )
+    rule = net.IngressRule(host="rpc.example", http=net.HTTPIngressRuleValue(paths=(path,)))
+    said = {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
+    ingress = net.Ingress(
+        metadata=ObjectMeta(name="rpc", namespace="default", annotations=said),
+        spec=net.IngressSpec(rules=(rule,)),
+    )
+    async with world() as it:
+        await it.given(made)
+        assert it.gateway.revisions["svc:default/rpc:80"].protocol == "http1"
+        await it.given(ingress)
+        assert it.gateway.revisions["svc:default/rpc:80"].protocol == "h2c"
+        assert it.gateway.revisions["svc:default/rpc:81"].protocol == "http1"
+        await it.api.delete(net.Ingress, "default", "rpc")
+        await it.settle()
+        assert it.gateway.revisions["svc:default/rpc:80"].protocol == "http1"

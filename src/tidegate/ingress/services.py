@@ -21,11 +21,13 @@ from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true
 from tidegate.model.core import Pod, Service, ServicePort
 from tidegate.model.endpoints import SERVICE_NAME, Endpoints, EndpointSlice
+from tidegate.model.ingresses import Ingress
 from tidegate.model.meta import Key, ObjectMeta
 from tidegate.model.port_protocol import service_protocol
 from tidegate.model.service_targets import lane_key, local_port, routed_ports, selects
 from tidegate.model.trouble import trouble_of
 from tidegate.policy.domain import local_hosts
+from tidegate.policy.nginx import speaks_grpc
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
 
 #: Nothing on a cluster ends a request that a Service carries; an hour ends one that was forgotten.
@@ -52,6 +54,7 @@ class ServicesController:
             watch_mapped(Pod, self.of_pod),
             watch_self(Endpoints),
             watch_mapped(EndpointSlice, _of_slice),
+            watch_mapped(Ingress, _of_ingress),
         )
 
     async def reconcile(self, key: Key) -> Next:
@@ -105,7 +108,10 @@ class ServicesController:
             else:
                 found = tuple(self._written(service, port))
             rest = self._leftovers(lane, namespace, found)
-            yield lane_entry(lane, service, port, (*found, *rest), pods, coming=coming)
+            entry = lane_entry(lane, service, port, (*found, *rest), pods, coming=coming)
+            if self._is_grpc(service, port):
+                entry = msgspec.structs.replace(entry, protocol="h2c")
+            yield entry
 
     def _is_coming(self, service: Service, pods: Sequence[Pod]) -> bool:
         """Whether there will be a pod soon: one is there, or a Deployment is between two."""
@@ -118,6 +124,20 @@ class ServicesController:
             and selector <= (deployment.spec.template.metadata or ObjectMeta()).labels.items()
             for deployment in self._api.list(Deployment, service.metadata.namespace)
         )
+
+    def _is_grpc(self, service: Service, port: ServicePort) -> bool:
+        """Whether an Ingress says that gRPC is spoken behind it, and leads to the port."""
+        for ingress in self._api.list(Ingress, service.metadata.namespace):
+            if speaks_grpc(ingress.metadata.annotations):
+                for backend in (b.service for b in ingress.backends()):
+                    if (
+                        backend is not None
+                        and backend.name == service.metadata.name
+                        and backend.port is not None
+                        and (backend.port.number or backend.port.name) in (port.port, port.name)
+                    ):
+                        return True
+        return False
 
     def _leftovers(
         self, lane: str, namespace: str, wanted: Sequence[Endpoint]
@@ -155,6 +175,13 @@ class ServicesController:
 
 def _at(host: str, port: int) -> Endpoint:
     return Endpoint(id=f"{host}:{port}", host=host, port=port)
+
+
+def _of_ingress(ingress: Ingress) -> Iterator[Key]:
+    """The Services behind an Ingress, whose protocol it may say."""
+    for backend in ingress.backends():
+        if backend.service is not None:
+            yield Key(ingress.metadata.namespace or "", backend.service.name)
 
 
 def _of_slice(slice_: EndpointSlice) -> Iterable[Key]:

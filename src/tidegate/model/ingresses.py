@@ -85,6 +85,12 @@ class Ingress(Object, frozen=True, kw_only=True):
     spec: IngressSpec = IngressSpec()
     status: IngressStatus | None = None
 
+    def backends(self) -> list[IngressBackend]:
+        """All that its paths and its default lead to."""
+        found = [path.backend for rule in self.spec.rules if rule.http for path in rule.http.paths]
+        default = self.spec.default_backend
+        return found if default is None else [*found, default]
+
 
 class IngressClassSpec(Wire, frozen=True, kw_only=True):
     controller: str = ""

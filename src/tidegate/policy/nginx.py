@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 _CANARY = f"{PREFIX}canary"
+_PROTOCOL = f"{PREFIX}backend-protocol"
+_GRPC = "GRPC"
 _ANY_CONTROLLERS = "ingress.kubernetes.io/"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
@@ -19,7 +21,7 @@ _TOTAL = 100
 _WHOLE = re.compile(r"[+-]?\d+")
 #: What these ask for is what happens anyway.
 _MET = {
-    f"{PREFIX}backend-protocol": frozenset({"HTTP", "AUTO_HTTP"}),
+    _PROTOCOL: frozenset({"HTTP", "AUTO_HTTP", _GRPC}),  # see `speaks_grpc`
     f"{PREFIX}proxy-buffering": frozenset({"off"}),
     f"{PREFIX}proxy-request-buffering": frozenset({"off"}),
     f"{PREFIX}proxy-body-size": frozenset({"0", "0m"}),
@@ -70,6 +72,11 @@ def canary_of(annotations: Mapping[str, str]) -> Canary | None:
         pattern=pattern if header and not value else None,
         cookie=annotations.get(f"{_CANARY}-by-cookie") or None,
     )
+
+
+def speaks_grpc(annotations: Mapping[str, str]) -> bool:
+    """Whether the Services behind the Ingress are to be spoken to in HTTP/2, which gRPC needs."""
+    return annotations.get(_PROTOCOL) == _GRPC
 
 
 def redirects_to_https(annotations: Mapping[str, str], *, has_tls: bool) -> bool:
