@@ -17,6 +17,8 @@ PAGES = [
     "docs/cli.md",
     "docs/kubernetes-api.md",
     "docs/knative.md",
+    "docs/pods.md",
+    "examples/intent/README.md",
     "examples/iris/README.md",
     "examples/chat/README.md",
 ]
