@@ -316,6 +316,26 @@ def test_the_interval_and_the_delay_can_be_said():
         )
 
 
+def test_latencies_of_a_route_are_those_of_its_requests():
+    buckets = {bucket_of_s(0.010): 90, bucket_of_s(0.110): 10}
+    found = gateway(told(second(90, "svc:default/bert:8501", latency_buckets=buckets)))
+    route = {"sls.ingress.route": "default-bert-8501", "sls.query.delay": "0"}
+
+    def ms(figure: str) -> float:
+        return found.external(f"sls_ingress_latency_{figure}", "default", route, now_s=95)
+
+    assert ms("avg") == pytest.approx(20, rel=0.1)
+    assert ms("p50") == pytest.approx(10, abs=1)
+    assert ms("p9999") == pytest.approx(110, rel=0.06)
+
+
+def test_a_label_that_nobody_knows_is_named_and_not_passed_over():
+    with pytest.raises(NotCounted, match=r"no label sls\.ingress\.rout"):
+        gateway(told()).external("sls_ingress_qps", "default", {"sls.ingress.rout": "x"}, now_s=9)
+    with pytest.raises(NotCounted, match="no label topic"):
+        gateway(told()).external("tidegate_queue", "default", {"topic": "x"}, now_s=9)
+
+
 def test_a_knative_service_is_a_route_of_port_80():
     samples = [
         RouteSample(route="default/hello", at_s=at, requests=30, errors=0) for at in range(80, 91)

@@ -27,6 +27,18 @@ _LATENCY = re.compile(r"tidegate_latency_p(\d{2})_ms")
 _SLS_LATENCY = re.compile(r"sls_ingress_latency_p(\d{2,4})")
 _SLS_INTERVAL_S, _SLS_DELAY_S = 15.0, 10.0
 _ROUTE = "sls.ingress.route"
+#: Labels of Alibaba's adapter; those that say where its logs are have no meaning here.
+_SLS_LABELS = frozenset(
+    (
+        _ROUTE,
+        "sls.query.interval",
+        "sls.query.delay",
+        "sls.query.max_retry",
+        "sls.project",
+        "sls.logstore",
+        "sls.internal.endpoint",
+    )
+)
 
 
 class NotCounted(ValueError):
@@ -107,6 +119,11 @@ class GatewayMetrics:
 
     def _sls(self, metric: str, labels: Mapping[str, str], now_s: float) -> float:
         self._check_heard()
+        if unknown := labels.keys() - _SLS_LABELS:
+            raise NotCounted(
+                f"{metric} has no label {', '.join(sorted(unknown))}: use {_ROUTE}, "
+                "sls.query.interval and sls.query.delay"
+            )
         interval_s = max(_seconds(labels, "sls.query.interval", _SLS_INTERVAL_S), 1.0)
         delay_s = _seconds(labels, "sls.query.delay", _SLS_DELAY_S)
         end_s = floor(now_s - delay_s)
@@ -119,11 +136,13 @@ class GatewayMetrics:
                 by_route = [k for k in self._traffic.routes() if _is_knative_route(k, route)]
                 count = self._traffic.route_requests(by_route, window)
             return count / interval_s
+        if metric == "sls_ingress_latency_avg":
+            return self._traffic.mean_ms(lanes, window)
         if match := _SLS_LATENCY.fullmatch(metric):
             digits = match[1]
             return self._traffic.latency_ms(lanes, window, int(digits) / 10 ** len(digits))
         raise NotCounted(
-            f"the gateway has no {metric}: there are sls_ingress_qps and "
+            f"the gateway has no {metric}: there are sls_ingress_qps, sls_ingress_latency_avg and "
             "sls_ingress_latency_p50 (p95, p99, p9999)"
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tidegate.link.gateway import FromGateway, Hello, RouteSample, Sample
-from tidegate.routing.latency import merged, percentile_ms
+from tidegate.routing.latency import edges_ms, merged, percentile_ms
 
 KEPT_S = 180.0
 
@@ -91,6 +91,12 @@ class Traffic:
         """What this share of the requests took at most; 0 when none was answered."""
         seen = [s.latency_buckets for key in keys for s in self._within(key, window)]
         return percentile_ms(merged(seen), share) or 0.0
+
+    def mean_ms(self, keys: Iterable[str], window: Window) -> float:
+        """What requests took on average, from the buckets' middles; 0 when none was answered."""
+        seen = merged(s.latency_buckets for key in keys for s in self._within(key, window))
+        total_ms = sum(count * sum(edges_ms(bucket)) / 2 for bucket, count in seen.items())
+        return total_ms / sum(seen.values()) if seen else 0.0
 
     def requests(self, keys: Iterable[str], window: Window) -> int:
         """How many arrived."""
