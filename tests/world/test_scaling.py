@@ -76,3 +76,18 @@ async def test_a_request_that_waits_at_zero_is_served_although_the_control_plane
         await it.start_plane()
         await it.settle(5)
         assert len(it.pods("hello-00001")) == 1
+
+
+async def test_a_revision_that_failed_is_given_up_in_spite_of_its_minimum():
+    async with world() as it:
+        it.node.broken.add("missing:1")
+        scaling = {**FAST, "min-scale": "2"}
+        broken = service("hello", image="missing:1", scaling=scaling)
+        template = broken.spec.template.metadata
+        assert template is not None
+        template.annotations["serving.knative.dev/progress-deadline"] = "30s"
+        await it.given(broken)
+        await it.settle(10)
+        assert len(it.pods("hello-00001")) == 2
+        await it.settle(150)
+        assert it.pods("hello-00001") == []

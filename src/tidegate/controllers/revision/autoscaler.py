@@ -6,14 +6,14 @@ import msgspec
 
 from tidegate.controllers.revision.deployment import API, pod_labels
 from tidegate.model import serving_names as names
+from tidegate.model.apps import Deployment
 from tidegate.model.meta import ObjectMeta, ObjectReference, owner_reference
 from tidegate.model.serving import PodAutoscaler, PodAutoscalerSpec, Revision
 
 
-def desired_autoscaler(revision: Revision, target: str) -> PodAutoscaler:
+def desired_autoscaler(revision: Revision, deployment: Deployment) -> PodAutoscaler:
     """The PodAutoscaler; its annotations are the revision's autoscaling ones."""
-    meta = revision.metadata
-    state = meta.labels.get(names.ROUTING_STATE)
+    meta, target = revision.metadata, deployment.metadata.name
     keep = (names.AUTOSCALING, names.PROGRESS_DEADLINE)
     return PodAutoscaler(
         metadata=ObjectMeta(
@@ -26,10 +26,28 @@ def desired_autoscaler(revision: Revision, target: str) -> PodAutoscaler:
         spec=PodAutoscalerSpec(
             scale_target_ref=ObjectReference(api_version="apps/v1", kind="Deployment", name=target),
             container_concurrency=revision.spec.container_concurrency or 0,
-            reachability={names.ACTIVE: "Reachable", names.RESERVE: "Unreachable"}.get(state or ""),
+            reachability=_reachability(revision, deployment),
             protocol_type="http1",
         ),
     )
+
+
+def _reachability(revision: Revision, deployment: Deployment) -> str | None:
+    """None: not known. A revision that has failed and has no replica ready is as good as unreachable:
+    its min-scale would keep what can't serve for ever.
+
+    Source: Knative, serving pkg/reconciler/revision/resources/pa.go.
+    """
+    conditions = revision.status.conditions if revision.status else ()
+    failed = any(
+        c.type in ("ResourcesAvailable", "ContainerHealthy") and c.status == "False"
+        for c in conditions
+    )
+    ready = deployment.status.ready_replicas if deployment.status else None
+    if failed and (deployment.spec.replicas or 0) > 0 and not ready:
+        return "Unreachable"
+    state = revision.metadata.labels.get(names.ROUTING_STATE)
+    return {names.ACTIVE: "Reachable", names.RESERVE: "Unreachable"}.get(state or "")
 
 
 def carry_autoscaler(existing: PodAutoscaler, desired: PodAutoscaler) -> PodAutoscaler:

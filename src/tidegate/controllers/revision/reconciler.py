@@ -64,7 +64,7 @@ class RevisionController:
             deployment = await ensure(self._api, wanted, lambda existing, _: existing)
         autoscaler = self._api.get(PodAutoscaler, *revision.key)
         if autoscaler is None or owned(autoscaler, revision):
-            scaler = desired_autoscaler(revision, deployment.metadata.name)
+            scaler = desired_autoscaler(revision, deployment)
             autoscaler = await ensure(self._api, scaler, carry_autoscaler)
         return deployment, autoscaler
 
