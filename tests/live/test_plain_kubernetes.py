@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -231,6 +232,30 @@ def test_a_rollout_loses_no_request(kubectl):
             kubectl("rollout", "status", "deployment/steady", "--timeout=60s")
     assert set(seen) == {200}
     assert seen[200] > 50
+
+
+def test_scaling_out_and_in_loses_no_request(kubectl):
+    serve(kubectl, "wide")
+    with loaded(kubectl, "/sleep/0.05", "wide.default") as seen:
+        for count in (4, 1, 3, 1):
+            kubectl("scale", "deployment/wide", f"--replicas={count}")
+            kubectl("rollout", "status", "deployment/wide", "--timeout=60s")
+    assert set(seen) == {200}
+
+
+def test_a_control_plane_that_is_killed_in_mid_rollout_loses_no_request(kubectl):
+    serve(kubectl, "killed", replicas=2)
+    with loaded(kubectl, "/sleep/0.05", "killed.default") as seen:
+        kubectl("set", "env", "deployment/killed", "X=1")
+        os.kill(kubectl.engine.pid("control_plane"), signal.SIGKILL)
+        status = ("rollout", "status", "deployment/killed", "--timeout=60s")
+        wait_until("its end", lambda: "successfully" in kubectl(*status, ok=False), within_s=60)
+        wait_until(
+            "only new pods",
+            lambda: {ask(kubectl, "/env/X", "killed.default") for _ in range(8)} == {(200, "1")},
+        )
+    kubectl.engine.refresh()
+    assert set(seen) == {200}
 
 
 def test_a_canary_of_the_seed_takes_a_tenth_of_ten_thousand(kubectl):
