@@ -44,3 +44,23 @@ def test_a_protocol_that_is_none_counts_as_enabled_and_says_so():
     (note,) = metadata_notes({"networking.knative.dev/http-protocol": "gopher"})
     assert "gopher is neither enabled nor redirected" in note
     assert metadata_notes({"networking.knative.dev/http-protocol": "Redirected"}) == []
+
+
+def test_ours_are_known_where_they_are_read():
+    assert metadata_notes({"tidegate.dev/sticky": "cookie=a", "tidegate.dev/tls": "true"}) == []
+    assert template_notes({"tidegate.dev/idempotent": "true"}) == []
+    assert template_notes({"tidegate.dev/sticky": "cookie=a"}) == [
+        "tidegate.dev/sticky: no such annotation here, it has no effect"
+    ]
+    assert metadata_notes({"tidegate.dev/promot": "true"}) == [
+        "tidegate.dev/promot: no such annotation here, it has no effect "
+        "(did you mean tidegate.dev/promote?)"
+    ]
+
+
+def test_a_judge_goes_before_the_clock_and_says_so():
+    timed = {"serving.knative.dev/rolloutDuration": "60s"}
+    assert metadata_notes({**timed, "tidegate.dev/promote": "true"}) == [
+        "serving.knative.dev/rolloutDuration: tidegate.dev/promote goes before it, it has no effect"
+    ]
+    assert metadata_notes({**timed, "tidegate.dev/promote": "false"}) == []

@@ -12,10 +12,13 @@ from difflib import get_close_matches
 from tidegate.model import serving_names as names
 from tidegate.policy.annotation_keys import PROGRESS_DEADLINE
 from tidegate.policy.annotations import ROLLOUT_DURATION
+from tidegate.policy.gpu_cards import CARDS_NOTE
+from tidegate.policy.route_annotations import PROMOTE, SHADOW, STICKY
 
 _SERVING, _NETWORKING, _FEATURES = (
     f"{group}.knative.dev/" for group in ("serving", "networking", "features")
 )
+_OURS = "tidegate.dev/"
 _CLUSTER = "kept, but it only has an effect on a cluster"
 _NO_PROXY = "kept, but no queue-proxy runs beside the containers here"
 
@@ -28,8 +31,16 @@ _MARKS = {
     f"{_SERVING}lastPinned",
 }
 #: What has an effect, or is written by admission and controllers, on metadata and in templates.
-_OF_METADATA = _ROLLOUT | _MARKS | {names.HTTP_PROTOCOL}
-_OF_TEMPLATES = _MARKS | {PROGRESS_DEADLINE.key, names.NO_GC, f"{_FEATURES}http-full-duplex"}
+_OF_METADATA = (
+    _ROLLOUT | _MARKS | {names.HTTP_PROTOCOL, names.TLS, names.MODELS, STICKY, SHADOW, PROMOTE}
+)
+_OF_TEMPLATES = _MARKS | {
+    PROGRESS_DEADLINE.key,
+    names.NO_GC,
+    f"{_FEATURES}http-full-duplex",
+    names.IDEMPOTENT,
+    CARDS_NOTE,
+}
 
 _IDLE: Mapping[str, str] = {
     **dict.fromkeys(
@@ -52,7 +63,10 @@ _PROTOCOLS = ("", "enabled", "redirected")
 
 def metadata_notes(annotations: Mapping[str, str]) -> list[str]:
     """Of a Service's, Route's or DomainMapping's own metadata: one sentence for each without an effect."""
-    notes = _notes(annotations, _OF_METADATA, (_SERVING, _NETWORKING))
+    notes = _notes(annotations, _OF_METADATA, (_SERVING, _NETWORKING, _OURS))
+    rollout = ROLLOUT_DURATION.find(annotations)
+    if rollout is not None and annotations.get(PROMOTE, "false").lower() not in ("false", ""):
+        notes.append(f"{rollout[0]}: {PROMOTE} goes before it, it has no effect")
     protocol = annotations.get(names.HTTP_PROTOCOL, "")
     if protocol.lower() not in _PROTOCOLS:
         said = f"{protocol} is neither enabled nor redirected, enabled counts"
@@ -62,7 +76,8 @@ def metadata_notes(annotations: Mapping[str, str]) -> list[str]:
 
 def template_notes(annotations: Mapping[str, str]) -> list[str]:
     """Of a revision's template."""
-    return _notes(annotations, _OF_TEMPLATES, (_SERVING, _NETWORKING, _FEATURES))
+    prefixes = (_SERVING, _NETWORKING, _FEATURES, _OURS)
+    return _notes(annotations, _OF_TEMPLATES, prefixes)
 
 
 def _notes(annotations: Mapping[str, str], known: set[str], prefixes: tuple[str, ...]) -> list[str]:
