@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tidegate.autoscale.hpa.asked import Asked
-from tidegate.model.usage import Measurement
+from tidegate.model.usage import Measurement, Usage
 from tidegate.scaling.hpa import PodUsage, ReadFailed, ResourceReading
 
 
@@ -34,11 +34,17 @@ class Resources:
         seen = await self._source.measure()
         items = []
         for pod in asked.pods:
+            names = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
             containers = tuple(
-                (name, {"cpu": -(-used.cpu_nano // 1_000_000), "memory": used.memory_bytes * 1000})
-                for (uid, name), used in seen.containers.items()
-                if uid == pod.metadata.uid
+                (name, _amounts(used))
+                for name in names
+                if (used := seen.containers.get((pod.metadata.uid or "", name))) is not None
             )
             if containers:
                 items.append(PodUsage(pod.metadata.name, seen.at_s, seen.window_s, containers))
         return ResourceReading(tuple(items))
+
+
+def _amounts(used: Usage) -> dict[str, int]:
+    """In thousandths, rounded up."""
+    return {"cpu": -(-used.cpu_nano // 1_000_000), "memory": used.memory_bytes * 1000}
