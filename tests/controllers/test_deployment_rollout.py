@@ -140,6 +140,53 @@ def test_in_the_middle_of_a_rollout_every_set_gets_its_share():
     assert sizes(plan_scaling(wish, new, [old])) == {"old": 11, "new": 7}
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "sets", "expected"),
+    [
+        pytest.param((5, 0), (10, 0), (3, 2), (6, 4), id="5 to 10"),
+        pytest.param((5, 0), (3, 0), (3, 2), (2, 1), id="5 to 3"),
+        pytest.param((9, 0), (4, 0), (1, 8), (0, 4), id="9 to 4"),
+        pytest.param((7, 0), (10, 0), (2, 3, 2), (3, 4, 3), id="7 to 10"),
+        pytest.param((13, 0), (8, 0), (3, 8, 2), (2, 5, 1), id="13 to 8"),
+        pytest.param(
+            (3, 0), (4, 0), (1, 1, 1), (1, 1, 2), id="what is left over goes to the newest"
+        ),
+        pytest.param((3, 0), (2, 0), (1, 1, 1), (0, 1, 1), id="or comes from the oldest"),
+        pytest.param((6, 0), (0, 0), (1, 2, 3), (0, 0, 0), id="6 to nothing"),
+        pytest.param((10, 2), (20, 2), (6, 6), (11, 11), id="with surge"),
+        pytest.param((10, 3), (50, 6), (8, 5), (34, 22), id="surge and size both change"),
+    ],
+)
+def test_a_changed_count_is_spread_as_upstreams_own_examples_have_it(was, now, sets, expected):
+    """`was` and `now` are (replicas, surge), `sets` from the oldest to the newest."""
+    noted = {"noted_wanted": was[0], "noted_most": sum(was)}
+    *old, new = [sized(f"v{i}", n, at=i, **noted) for i, n in enumerate(sets)]
+    after = sizes(plan_scaling(Wish(now[0], surge=now[1]), new, old))
+    assert tuple(after[f"v{i}"] for i in range(len(sets))) == expected
+
+
+def test_while_there_is_no_set_of_the_new_template_the_newest_old_one_grows_first():
+    noted = {"noted_wanted": 4, "noted_most": 4}
+    old = [sized("v1", 2, at=1, **noted), sized("v2", 2, at=2, **noted)]
+    assert sizes(plan_scaling(Wish(5), None, old)) == {"v1": 2, "v2": 3}
+
+
+def test_a_spread_that_was_cut_short_goes_on_where_it_was():
+    """One of three sets had not been written when something failed."""
+    new = sized("v3", 2, at=3, noted_wanted=5, noted_most=5)
+    old = [
+        sized("v1", 1, at=1, noted_wanted=5, noted_most=5),
+        sized("v2", 1, at=2, noted_wanted=3, noted_most=3),
+    ]
+    assert sizes(plan_scaling(Wish(5), new, old)) == {"v1": 1, "v2": 2, "v3": 2}
+
+
+def test_a_new_set_that_is_full_but_broken_takes_nothing_from_old_ones():
+    new = sized("v2", 2, 0, at=2, noted_wanted=2, noted_most=3)
+    old = [sized("v1", 1, at=1, noted_wanted=2, noted_most=3)]
+    assert sizes(plan_scaling(Wish(2, surge=1, unavailable=1), new, old)) == {"v1": 1, "v2": 2}
+
+
 def test_down_to_nothing_ends_all():
     old = sized("old", 8, at=1, noted_wanted=10, noted_most=13)
     new = sized("new", 5, at=2, noted_wanted=10, noted_most=13)
