@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import grpc
 import pytest
 from msgspec.structs import replace
 
-from tidegate.link.gateway import Drained, Endpoint, Sample, Wake
+from tidegate.apiserver.pki import open_pki
+from tidegate.link.gateway import Certificate, Drained, Endpoint, Sample, Wake
 from tidegate.testing.gateway import HOST, gateway, replica, revision
 
 pytestmark = [
@@ -58,6 +60,13 @@ async def grpc_replica(name="pod-a", port=0):
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def by_tls(pki, gate):
+    """A channel to the gateway's HTTPS port."""
+    trusted = grpc.ssl_channel_credentials(pki.ca.read_bytes())
+    options = [("grpc.default_authority", HOST), ("grpc.ssl_target_name_override", HOST)]
+    return grpc.aio.secure_channel(f"127.0.0.1:{gate.https_port}", trusted, options=options)
 
 
 @asynccontextmanager
@@ -112,6 +121,19 @@ async def test_a_call_waits_at_zero_and_is_answered_with_its_metadata_and_traile
         assert dict(await call.initial_metadata())["x-early"] == "1"
         trailers = dict(await call.trailing_metadata())
         assert (trailers["x-late"], trailers["x-from"]) == ("abc", "127.0.0.1")
+
+
+async def test_calls_by_tls_are_calls_like_others(tmp_path):
+    pki = open_pki(tmp_path / "pki", time.time())
+    chain, key = pki.issue([HOST], time.time(), called=HOST)
+    shown = Certificate(key="a", hosts=(HOST,), chain=chain.decode(), private_key=key.decode())
+    async with gateway(tmp_path) as gate, grpc_replica() as pod, by_tls(pki, gate) as made:
+        control = await gate.control()
+        await control.tell(h2c(pod.endpoint))
+        await control.show("a", shown)
+        assert await unary(made, b"x" * 1_000_000) == b"x" * 1_000_000
+        down = made.unary_stream(method("Down"))(b"5 100000", timeout=WITHIN_S)
+        assert [len(piece) async for piece in down] == [100_002] * 5
 
 
 async def test_streams_go_up_down_and_both_ways(tmp_path):

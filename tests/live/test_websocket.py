@@ -1,6 +1,8 @@
 """WebSockets through a real gateway: from zero, counted, both ways, cut when their time is over."""
 
 import asyncio
+import ssl
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,7 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tidegate.link.gateway import Drained, Endpoint, Sample, Wake
+from tidegate.apiserver.pki import open_pki
+from tidegate.link.gateway import Certificate, Drained, Endpoint, Sample, Wake
 from tidegate.testing.gateway import HOST, gateway, replica, request, revision
 
 pytestmark = pytest.mark.live
@@ -231,3 +234,32 @@ async def test_an_upgrade_goes_by_http1_to_a_replica_that_speaks_http2_otherwise
         async with opened(gate) as client:
             await client.send("hello")
             assert await client.recv() == "hello"
+
+
+async def test_a_websocket_by_tls_talks_and_ends_like_others(tmp_path):
+    pki = open_pki(tmp_path / "pki", time.time())
+    chain, key = pki.issue([HOST], time.time(), called=HOST)
+    shown = Certificate(key="a", hosts=(HOST,), chain=chain.decode(), private_key=key.decode())
+    heard = []
+
+    async def listen(connection):
+        async for message in connection:
+            heard.append(message)
+            await connection.send("taken")
+
+    async with gateway(tmp_path) as gate, websocket_replica(behave=listen) as pod:
+        control = await gate.control()
+        await control.tell(revision(pod))
+        await control.show("a", shown)
+        async with connect(
+            f"wss://{HOST}/chat",
+            host="127.0.0.1",
+            port=gate.https_port,
+            ssl=ssl.create_default_context(cafile=str(pki.ca)),
+            proxy=None,
+            open_timeout=WITHIN_S,
+        ) as client:
+            await client.send("b" * 500_000)
+            assert await client.recv() == "taken"
+        await control.hear(Sample, lambda one: one.running == 0)
+        assert [len(message) for message in heard] == [500_000]

@@ -118,7 +118,8 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         exchange = self.exchange
         if self._mood is _Mood.TUNNEL and exchange is not None and exchange.tunnel is not None:
-            return exchange.tunnel.client_ended()
+            stays = exchange.tunnel.client_ended()
+            return stays and self._transport is not None and self._transport.can_write_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -304,7 +304,9 @@ class Exchange:
         if self.tunnel is not None:
             self.tunnel.close()
         conn, self.conn = self.conn, None
-        if conn is not None:
+        if conn is not None and self.tunnel is not None and not failed:
+            conn.finish()  # what the client said last is to arrive
+        elif conn is not None:
             conn.abandon()
         if failed:
             self.count_failure()
