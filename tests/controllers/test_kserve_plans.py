@@ -79,6 +79,36 @@ def test_a_custom_container_is_told_whose_it_is_and_may_name_its_model():
     assert container["volumeMounts"][0]["mountPath"] == "/mnt/models"
 
 
+def test_a_batcher_and_a_logger_are_an_agent_in_front_of_the_model():
+    given = isvc(
+        {
+            **CUSTOM,
+            "batcher": {"maxBatchSize": 8, "maxLatency": 50},
+            "logger": {"url": "http://sink/", "mode": "request"},
+        }
+    )
+    model, agent = raw_pods(given)["containers"]
+    assert [port["containerPort"] for port in model["ports"]] == [8080]
+    assert agent["image"] == "kserve/agent:latest"
+    assert list(agent["args"]) == [
+        "--component-port=8080",
+        "--port=9081",
+        "--enable-batcher",
+        "--max-batchsize=8",
+        "--max-latency=50",
+        "--log-url=http://sink/",
+        "--log-mode=request",
+        "--inference-service=iris",
+        "--namespace=default",
+        "--component=predictor",
+    ]
+    service = to_raw(desired_service(given, pods(given)))
+    assert service["spec"]["ports"][0]["targetPort"] == 9081
+    deployment = desired_deployment(given, given.spec.predictor, pods(given), "hpa")
+    probes = [c.readiness_probe for c in deployment.spec.template.spec.containers]
+    assert [p.tcp_socket.port for p in probes if p and p.tcp_socket] == [8080, 9081]
+
+
 def test_a_transformer_is_told_where_its_predictor_is_unless_it_knows():
     given = isvc(CUSTOM, transformer={"containers": [{"image": "t:1"}]})
     assert list(raw_pods(given, "transformer")["containers"][0]["args"]) == [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +127,60 @@ def test_a_transformer_stands_in_front_of_its_predictor(engine):
     assert ask(engine, status["url"], "/")[1] == ask(engine, first, "/")[1]
     assert ask(engine, first, "/")[1] != ask(engine, second, "/")[1]
     gone(engine, "pair")
+
+
+class Sink:
+    """Takes events; bounded by the test."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, str]] = []
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                sink.events.append({k.lower(): v for k, v in self.headers.items()})
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_an_agent_batches_predictions_and_tells_of_them(engine, model):
+    sink = Sink()
+    predictor = {
+        "sklearn": {"storageUri": str(model), "resources": SMALL},
+        "batcher": {"maxBatchSize": 2, "maxLatency": 200},
+        "logger": {"url": sink.url, "mode": "all"},
+    }
+    try:
+        url = given(engine, isvc("batched", predictor))["status"]["url"]
+        wait_until("the route", lambda: ask(engine, url, "/v1/models")[0] == 200)
+        one = {"instances": TWO_FLOWERS["instances"][:1]}
+        code, body = ask(engine, url, "/v1/models/batched:predict", one)
+        assert code == 200
+        answer = json.loads(body)
+        assert answer.pop("batchId")
+        assert answer == {"message": "", "predictions": [1]}
+        wait_until("both events", lambda: len(sink.events) == 2)
+        request, response = sorted(sink.events, key=lambda event: event["ce-type"])
+        assert request["ce-type"] == "org.kubeflow.serving.inference.request"
+        assert response["ce-type"] == "org.kubeflow.serving.inference.response"
+        assert request["ce-id"] == response["ce-id"]
+        assert request["ce-inferenceservicename"] == "batched"
+    finally:
+        sink.close()
+    gone(engine, "batched")
 
 
 def test_a_model_that_is_not_there_says_so(engine, tmp_path):

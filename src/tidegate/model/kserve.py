@@ -50,8 +50,8 @@ class AutoScaling(Wire, frozen=True, kw_only=True):
 class Logger(Wire, frozen=True, kw_only=True):
     url: str | None = None
     mode: str | None = None  # all, request, response
-    metadata_headers: tuple[str, ...] = ()
-    metadata_annotations: tuple[str, ...] = ()
+    metadata_headers: NotHonoured = None
+    metadata_annotations: NotHonoured = None
     storage: NotHonoured = None
     batch_size: NotHonoured = None
     batch_interval: NotHonoured = None
@@ -61,7 +61,7 @@ class Logger(Wire, frozen=True, kw_only=True):
 class Batcher(Wire, frozen=True, kw_only=True):
     max_batch_size: int | None = None  # instances; 32
     max_latency: int | None = None  # ms; 5000
-    timeout: int | None = None  # s
+    timeout: NotHonoured = None  # s; the service's own timeouts hold
 
 
 class StorageUri(Wire, frozen=True, kw_only=True):

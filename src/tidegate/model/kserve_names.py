@@ -27,6 +27,7 @@ HPA, KEDA, EXTERNAL, NONE = "hpa", "keda", "external", "none"
 CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"
 DEFAULT_PORT = 8080
+AGENT, AGENT_PORT, AGENT_IMAGE = "agent", 9081, "kserve/agent:latest"
 MODEL_PATH = "/mnt/models"
 
 SYSTEM_NAMESPACE = "kserve"

@@ -36,6 +36,7 @@ class Runtime:
 
 
 _SKLEARN = (Python, "-m", "tidegate.runtimes.sklearnserver")
+_AGENT = (Python, "-m", "tidegate.runtimes.agent")
 _ONNX = (Python, "-m", "tidegate.runtimes.onnxserver")
 _LLAMA = (Python, "-m", "tidegate.runtimes.llamaserver")
 _LLAMA_PROGRAMS = (("/app/llama-server",), ("llama-server",), ("/llama-server",))
@@ -43,6 +44,7 @@ _LLAMA_PROGRAMS = (("/app/llama-server",), ("llama-server",), ("/llama-server",)
 RUNTIMES: tuple[Runtime, ...] = (
     Runtime("kserve/sklearnserver", _SKLEARN, programs=((Python, "-m", "sklearnserver"),)),
     Runtime("tidegate/sklearnserver", _SKLEARN),
+    Runtime("kserve/agent", _AGENT),
     Runtime("tidegate/onnxserver", _ONNX),
     Runtime("ggml-org/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     Runtime("ggerganov/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),

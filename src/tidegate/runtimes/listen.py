@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
@@ -54,8 +54,10 @@ def serve(
     drain: Drain,
     clock: Clock,
     on_listening: Callable[[], None],
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Serve until drained. `on_listening` is called when connections are accepted."""
+    """Serve until drained. `on_listening` is called when connections are accepted; `beside` runs as
+    long as the server, and may finish its work when it is cancelled."""
     config = uvicorn.Config(
         app,
         loop="none",
@@ -73,9 +75,12 @@ def serve(
 
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
-            closing = tasks.create_task(_close_when_drained(server, drain, clock))
+            others = [tasks.create_task(_close_when_drained(server, drain, clock))]
+            if beside is not None:
+                others.append(tasks.create_task(beside()))
             await server.serve(sockets=[listener])
-            closing.cancel()
+            for other in others:
+                other.cancel()
 
     uvloop.run(run())
 

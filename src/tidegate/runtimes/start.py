@@ -54,7 +54,7 @@ def run(program: str, read_plan: Callable[[], Plan], clock: Clock) -> int:
 def _serve(plan: Plan, clock: Clock) -> None:
     began_s, main_s = _process_began_s(), clock.monotonic()
     _leave_at_once_on_signals()
-    listener = _bind(plan.host, plan.port)
+    listener = bind(plan.host, plan.port)
     loading = _Loading(plan.load, clock)
 
     from tidegate.runtimes.drain import Drain
@@ -128,7 +128,7 @@ def _leave_at_once_on_signals() -> None:
         signal.signal(sig, leave)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket that is bound and doesn't listen yet. Raises `CannotListen`."""
     try:
         (family, kind, proto, _, address), *_ = socket.getaddrinfo(

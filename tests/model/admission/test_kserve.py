@@ -102,6 +102,19 @@ def test_what_is_wrong_is_named(predictor, text):
     assert text in refusal(predictor)
 
 
+@pytest.mark.parametrize(
+    ("fields", "mode", "text"),
+    [
+        ({"logger": {"url": "https://sink"}}, "Standard", "spec.predictor.logger.url"),
+        ({"logger": {"url": "http://s", "mode": "some"}}, "Standard", "spec.predictor.logger.mode"),
+        ({"batcher": {"maxBatchSize": 0}}, "Standard", "spec.predictor.batcher.maxBatchSize"),
+        ({"batcher": {}}, "Knative", "only one container may have a port"),
+    ],
+)
+def test_a_batcher_or_logger_that_cannot_run_is_refused(fields, mode, text):
+    assert text in refusal({**SKLEARN, **fields}, mode)
+
+
 def test_equal_bounds_and_no_upper_bound_are_fine():
     admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 2})
     admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 0})

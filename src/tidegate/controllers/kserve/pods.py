@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tidegate.controllers.kserve.agent import agent_container
 from tidegate.model import kserve_names as names
 from tidegate.model.core import (
     Container,
@@ -35,6 +36,7 @@ _NOT_COPIED = {
 }
 _STORAGE_URI = "STORAGE_URI"
 _VOLUME = "kserve-provision-location"
+_AGENT_PORT = ContainerPort(container_port=names.AGENT_PORT, name="agent-port", protocol="TCP")
 _SCRAPE_KEYS = {
     "prometheus.kserve.io/port": "prometheus.io/port",
     "prometheus.kserve.io/path": "prometheus.io/path",
@@ -67,8 +69,13 @@ def plan_pods(
         for field in PodSpec.__struct_fields__
     }
     fields["volumes"] = (*(base.volumes if base else ()), *component.volumes, *volumes)
-    fields["containers"] = containers
     ports = serving.ports or (ContainerPort(container_port=names.DEFAULT_PORT, protocol="TCP"),)
+    if component.logger is not None or component.batcher is not None:
+        # The port must be declared: only then the agent's flag is made true for this machine.
+        containers = tuple(replace(c, ports=ports) if c == serving else c for c in containers)
+        containers = (*containers, agent_container(isvc, name, component, ports[0]))
+        ports = (_AGENT_PORT, *ports)
+    fields["containers"] = containers
     return ComponentPods(
         name=name,
         labels=_labels(isvc, name, component, base),

@@ -118,7 +118,8 @@ def _probed(container: Container, pods: ComponentPods) -> Container:
     """The serving container is ready when its port accepts connections, unless it says otherwise."""
     if container.name != serving_of(pods.spec.containers).name or container.readiness_probe:
         return container
-    at_port = TCPSocketAction(port=pods.port.container_port)
+    number = container.ports[0].container_port if container.ports else names.DEFAULT_PORT
+    at_port = TCPSocketAction(port=number)
     return replace(
         container,
         readiness_probe=Probe(

@@ -140,10 +140,31 @@ def _check_component(
     yield from _check_metric(component, name, mode)
     for i, volume in enumerate(component.storage_uris):
         yield from check_storage_uri(volume.uri, f"spec.{name}.storageUris[{i}].uri")
-    for field in ("logger", "batcher"):
-        if getattr(component, field) is not None:
-            yield f"spec.{name}.{field}: KServe's agent is not run beside the model here yet"
+    yield from _check_agent(component, name, mode)
     yield from _check_auto_scaling(component, name)
+
+
+def _check_agent(component: Component, name: str, mode: str) -> Iterator[str]:
+    """The batcher and the logger, which run as KServe's agent beside the model."""
+    for field in ("logger", "batcher"):
+        if getattr(component, field) is not None and mode != names.STANDARD:
+            yield (
+                f"spec.{name}.{field}: in Knative mode only one container may have a port: use "
+                "Standard mode"
+            )
+    logger, batcher = component.logger, component.batcher
+    if logger is not None:
+        if not (logger.url or "").startswith("http://"):
+            yield f"spec.{name}.logger.url: events are sent to an http:// address: {logger.url!r}"
+        if logger.mode not in (None, "all", "request", "response"):
+            yield f"spec.{name}.logger.mode: {logger.mode!r} is none of all, request, response"
+    if batcher is not None:
+        for field, value in (
+            ("maxBatchSize", batcher.max_batch_size),
+            ("maxLatency", batcher.max_latency),
+        ):
+            if value is not None and value < 1:
+                yield f"spec.{name}.batcher.{field}: {value} is not 1 or more"
 
 
 def _check_metric(component: Component, name: str, mode: str) -> Iterator[str]:

@@ -1,0 +1,39 @@
+"""KServe's agent as a container beside the model: batching and logging. Pure.
+
+Source: kserve pkg/webhook/admission/pod/agent_injector.go.
+"""
+
+from __future__ import annotations
+
+from tidegate.model import kserve_names as names
+from tidegate.model.core import Container, ContainerPort, Probe, TCPSocketAction
+from tidegate.model.kserve import Component, InferenceService
+
+
+def agent_container(
+    isvc: InferenceService, name: str, component: Component, port: ContainerPort
+) -> Container:
+    """The agent in front of the component's port."""
+    args = [f"--component-port={port.container_port}", f"--port={names.AGENT_PORT}"]
+    batcher, logger = component.batcher, component.logger
+    if batcher is not None:
+        args.append("--enable-batcher")
+        if batcher.max_batch_size is not None:
+            args.append(f"--max-batchsize={batcher.max_batch_size}")
+        if batcher.max_latency is not None:
+            args.append(f"--max-latency={batcher.max_latency}")
+    if logger is not None:
+        args += [
+            f"--log-url={logger.url}",
+            f"--log-mode={logger.mode or 'all'}",
+            f"--inference-service={isvc.metadata.name}",
+            f"--namespace={isvc.metadata.namespace}",
+            f"--component={name}",
+        ]
+    return Container(
+        name=names.AGENT,
+        image=names.AGENT_IMAGE,
+        args=tuple(args),
+        ports=(ContainerPort(container_port=names.AGENT_PORT, name="agent-port", protocol="TCP"),),
+        readiness_probe=Probe(tcp_socket=TCPSocketAction(port=names.AGENT_PORT), period_seconds=10),
+    )
