@@ -261,3 +261,28 @@ def test_folders_are_removed_below_their_root_only(tmp_path):
     with pytest.raises(PermissionError):
         folders.remove(str(tmp_path))
     assert not folders.owns(str(tmp_path / "volumes" / ".." / "other"))
+
+
+async def asks_for(storage: Storage, size: str) -> None:
+    claim = storage.claim()
+    resources = VolumeResources(requests={"storage": size})
+    spec = msgspec.structs.replace(claim.spec, resources=resources)
+    await storage.api.update(msgspec.structs.replace(claim, spec=spec))
+    await storage.settle()
+
+
+async def test_a_claim_of_a_folder_may_grow(storage):
+    await ensure_folder_class(storage.api)
+    await storage.given(pvc())
+    await asks_for(storage, "8Gi")
+    claim = storage.claim()
+    assert claim.status.capacity == {"storage": "8Gi"}
+    assert storage.volume(claim.spec.volume_name).spec.capacity == {"storage": "8Gi"}
+
+
+async def test_what_was_not_made_here_does_not_grow_and_says_so(storage):
+    await storage.given(pv("v"))
+    await storage.given(pvc())
+    await asks_for(storage, "8Gi")
+    assert storage.claim().status.capacity == {"storage": "5Gi"}
+    assert storage.said()[-1][0] == "VolumeResizeFailed"

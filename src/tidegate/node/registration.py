@@ -90,7 +90,7 @@ def node_status(
                 type="SimulatedGPUs",
                 status="True",
                 reason="AskedFor",
-                message=f"{len(cards)} GPUs are simulated: counted like real ones, nothing computes",
+                message=f"{len(cards)} simulated: counted like real ones, nothing computes on them",
             )
         )
     others = tuple(c for c in had if c.type not in ("Ready", "SimulatedGPUs"))

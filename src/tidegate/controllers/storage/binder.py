@@ -14,7 +14,14 @@ from msgspec.structs import replace
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.storage.folders import VolumeFolders
-from tidegate.controllers.storage.matching import best_volume, is_for, mismatch, volume_phase
+from tidegate.controllers.storage.matching import (
+    best_volume,
+    capacity_of,
+    is_for,
+    mismatch,
+    requested,
+    volume_phase,
+)
 from tidegate.kit.clock import Clock
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import Pod
@@ -92,13 +99,30 @@ class VolumeBinder:
         volume = self._api.get(PersistentVolume, "", claim.spec.volume_name or "")
         ref = volume.spec.claim_ref if volume is not None else None
         if volume is not None and ref is not None and ref.uid == claim.metadata.uid:
-            await self._say_bound(claim, volume)
+            await self._say_bound(claim, await self._grown(claim, volume))
             return
         status = claim.status or PersistentVolumeClaimStatus()
         if status.phase != "Lost":
             await write_status(self._api, claim, replace(status, phase="Lost"))
             why = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
             await self._events.emit(claim, WARNING, "ClaimLost", why)
+
+    async def _grown(
+        self, claim: PersistentVolumeClaim, volume: PersistentVolume
+    ) -> PersistentVolume:
+        """A claim that asks for more gets it where the volume is a folder of ours: those have no size."""
+        if requested(claim) <= capacity_of(volume):
+            return volume
+        if volume.metadata.annotations.get(_PROVISIONED_BY) != FOLDER_PROVISIONER:
+            why = (
+                f'persistentvolume "{volume.metadata.name}" was not made here, so it does not grow: '
+                "make a larger one and another claim"
+            )
+            await self._say(claim, WARNING, "VolumeResizeFailed", why)
+            return volume
+        size = dict(claim.spec.resources.requests) if claim.spec.resources else {}
+        spec = replace(volume.spec, capacity=size)
+        return await self._api.update(replace(volume, spec=spec))
 
     async def _bind_named(self, claim: PersistentVolumeClaim, name: str) -> None:
         volume = self._api.get(PersistentVolume, "", name)

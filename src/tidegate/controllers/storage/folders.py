@@ -39,12 +39,17 @@ class VolumeFolders:
             shutil.rmtree(path)
 
 
+def _folder_class(meta: ObjectMeta) -> StorageClass:
+    """Its volumes may grow: folders have no size."""
+    return StorageClass(metadata=meta, provisioner=FOLDER_PROVISIONER, allow_volume_expansion=True)
+
+
 async def ensure_folder_class(api: Api) -> None:
     """Make the class `tidegate` the default one, unless it was made before."""
     if api.get(StorageClass, "", FOLDER_CLASS) is not None:
         return
     meta = ObjectMeta(name=FOLDER_CLASS, annotations={DEFAULT_CLASS: "true"})
     try:
-        await api.create(StorageClass(metadata=meta, provisioner=FOLDER_PROVISIONER))
+        await api.create(_folder_class(meta))
     except AlreadyExists:
         return

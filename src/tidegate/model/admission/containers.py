@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.model import labels
+from tidegate.model.admission.downward import check_env_field, check_resource
 from tidegate.model.admission.probes import check_probes
 from tidegate.model.admission.problems import (
     Problems,
@@ -164,6 +165,10 @@ def _check_source(source: EnvVarSource, value: str | None, path: str) -> Problem
         found.append(invalid(path, "", "may not be specified when `value` is not empty"))
     elif sum(ref is not None for ref in given) > 1:
         found.append(invalid(path, "", "may not have more than one field specified at a time"))
+    if source.field_ref is not None:
+        found += check_env_field(source.field_ref, f"{path}.fieldRef")
+    if source.resource_field_ref is not None:
+        found += check_resource(source.resource_field_ref, f"{path}.resourceFieldRef")
     for name, ref in (
         ("configMapKeyRef", source.config_map_key_ref),
         ("secretKeyRef", source.secret_key_ref),

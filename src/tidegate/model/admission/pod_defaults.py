@@ -152,6 +152,8 @@ def _volume(volume: Volume) -> Volume:
         config_map=volume.config_map and _fill(volume.config_map, default_mode=FILE_MODE),
         secret=volume.secret and _fill(volume.secret, default_mode=FILE_MODE),
         host_path=volume.host_path and _fill(volume.host_path, type=""),
+        downward_api=volume.downward_api and _fill(volume.downward_api, default_mode=FILE_MODE),
+        projected=volume.projected and _fill(volume.projected, default_mode=FILE_MODE),
     )
 
 

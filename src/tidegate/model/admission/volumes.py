@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Sequence
 
 from tidegate.model import labels
+from tidegate.model.admission.downward import check_downward, check_projected
 from tidegate.model.admission.pod_defaults import VOLUME_SOURCES
 from tidegate.model.admission.problems import (
     Problems,
@@ -82,6 +83,12 @@ def _check_source(volume: Volume, path: str) -> Problems:
         found += _check_files(volume.secret, f"{path}.secret")
     if volume.empty_dir is not None:
         found += check_quantity(volume.empty_dir.size_limit, f"{path}.emptyDir.sizeLimit")
+    if volume.downward_api is not None:
+        found += _check_mode(volume.downward_api.default_mode, f"{path}.downwardAPI.defaultMode")
+        found += check_downward(volume.downward_api.items, f"{path}.downwardAPI")
+    if volume.projected is not None:
+        found += _check_mode(volume.projected.default_mode, f"{path}.projected.defaultMode")
+        found += check_projected(volume.projected, f"{path}.projected")
     claim = volume.persistent_volume_claim
     if claim is not None and not claim.claim_name:
         found.append(required(f"{path}.persistentVolumeClaim.claimName"))
@@ -147,4 +154,9 @@ def check_mounts(mounts: Sequence[VolumeMount], volumes: Sequence[Volume], path:
         seen.add(mount.mount_path)
         if mount.sub_path:
             found += _check_inside(mount.sub_path, f"{here}.subPath")
+        if mount.sub_path_expr:
+            found += _check_inside(mount.sub_path_expr, f"{here}.subPathExpr")
+            if mount.sub_path:
+                detail = "subPathExpr and subPath are mutually exclusive"
+                found.append(invalid(f"{here}.subPathExpr", mount.sub_path_expr, detail))
     return found
