@@ -73,6 +73,27 @@ async def test_headers_of_a_split_and_of_the_revision_reach_the_replica(tmp_path
             assert seen == ["blue", "1", "r"]
 
 
+async def test_who_sends_the_same_head_again_gets_what_holds_now(tmp_path):
+    async with gateway(tmp_path) as gate, replica("m") as main, replica("c") as canary:
+        control = await gate.control()
+        await control.tell(
+            revision(main, key=MAIN, headers=(("X-Of", "main"),)),
+            revision(canary, key=CANARY, headers=(("X-Of", "canary"),)),
+            routes=[route((MAIN, 50), (CANARY, 50))],
+        )
+        wire = await gate.client()
+        for _ in range(6):
+            assert (await wire.ask("POST", body=b"x")).status == 200
+        assert [got.header("x-of") for got in main.got] == ["main"] * 3
+        assert [got.header("x-of") for got in canary.got] == ["canary"] * 3
+        await control.change(revision(main, key=MAIN, headers=(("X-Of", "changed"),)))
+        for _ in range(2):
+            assert (await wire.ask("POST", body=b"x")).status == 200
+        assert main.got[-1].header("x-of") == "changed"
+        assert (await wire.ask("POST", path="/default/hello/p", host="127.0.0.1")).status == 200
+        assert (main.got + canary.got)[-1].line.split(" ")[1] in ("/", "/p")
+
+
 async def test_parts_of_a_host_have_services_of_their_own_and_nothing_is_cut(tmp_path):
     async with gateway(tmp_path) as gate, replica("r") as root, replica("a") as api:
         control = await gate.control()

@@ -39,7 +39,7 @@ _start_lines: dict[bytes, tuple[bytes, bytes, bool]] = {}
 
 @dataclass(slots=True)
 class RequestHead:
-    """A request's head as understood; not changed once read. `fields` are the lines that go on."""
+    """A request's head as understood; not changed once read, but for `written`. `fields` are the lines that go on."""
 
     method: bytes
     target: bytes  # origin form, or `*`
@@ -55,6 +55,8 @@ class RequestHead:
     grpc: bool = False  # a gRPC call, so that errors have its form
     forwarded_for: bytes | None = None  # what was there already
     forwarded: tuple[bytes, ...] = ()  # other X-Forwarded-* and Forwarded lines, to be kept or not
+    written: bytes = b""  # as a replica got it last; a head belongs to one connection
+    written_for: object = None  # the revision's own fields that were in it
 
     def lines(self) -> list[bytes]:
         """The header lines by which a route may choose: what goes on, and what tells who asks whom."""

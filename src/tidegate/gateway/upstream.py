@@ -382,7 +382,18 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 def _head_bytes(exchange: Exchange) -> bytes:
-    """A request's head as HTTP/1.1 writes it, its framing said once."""
+    """A request's head as HTTP/1.1 writes it, its framing said once. A head that a client sends again and
+    again is written once for each revision that has it in turn."""
+    head, lane = exchange.head, exchange.lane
+    assert lane is not None
+    if exchange.extras is not None or exchange.handed_over or exchange.target is not head.target:
+        return _written(exchange)
+    if head.written_for is not lane.extra_lines:
+        head.written, head.written_for = _written(exchange), lane.extra_lines
+    return head.written
+
+
+def _written(exchange: Exchange) -> bytes:
     head = exchange.head
     lines = [head.method + b" " + exchange.target + b" HTTP/1.1", *exchange.lines()]
     if head.length > 0:
