@@ -143,3 +143,4 @@ async def test_sticky_and_shadow_reach_the_gateway():
         assert route.sticky.cookie == "who"
         assert [(s.revision, s.percent) for s in route.shadow] == [("default/hello-00009", 5)]
         assert it.the(Route, "hello").metadata.annotations["tidegate.dev/sticky"] == "cookie=who"
+        assert ("Warning", "RevisionMissing") in events(it)

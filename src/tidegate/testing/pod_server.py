@@ -4,14 +4,19 @@
                                      GET /sleep/SECS  -> the pid, later
                                      GET /env/NAME    -> a variable of the environment
 On SIGTERM it stops accepting, finishes what is in flight, and ends. START_S delays the listening.
+With FAIL_EVERY=n every nth GET is answered with 500.
 """
 
+import itertools
 import os
 import signal
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FAIL_EVERY = int(os.environ.get("FAIL_EVERY", "0"))
+COUNT = itertools.count(1)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         elif parts[0] == "env":
             text = os.environ.get(parts[1], "")
         body = text.encode()
-        self.send_response(200)
+        self.send_response(500 if FAIL_EVERY and next(COUNT) % FAIL_EVERY == 0 else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

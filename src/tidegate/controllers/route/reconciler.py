@@ -32,6 +32,8 @@ from tidegate.model.networking import Ingress
 from tidegate.model.serving import Configuration, Revision, Route
 from tidegate.model.traffic import TrafficReport
 from tidegate.policy.cluster_config import ClusterConfig
+from tidegate.policy.go_values import BadValue
+from tidegate.policy.route_annotations import SHADOW, shadow_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 from tidegate.scaling.gradual_rollout import Rollout
@@ -48,6 +50,7 @@ class RouteController:
     def __init__(self, api: Api, clock: Clock, config: ClusterConfig) -> None:
         self._api, self._clock, self._config = api, clock, config
         self._events = EventRecorder(api, clock, "route")
+        self._missing: dict[Key, frozenset[str]] = {}  # shadows that were said to be missing
         self.watches: Sequence[Watch] = (
             watch_self(Route),
             watch_owned(Ingress, "Route"),
@@ -108,6 +111,7 @@ class RouteController:
             ingress = await ensure(self._api, desired, carry_ingress)
         status = plan_status(route, seen, ingress, rollout, exposure, trial, now_s=now_s)
         await self._tell(route, before, trial)
+        await self._tell_of_shadows(route)
         await write_status(self._api, route, status)
         return Done() if due_s is None else Again(max(0.0, due_s - self._clock.now()))
 
@@ -147,6 +151,21 @@ class RouteController:
         }[trial.verdict]
         type_ = WARNING if trial.verdict is Verdict.ROLLED_BACK else NORMAL
         await self._events.emit(route, type_, reason, trial.why)
+
+    async def _tell_of_shadows(self, route: Route) -> None:
+        """A shadow that isn't there gets no copies: said once for each control plane."""
+        try:
+            wanted = shadow_of(route.metadata.annotations)
+        except BadValue:
+            return
+        exists = self._exists(route.key)
+        missing = frozenset(name for name, _ in wanted if not exists(name))
+        said = self._missing.pop(route.key, frozenset())
+        if missing:
+            self._missing[route.key] = missing
+        if missing - said:
+            text = f"{SHADOW} copies requests to {', '.join(sorted(missing))}, which is not there"
+            await self._events.emit(route, WARNING, "RevisionMissing", text)
 
     def _exposure(self) -> Exposure:
         features = Features(self._config.read("config-features"))
