@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tidegate.model.apps import Deployment
-from tidegate.model.serving import PodAutoscaler, Service
+from tidegate.model.serving import PodAutoscaler, Revision, Service
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.testing.builders import config_map, service
 from tidegate.testing.world import World, world
@@ -73,6 +74,32 @@ async def test_the_first_size_of_a_new_revision_is_the_setting_of_its_time():
         await it.api.create(service("eager"))
         await it.settle(0.5)
         assert len(it.pods("eager-00001")) == 2
+
+
+async def test_another_default_class_leaves_the_revisions_that_run_alone():
+    async with world() as it:
+        await it.given(service("old", scaling={"min-scale": "1"}))
+        await set_autoscaler(it, pod_autoscaler_class="hpa.autoscaling.knative.dev")
+        await it.given(service("new", scaling={"min-scale": "1"}))
+        classes = {
+            scaler.metadata.name: scaler.metadata.annotations["autoscaling.knative.dev/class"]
+            for scaler in it.api.list(PodAutoscaler)
+        }
+        assert classes == {
+            "new-00001": "hpa.autoscaling.knative.dev",
+            "old-00001": "kpa.autoscaling.knative.dev",
+        }
+
+
+async def test_a_changed_annotation_of_a_revision_that_runs_counts():
+    async with world() as it:
+        await it.given(service("hello", scaling={"window": "6s"}))
+        revision = it.the(Revision, "hello-00001")
+        more = {**revision.metadata.annotations, "autoscaling.knative.dev/minScale": "3"}
+        meta = msgspec.structs.replace(revision.metadata, annotations=more)
+        await it.api.update(msgspec.structs.replace(revision, metadata=meta))
+        await it.settle(5)
+        assert replicas(it) == 3
 
 
 async def test_the_grace_period_and_the_retention_of_the_last_pod_change_at_run_time():

@@ -10,6 +10,8 @@ from tidegate.model.apps import Deployment
 from tidegate.model.meta import ObjectMeta, ObjectReference, owner_reference
 from tidegate.model.serving import PodAutoscaler, PodAutoscalerSpec, Revision
 
+_DEFAULTED = (f"{names.AUTOSCALING}class", f"{names.AUTOSCALING}metric")
+
 
 def desired_autoscaler(revision: Revision, deployment: Deployment) -> PodAutoscaler:
     """The PodAutoscaler; its annotations are the revision's autoscaling ones."""
@@ -51,7 +53,13 @@ def _reachability(revision: Revision, deployment: Deployment) -> str | None:
 
 
 def carry_autoscaler(existing: PodAutoscaler, desired: PodAutoscaler) -> PodAutoscaler:
+    """The PodAutoscaler that is there, as it is wanted. The class and metric that admission filled in
+    stay: the cluster's default of another day is not the revision's."""
+    filled_in = {
+        key: value for key, value in existing.metadata.annotations.items() if key in _DEFAULTED
+    }
+    annotations = {**filled_in, **desired.metadata.annotations}
     meta = msgspec.structs.replace(
-        existing.metadata, labels=desired.metadata.labels, annotations=desired.metadata.annotations
+        existing.metadata, labels=desired.metadata.labels, annotations=annotations
     )
     return msgspec.structs.replace(existing, metadata=meta, spec=desired.spec)

@@ -80,6 +80,7 @@ class RouteController:
     async def reconcile(self, key: Key) -> Next:
         route = self._api.get(Route, *key)
         if route is None or route.metadata.deletion_timestamp:
+            self._missing.pop(key, None)
             return Done()
         seen = resolve(
             route,
