@@ -235,7 +235,7 @@ async def test_a_call_that_takes_too_long_ends_with_deadline_exceeded(tmp_path):
         await control.tell(h2c(pod.endpoint, timeout_s=2.0))
         code, words = await outcome(unary(made, b"sleep 60"))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert words.startswith("timeout: request to revision default/hello-00001 timed out")
+        assert words.startswith("timeout: request timeout: revision default/hello-00001")
         begun = made.unary_stream(method("Down"))(b"-1 10", timeout=WITHIN_S)
         code, words = await outcome(until_it_ends(begun))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED, "also in mid-stream"
@@ -255,6 +255,7 @@ async def test_calls_that_nobody_can_serve_say_why(tmp_path):
         async with channel(gate) as made:
             code, words = await outcome(unary(made))
             assert (code, words.partition(":")[0]) == (grpc.StatusCode.UNAVAILABLE, "bad-answer")
+            assert words.endswith("name the port http1")
         async with channel(gate, host="nobody.default.localhost") as made:
             code, words = await outcome(unary(made))
             assert (code, words.partition(":")[0]) == (grpc.StatusCode.UNIMPLEMENTED, "no-route")

@@ -93,6 +93,8 @@ class Carrier(Connection):
             self.close()
 
     def fail(self, code: Code, why: str) -> None:
+        if not self._greeted:
+            why = "not in HTTP/2, although its port is named h2c: name the port http1"
         self.why = why
         super().fail(code, why)
 
@@ -101,13 +103,6 @@ class Carrier(Connection):
         self.carriers.add(self)
         self.write(frames.PREFACE)
         self.greet({frames.ENABLE_PUSH: 0, frames.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES})
-
-    def data_received(self, data: bytes) -> None:
-        if not self._greeted and not self._in.begun and data[:5] == b"HTTP/":
-            why = "it answers in HTTP/1 although its port is named h2c: name the port http1"
-            self.fail(Code.PROTOCOL_ERROR, why)
-        else:
-            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.carriers.forget(self)
