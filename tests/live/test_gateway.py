@@ -347,6 +347,7 @@ async def test_a_client_that_leaves_while_waiting_frees_its_place(tmp_path):
         await control.hear(Sample, lambda sample: sample.waiting == 1)
         full = await gate.ask()
         assert (full.status, full.reason) == (503, "queue-full")
+        assert b"pending request queue full: " in full.body
         assert int(full.header("retry-after") or 0) >= 1
         leaver.close()
         await control.hear(Sample, lambda sample: sample.waiting == 0)
@@ -646,6 +647,8 @@ async def test_a_late_answer_is_a_504_that_says_which_limit_it_broke(tmp_path, l
         begun = time.monotonic()
         answer = await gate.ask()
         assert (answer.status, answer.reason) == (504, reason)
+        words = json.loads(answer.body)["error"]["message"]
+        assert words.startswith("request timeout: "), "what Knative's queue-proxy says"
         assert 0.29 <= time.monotonic() - begun < 2
         await control.hear(Sample, lambda sample: sample.errors == 1 and sample.running == 0)
 
@@ -656,7 +659,9 @@ async def test_who_waited_in_vain_is_told_why_there_is_no_replica(tmp_path):
         await control.tell(revision(timeout_s=0.3, trouble="ExitCode3: no such model"))
         answer = await gate.ask()
         assert (answer.status, answer.reason) == (504, "timeout")
-        assert b"can't start: ExitCode3: no such model" in answer.body
+        words = json.loads(answer.body)["error"]["message"]
+        assert words.startswith("activator request timeout: "), "what Knative's activator says"
+        assert "can't start: ExitCode3: no such model" in words
 
 
 async def test_who_need_not_wait_is_refused_at_once_with_the_reason(tmp_path):

@@ -149,7 +149,8 @@ def queue_full(revision: str, places: int) -> Refusal:
     return Refusal(
         503,
         "queue-full",
-        f"{places} requests wait for revision {revision} already: come back later, or let it have more replicas",
+        f"pending request queue full: {places} requests wait for revision {revision} already; come back"
+        " later, or let it have more replicas",
         retry_after_s=1,
     )
 
@@ -166,13 +167,15 @@ def queue_bytes_full(revision: str, places_bytes: int) -> Refusal:
 
 
 def too_late(revision: str, after_s: float, *, waited: bool, trouble: str | None) -> Refusal:
-    """504: the whole exchange took longer than the revision allows. `trouble`: why it has no replica."""
+    """504: the whole exchange took longer than the revision allows. `trouble`: why it has no replica.
+    The first words are Knative's, which differ by who ends it: its activator, or its queue-proxy."""
+    words = "activator request timeout" if waited else "request timeout"
     where = "still waiting for a replica" if waited else "while a replica worked on it"
     because = f", which can't start: {trouble}" if waited and trouble else ""
     return Refusal(
         504,
         "timeout",
-        f"request to revision {revision} timed out after {after_s:g} s, {where}{because}",
+        f"{words}: revision {revision} had not answered after {after_s:g} s, {where}{because}",
     )
 
 
@@ -188,13 +191,17 @@ def slow_start(revision: str, after_s: float) -> Refusal:
     return Refusal(
         504,
         "response-start-timeout",
-        f"revision {revision} sent no byte of an answer within {after_s:g} s",
+        f"request timeout: revision {revision} sent no byte of an answer within {after_s:g} s",
     )
 
 
 def idle(revision: str, after_s: float) -> Refusal:
     """504: nothing was written for the revision's idleTimeoutSeconds."""
-    return Refusal(504, "idle-timeout", f"nothing came from revision {revision} for {after_s:g} s")
+    return Refusal(
+        504,
+        "idle-timeout",
+        f"request timeout: nothing came from revision {revision} for {after_s:g} s",
+    )
 
 
 def replica_closed(revision: str, endpoint: str) -> Refusal:
