@@ -91,3 +91,37 @@ async def test_a_revision_that_failed_is_given_up_in_spite_of_its_minimum():
         assert len(it.pods("hello-00001")) == 2
         await it.settle(150)
         assert it.pods("hello-00001") == []
+
+
+async def test_the_first_request_starts_as_many_as_the_activation_scale_says():
+    async with world() as it:
+        await it.given(service("hello", scaling={**FAST, "activation-scale": "3"}))
+        await it.settle(90)
+        assert it.pods("hello-00001") == []
+        it.load("hello-00001", in_flight=1)
+        await it.settle(5)
+        assert len(it.pods("hello-00001")) == 3
+
+
+async def test_fewer_replicas_come_only_after_the_delay():
+    async with world() as it:
+        scaling = {**FAST, "scaleDownDelay": "20s", "minScale": "1"}
+        await it.given(service("hello", scaling=scaling))
+        it.load("hello-00001", in_flight=4)
+        await it.settle(20)
+        assert len(it.pods("hello-00001")) == 4
+        it.load("hello-00001", in_flight=1)
+        await it.settle(18)
+        assert len(it.pods("hello-00001")) == 4
+        await it.settle(30)
+        assert len(it.pods("hello-00001")) == 1
+
+
+async def test_the_last_pod_is_kept_for_the_revision_s_own_retention():
+    async with world() as it:
+        kept = {**FAST, "scaleToZeroPodRetentionPeriod": "3m"}
+        await it.given(service("hello", scaling=kept), service("other", scaling=FAST))
+        await it.settle(120)
+        assert (len(it.pods("hello-00001")), len(it.pods("other-00001"))) == (1, 0)
+        await it.settle(120)
+        assert it.pods("hello-00001") == []
