@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
@@ -23,13 +22,15 @@ from tidegate.node.errors import (
     VolumeNotReady,
 )
 from tidegate.node.findings import RunFindings
+from tidegate.node.fixed_port import fixed_port_hint
+from tidegate.node.grace import grace_of
 from tidegate.node.launch import Launch, Site, keeper_name, plan_launch, pod_folder
 from tidegate.node.lifecycle import Happened, Phase, starts_again
 from tidegate.node.log_files import drop_log, log_path
-from tidegate.node.ports import ports_of
-from tidegate.node.probing import Subject, act, probe
+from tidegate.node.probing import Subject, probe
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
 from tidegate.node.status import PREFIX, termination
+from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
 
 # The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
@@ -39,8 +40,6 @@ _MACHINE_IS_SHORT = frozenset(
 )
 _ROOM_AGAIN_S = 1.0
 _START_ERROR = 128  # the code that containerd gives where exec failed
-_GRACE_S = 30.0  # Kubernetes' default terminationGracePeriodSeconds
-_PRIVILEGED = 1024  # below, not being able to bind means nothing
 _ROUTED = "serving.knative.dev/revision"
 
 
@@ -120,7 +119,7 @@ class ContainerRunner:
         name = self.record.spec.name
         self._say(NORMAL, "Killing", f"Stopping container {name}")
         async with asyncio.TaskGroup() as tasks:
-            asking = tasks.create_task(self._ask_to_stop(process))
+            asking = tasks.create_task(ask_to_stop(self._around, self._subject(process), self._say))
             await self._around.keeper.ended(process.name)
             asking.cancel()
 
@@ -293,8 +292,7 @@ class ContainerRunner:
         name = self.record.spec.name
         why = f"Container {name} definition changed, will be restarted"
         self._say(NORMAL, "Killing", why)
-        grace_s = self._pod.pod.spec.termination_grace_period_seconds
-        await self.end_this_run(_GRACE_S if grace_s is None else float(grace_s), again=True)
+        await self.end_this_run(grace_of(self._pod.pod), again=True)
 
     def _subject(self, process: Process) -> Subject:
         routed = _ROUTED in self._pod.pod.metadata.labels
@@ -328,30 +326,11 @@ class ContainerRunner:
         keeper = self._around.keeper
         try:
             async with asyncio.timeout(grace_s):
-                await self._ask_to_stop(process)
+                await ask_to_stop(self._around, self._subject(process), self._say)
                 await keeper.ended(process.name)
         except TimeoutError:
             await keeper.kill_tree(process.name)
             await keeper.ended(process.name)
-
-    async def _ask_to_stop(self, process: Process) -> None:
-        lifecycle = self.record.spec.lifecycle
-        if lifecycle is not None and lifecycle.pre_stop is not None:
-            await self._pre_stop(process)
-        number = int(signal.SIGTERM)
-        if lifecycle is not None and lifecycle.stop_signal in signal.Signals.__members__:
-            number = int(signal.Signals[lifecycle.stop_signal or "SIGTERM"])
-        await self._around.keeper.signal(process.name, number)
-
-    async def _pre_stop(self, process: Process) -> None:
-        """Bounded by the kill at the end of the grace period, which ends the process under it."""
-        lifecycle = self.record.spec.lifecycle
-        hook = lifecycle.pre_stop if lifecycle is not None else None
-        if hook is None:
-            return
-        outcome = await act(self._around, self._subject(process), hook, timeout_s=3600.0)
-        if not outcome.ok:
-            self._say(WARNING, "FailedPreStopHook", f"PreStopHook failed: {outcome.detail}")
 
     async def _after_exit(self, process: Process) -> None:
         record, clock = self.record, self._around.clock
@@ -360,7 +339,9 @@ class ContainerRunner:
         )
         listened = "listening" in self._pod.stages or record.ready
         if ended.exit_code and not listened and not self._stopping:
-            self._say_if_port_is_fixed()
+            hint = fixed_port_hint(self._around.machine, self._pod.ports, record.spec)
+            if hint is not None:
+                self._say(WARNING, "FixedPort", hint)
         await self._ended(ended, waiting=None)
 
     async def _ended(self, ended: ContainerStateTerminated, *, waiting: Waiting | None) -> None:
@@ -391,22 +372,6 @@ class ContainerRunner:
         home, pod = self._around.home, self._pod.pod
         log = log_path(home.logs, pod, spec.name, attempt)
         return termination_message(spec, process, pod_folder(home, pod), log)
-
-    def _say_if_port_is_fixed(self) -> None:
-        machine = self._around.machine
-        for port in ports_of(self._pod.ports, self.record.spec):
-            taken = port.local_port != port.container_port and not machine.port_is_free(
-                port.container_port
-            )
-            if taken and self.record.spec.ports and port.container_port >= _PRIVILEGED:
-                self._say(
-                    WARNING,
-                    "FixedPort",
-                    f"container {self.record.spec.name} ended before it listened on "
-                    f"{port.local_port} ($PORT), and port {port.container_port}, which it declares, is "
-                    "taken on this machine: if the program always listens there, only one replica can "
-                    "run; let it listen on $PORT",
-                )
 
     def _say(self, type_: str, reason: str, message: str) -> None:
         self._around.say(self._pod.pod, type_, reason, message)

@@ -7,13 +7,12 @@ from typing import Protocol
 import msgspec
 
 from tidegate.model.core import LocalPort
+from tidegate.node.grace import grace_of
 from tidegate.node.launch import pod_folder
 from tidegate.node.lifecycle import Happened
 from tidegate.node.pod_files import remember_ports
 from tidegate.node.probes import Kind
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord
-
-_GRACE_S = 30.0  # Kubernetes' default terminationGracePeriodSeconds
 
 
 class Endable(Protocol):
@@ -104,22 +103,20 @@ class RunFindings:
         await self._runner.end_this_run(1.0, again=True)
 
     async def failed(self, kind: Kind) -> None:
-        spec, pod = self._record.spec, self._pod.pod.spec
+        spec = self._record.spec
         probe = spec.liveness_probe if kind is Kind.LIVENESS else spec.startup_probe
         grace_s = probe.termination_grace_period_seconds if probe is not None else None
-        if grace_s is None:
-            grace_s = pod.termination_grace_period_seconds
         self._around.say(
             self._pod.pod,
             NORMAL,
             "Killing",
             f"Container {spec.name} failed {kind.lower()} probe, will be restarted",
         )
-        await self._runner.end_this_run(_GRACE_S if grace_s is None else float(grace_s))
+        await self._runner.end_this_run(grace_of(self._pod.pod) if grace_s is None else grace_s)
 
     async def hook_failed(self, detail: str) -> None:
         self._say("FailedPostStartHook", f"PostStartHook failed: {detail}")
-        await self._runner.end_this_run(_GRACE_S)
+        await self._runner.end_this_run(grace_of(self._pod.pod))
 
     def _replace_port(self, old: LocalPort, new: LocalPort) -> None:
         self._pod.ports = tuple(new if port == old else port for port in self._pod.ports)
