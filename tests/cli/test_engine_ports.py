@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from tidegate.cli.engine import API_PORT, HTTPS_PORT, PORT, last_https_port, ports_of_last_run
+from tidegate.cli.engine import (
+    API_PORT,
+    HTTPS_PORT,
+    INGRESS_HOST,
+    PORT,
+    last_https_port,
+    last_ingress_host,
+    ports_of_last_run,
+)
 from tidegate.kit.home import Home
 
 
@@ -40,3 +48,10 @@ def test_https_is_where_it_was_or_where_people_look_or_anywhere_with_a_picked_po
     home.processes.write_text("{}")
     home.settings.write_text(json.dumps({"optional": {"gateway-tls": ["127.0.0.1", 77]}}))
     assert last_https_port(home, 0) == 77
+
+
+def test_the_ingress_keeps_the_address_that_it_was_asked_for(home):
+    home.settings.write_text(json.dumps({"optional": {"ingress": ["127.0.0.90", 80]}}))
+    assert last_ingress_host(home) == INGRESS_HOST
+    home.processes.write_text("{}")
+    assert last_ingress_host(home) == "127.0.0.90"

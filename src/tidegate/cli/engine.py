@@ -178,7 +178,19 @@ def last_https_port(home: Home, port: int | None) -> int:
     return 0 if port == 0 else HTTPS_PORT
 
 
-def write_settings(home: Home, *, port: int, api_port: int, https_port: int) -> None:
+def last_ingress_host(home: Home) -> str:
+    """The ingress' own address that the last run was asked for; the usual one if it was stopped."""
+    if home.processes.exists():
+        try:
+            return str(json.loads(home.settings.read_text())["optional"]["ingress"][0])
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            pass
+    return INGRESS_HOST
+
+
+def write_settings(
+    home: Home, *, port: int, api_port: int, https_port: int, ingress_host: str = INGRESS_HOST
+) -> None:
     """What the next keeper of this home reads (`Home.settings`); written whole or not at all.
 
     Raises `CliError` when the home can't be made.
@@ -189,8 +201,8 @@ def write_settings(home: Home, *, port: int, api_port: int, https_port: int) -> 
         "api_host": HOST,
         "api_port": api_port,
         "optional": {  # another engine may have these, or only root may
-            "ingress": [INGRESS_HOST, 80],
-            "ingress-tls": [INGRESS_HOST, 443],
+            "ingress": [ingress_host, 80],
+            "ingress-tls": [ingress_host, 443],
             "gateway-tls": [HOST, https_port],
         },
     }

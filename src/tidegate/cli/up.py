@@ -6,6 +6,7 @@ one); a child announces the addresses and applies the documents once the engine 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tidegate.cli.engine import (
     engine_or_none,
     gateway_lives,
     last_https_port,
+    last_ingress_host,
     ports_of_last_run,
     wait_until_serving,
     write_settings,
@@ -38,6 +40,7 @@ def up(
     api_port: int | None = None,
     simulate_gpus: str | None = None,
     https_port: int | None = None,
+    ingress_address: str | None = None,
     data_dir: DataDir = None,
 ) -> int:
     """Start the engine and, with -f, apply documents. On a running engine: repair what is missing.
@@ -60,6 +63,9 @@ def up(
     https_port
         Port of the gateway's HTTPS on 127.0.0.1 (default 8443, or a free one with --port 0). Where it
         can't be had, the gateway does without.
+    ingress_address
+        IP address of this machine on which the gateway has ports 80 and 443 too (default 127.0.0.80).
+        Where they can't be had, it does without.
     """
     for option, number in (
         ("--port", port),
@@ -68,6 +74,7 @@ def up(
     ):
         if number is not None and not 0 <= number <= 65535:
             raise Usage(f"{option} {number}: a port is between 0 and 65535")
+    _check_address(ingress_address)
     _check_gpus(simulate_gpus)
     home = home_of(data_dir)
     files = list(filename or [])
@@ -82,6 +89,7 @@ def up(
             port=last_port if port is None else port,
             api_port=last_api_port if api_port is None else api_port,
             https_port=last_https_port(home, port) if https_port is None else https_port,
+            ingress_host=ingress_address or last_ingress_host(home),
         )
         if simulate_gpus:
             ask_for_gpus(home, simulate_gpus)
@@ -103,6 +111,14 @@ def _check_gpus(text: str | None) -> None:
         simulated_cards(text)
     except ValueError as why:
         raise Usage(f"--simulate-gpus {why}") from why
+
+
+def _check_address(text: str | None) -> None:
+    if text is not None:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise Usage(f"--ingress-address {text}: it must be an IP address") from None
 
 
 def announce(home: Home, files: list[str]) -> int:
