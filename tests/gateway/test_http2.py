@@ -13,6 +13,7 @@ import h2.settings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.h2 import frames
@@ -194,7 +195,7 @@ class Between:
         self._replica = replica or EchoReplica
         self._cut = cut
         self.hub = Hub(clock=RealClock(), settings=Settings(), tasks=tasks, dial=self._dial)
-        revision = Revision(
+        revision = self.revision = Revision(
             key=REVISION,
             endpoints=(Endpoint(id="pod", host="127.0.0.1", port=1),),
             protocol=protocol,
@@ -351,6 +352,27 @@ def test_a_replica_that_takes_nothing_holds_the_client_back():
         await it.settle(20_000)
         assert len(it.replicas[0].seen[1].body) == 65_535
         assert len(it.client.unsent[stream][0]) > 3_000_000, "the gateway holds only so much"
+
+    between(test, replica=TakesNothing)
+
+
+def test_a_body_that_was_held_goes_to_a_slow_replica_no_faster_than_it_reads():
+    class TakesNothing(EchoReplica):
+        def __init__(self, wire):
+            super().__init__(wire)
+            self.acknowledges = False
+
+    async def test(it):
+        there = it.revision
+        it.hub.apply_revision(REVISION, replace(there, endpoints=()))
+        stream = it.ask("/big", b"s" * 5_000_000)
+        await it.settle(20_000)
+        waiting = len(it.client.unsent[stream][0])
+        assert waiting < 4_000_000, "some of it is held"
+        it.hub.apply_revision(REVISION, there)
+        await it.settle(20_000)
+        assert len(it.replicas[0].seen[1].body) == 65_535
+        assert len(it.client.unsent[stream][0]) > waiting - 400_000, "and not much more"
 
     between(test, replica=TakesNothing)
 

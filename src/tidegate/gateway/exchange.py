@@ -311,7 +311,9 @@ class Exchange:
         if failed:
             self.count_failure()
         if self.lane is not None:
-            self.lane.release(self, self.lane.monotonic(), failed=failed, seen=seen)
+            self.lane.release(
+                self, self.lane.monotonic(), failed=failed, seen=seen and self.tunnel is None
+            )
         else:
             self.client.hub.leave_lobby(self)
 
