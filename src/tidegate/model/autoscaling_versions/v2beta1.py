@@ -1,10 +1,6 @@
-"""HorizontalPodAutoscaler as autoscaling/v1 and v2beta1 write it.
+"""autoscaling/v2beta1: the target is a part of the source, and behaviours are kept in an annotation.
 
-v1 knows one metric, the CPU's share; everything else is kept in annotations, whose JSON is written as
-v2beta1 writes it. Reading such an object and writing it back loses nothing, but a CPU metric comes
-first then. v2beta2 is written as v2 is.
-
-Source: kubernetes pkg/apis/autoscaling/v1/conversion.go, v2beta1/conversion.go.
+Source: kubernetes pkg/apis/autoscaling/v2beta1/conversion.go.
 """
 
 from __future__ import annotations
@@ -22,23 +18,9 @@ from tidegate.model.autoscaling import (
     HorizontalPodAutoscalerSpec,
     HorizontalPodAutoscalerStatus,
 )
-from tidegate.model.meta import Condition, LabelSelector, Object, touched
+from tidegate.model.autoscaling_versions.annotations import BEHAVIOR, noted, plain, read, text
+from tidegate.model.meta import Condition, LabelSelector, Object
 from tidegate.model.wire import QuantityText, Wire, always
-
-_PREFIX = "autoscaling.alpha.kubernetes.io/"
-_METRICS, _BEHAVIOR = f"{_PREFIX}metrics", f"{_PREFIX}behavior"
-_CONDITIONS, _CURRENT = f"{_PREFIX}conditions", f"{_PREFIX}current-metrics"
-
-
-def deprecated(version: str, since: str, gone: str) -> str:
-    """As Kubernetes says it with every answer."""
-    return (
-        f"autoscaling/{version} HorizontalPodAutoscaler is deprecated in v{since}+, "
-        f"unavailable in v{gone}+; use autoscaling/v2 HorizontalPodAutoscaler"
-    )
-
-
-# --- v2beta1: the target is a part of the source
 
 
 class V2beta1Object(Wire, frozen=True, kw_only=True):
@@ -108,7 +90,7 @@ class V2beta1Autoscaler(Object, frozen=True, kw_only=True):
     status: V2beta1Status | None = None
 
 
-def _metric_down(metric: v2.MetricSpec) -> V2beta1Metric:
+def metric_down(metric: v2.MetricSpec) -> V2beta1Metric:
     out = V2beta1Metric(type=metric.type)
     if (resource := metric.resource) is not None:
         made = V2beta1Resource(
@@ -152,19 +134,19 @@ def _metric_down(metric: v2.MetricSpec) -> V2beta1Metric:
     return out
 
 
-def _metric_up(metric: V2beta1Metric) -> v2.MetricSpec:
+def metric_up(metric: V2beta1Metric) -> v2.MetricSpec:
     out = v2.MetricSpec(type=metric.type)
     if (resource := metric.resource) is not None:
         made = v2.ResourceMetricSource(
             name=resource.name,
-            target=_share(resource.target_average_utilization, resource.target_average_value),
+            target=share(resource.target_average_utilization, resource.target_average_value),
         )
         out = msgspec.structs.replace(out, resource=made)
     if (inside := metric.container_resource) is not None:
         contained = v2.ContainerResourceMetricSource(
             name=inside.name,
             container=inside.container,
-            target=_share(inside.target_average_utilization, inside.target_average_value),
+            target=share(inside.target_average_utilization, inside.target_average_value),
         )
         out = msgspec.structs.replace(out, container_resource=contained)
     if (pods := metric.pods) is not None:
@@ -189,7 +171,7 @@ def _metric_up(metric: V2beta1Metric) -> v2.MetricSpec:
     return out
 
 
-def _share(percent: int | None, average: QuantityText | None) -> v2.MetricTarget:
+def share(percent: int | None, average: QuantityText | None) -> v2.MetricTarget:
     type_ = "Utilization" if percent is not None else "AverageValue"
     return v2.MetricTarget(type=type_, average_utilization=percent, average_value=average)
 
@@ -204,14 +186,14 @@ def _amount(value: QuantityText | None, average: QuantityText | None) -> v2.Metr
 def v2beta1_down(hpa: HorizontalPodAutoscaler) -> V2beta1Autoscaler:
     """As v2beta1 writes it; behaviours are kept in an annotation."""
     spec, status = hpa.spec, hpa.status
-    notes = {_BEHAVIOR: _text(spec.behavior)} if spec.behavior is not None else {}
+    notes = {BEHAVIOR: text(spec.behavior)} if spec.behavior is not None else {}
     return V2beta1Autoscaler(
-        metadata=_noted(hpa, notes),
+        metadata=noted(hpa, notes),
         spec=V2beta1Spec(
             scale_target_ref=spec.scale_target_ref,
             min_replicas=spec.min_replicas,
             max_replicas=spec.max_replicas,
-            metrics=tuple(map(_metric_down, spec.metrics)),
+            metrics=tuple(map(metric_down, spec.metrics)),
         ),
         status=None
         if status is None
@@ -220,7 +202,7 @@ def v2beta1_down(hpa: HorizontalPodAutoscaler) -> V2beta1Autoscaler:
             last_scale_time=status.last_scale_time,
             current_replicas=status.current_replicas,
             desired_replicas=status.desired_replicas,
-            current_metrics=tuple(map(_current_down, status.current_metrics)),
+            current_metrics=tuple(map(current_down, status.current_metrics)),
             conditions=status.conditions,
             tidegate=status.tidegate,
         ),
@@ -231,13 +213,13 @@ def v2beta1_up(document: V2beta1Autoscaler) -> HorizontalPodAutoscaler:
     spec, status = document.spec, document.status
     notes = document.metadata.annotations
     return HorizontalPodAutoscaler(
-        metadata=_plain(document),
+        metadata=plain(document),
         spec=HorizontalPodAutoscalerSpec(
             scale_target_ref=spec.scale_target_ref,
             min_replicas=spec.min_replicas,
             max_replicas=spec.max_replicas,
-            metrics=tuple(map(_metric_up, spec.metrics)),
-            behavior=_read(notes, _BEHAVIOR, HorizontalPodAutoscalerBehavior),
+            metrics=tuple(map(metric_up, spec.metrics)),
+            behavior=read(notes, BEHAVIOR, HorizontalPodAutoscalerBehavior),
         ),
         status=None
         if status is None
@@ -246,7 +228,7 @@ def v2beta1_up(document: V2beta1Autoscaler) -> HorizontalPodAutoscaler:
             last_scale_time=status.last_scale_time,
             current_replicas=status.current_replicas,
             desired_replicas=status.desired_replicas,
-            current_metrics=tuple(map(_current_up, status.current_metrics)),
+            current_metrics=tuple(map(current_up, status.current_metrics)),
             conditions=status.conditions,
             tidegate=status.tidegate,
         ),
@@ -263,7 +245,7 @@ _CURRENT_NAMES = {
 }
 
 
-def _current_down(status: v2.MetricStatus) -> dict[str, Any]:
+def current_down(status: v2.MetricStatus) -> dict[str, Any]:
     raw: dict[str, Any] = msgspec.to_builtins(status)
     for part in raw.values():
         if isinstance(part, dict):
@@ -281,7 +263,7 @@ def _current_down(status: v2.MetricStatus) -> dict[str, Any]:
     return raw
 
 
-def _current_up(raw: Mapping[str, Any]) -> v2.MetricStatus:
+def current_up(raw: Mapping[str, Any]) -> v2.MetricStatus:
     """What can't be read is left out: nobody writes this by hand."""
     out: dict[str, Any] = {"type": raw.get("type", "")}
     names = {old: new for new, old in _CURRENT_NAMES.items()} | {"averageValue": "averageValue"}
@@ -302,146 +284,3 @@ def _current_up(raw: Mapping[str, Any]) -> v2.MetricStatus:
         return msgspec.convert(out, v2.MetricStatus)
     except msgspec.ValidationError:
         return v2.MetricStatus()
-
-
-# --- v1: one metric, the rest in annotations
-
-
-class V1Spec(Wire, frozen=True, kw_only=True):
-    """`target_cpu` absent: the metrics of the annotation, or the default."""
-
-    scale_target_ref: CrossVersionObjectReference = CrossVersionObjectReference()
-    min_replicas: int | None = None
-    max_replicas: int = 0
-    target_cpu: int | None = msgspec.field(default=None, name="targetCPUUtilizationPercentage")
-
-
-class V1Status(Wire, frozen=True, kw_only=True):
-    observed_generation: int | None = None
-    last_scale_time: str | None = None
-    current_replicas: int = always(0)
-    desired_replicas: int = always(0)
-    current_cpu: int | None = msgspec.field(default=None, name="currentCPUUtilizationPercentage")
-    tidegate: v2.AutoscalerMemory | None = None
-
-
-class V1Autoscaler(Object, frozen=True, kw_only=True):
-    spec: V1Spec = V1Spec()
-    status: V1Status | None = None
-
-
-def v1_down(hpa: HorizontalPodAutoscaler) -> V1Autoscaler:
-    spec, status = hpa.spec, hpa.status
-    shares = [
-        m.resource.target.average_utilization
-        for m in spec.metrics
-        if _is_cpu_share(m) and m.resource
-    ]
-    others = [_metric_down(m) for m in spec.metrics if not _is_cpu_share(m)]
-    notes = {_METRICS: _text(others)} if others else {}
-    if spec.behavior is not None:
-        notes[_BEHAVIOR] = _text(spec.behavior)
-    if status is not None:
-        if status.current_metrics:
-            notes[_CURRENT] = _text([_current_down(m) for m in status.current_metrics])
-        if status.conditions:
-            notes[_CONDITIONS] = _text(status.conditions)
-    return V1Autoscaler(
-        metadata=_noted(hpa, notes),
-        spec=V1Spec(
-            scale_target_ref=spec.scale_target_ref,
-            min_replicas=spec.min_replicas,
-            max_replicas=spec.max_replicas,
-            target_cpu=shares[0] if shares else None,
-        ),
-        status=None if status is None else _v1_status(status),
-    )
-
-
-def _v1_status(status: HorizontalPodAutoscalerStatus) -> V1Status:
-    cpu = [
-        metric.resource.current.average_utilization
-        for metric in status.current_metrics
-        if metric.resource is not None and metric.resource.name == "cpu"
-    ]
-    return V1Status(
-        observed_generation=status.observed_generation,
-        last_scale_time=status.last_scale_time,
-        current_replicas=status.current_replicas,
-        desired_replicas=status.desired_replicas,
-        current_cpu=cpu[0] if cpu else None,
-        tidegate=status.tidegate,
-    )
-
-
-def _is_cpu_share(metric: v2.MetricSpec) -> bool:
-    resource = metric.resource
-    return (
-        metric.type == "Resource"
-        and resource is not None
-        and resource.name == "cpu"
-        and resource.target.average_utilization is not None
-    )
-
-
-def v1_up(document: V1Autoscaler) -> HorizontalPodAutoscaler:
-    spec, status, notes = document.spec, document.status, document.metadata.annotations
-    others = _read(notes, _METRICS, tuple[V2beta1Metric, ...]) or ()
-    metrics = tuple(map(_metric_up, others))
-    if spec.target_cpu is not None:
-        source = v2.ResourceMetricSource(name="cpu", target=_share(spec.target_cpu, None))
-        metrics = (v2.MetricSpec(type="Resource", resource=source), *metrics)
-    return HorizontalPodAutoscaler(
-        metadata=_plain(document),
-        spec=HorizontalPodAutoscalerSpec(
-            scale_target_ref=spec.scale_target_ref,
-            min_replicas=spec.min_replicas,
-            max_replicas=spec.max_replicas,
-            metrics=metrics,
-            behavior=_read(notes, _BEHAVIOR, HorizontalPodAutoscalerBehavior),
-        ),
-        status=None if status is None else _v2_status(status, notes),
-    )
-
-
-def _v2_status(status: V1Status, notes: Mapping[str, str]) -> HorizontalPodAutoscalerStatus:
-    current = _read(notes, _CURRENT, tuple[dict[str, Any], ...]) or ()
-    return HorizontalPodAutoscalerStatus(
-        observed_generation=status.observed_generation,
-        last_scale_time=status.last_scale_time,
-        current_replicas=status.current_replicas,
-        desired_replicas=status.desired_replicas,
-        current_metrics=tuple(map(_current_up, current)),
-        conditions=_read(notes, _CONDITIONS, tuple[Condition, ...]) or (),
-        tidegate=status.tidegate,
-    )
-
-
-# --- annotations
-
-
-def _noted(hpa: Object, notes: Mapping[str, str]) -> Any:
-    kept = {k: v for k, v in hpa.metadata.annotations.items() if k not in _KEPT_HERE}
-    return touched(hpa.metadata, annotations={**kept, **notes})
-
-
-def _plain(document: Object) -> Any:
-    return _noted(document, {})
-
-
-_KEPT_HERE = frozenset((_METRICS, _BEHAVIOR, _CONDITIONS, _CURRENT))
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _read(notes: Mapping[str, str], key: str, type_: Any) -> Any:
-    """What an annotation holds; None without it. One that can't be read counts as absent, as in
-    Kubernetes: an older client wrote it, or nobody did."""
-    if key not in notes:
-        return None
-    try:
-        return msgspec.json.decode(notes[key], type=type_)
-    except msgspec.DecodeError:
-        return None
