@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,6 +14,7 @@ from tidegate.autoscale.hpa.fetch import NotFetched
 from tidegate.autoscale.hpa.gateway_metrics import GatewayMetrics, NotCounted, upstream_name
 from tidegate.autoscale.hpa.pages import Pages, place_of
 from tidegate.autoscale.hpa.prometheus import NoAnswer, query
+from tidegate.autoscale.hpa.sources import Sources
 from tidegate.autoscale.hpa.traffic import Traffic, Window
 from tidegate.link.gateway import Hello, RouteSample, Sample
 from tidegate.model.core import (
@@ -39,10 +40,11 @@ from tidegate.model.ingresses import (
     ServiceBackendPort,
 )
 from tidegate.model.meta import ObjectMeta
+from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_metrics import QueryFor, parse_config_metrics
 from tidegate.policy.errors import BadConfig
 from tidegate.routing.latency import bucket_of_s
-from tidegate.scaling.hpa import PodsReading, ReadFailed
+from tidegate.scaling.hpa import ExternalReading, PodsReading, ReadFailed
 from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock
 
@@ -381,3 +383,25 @@ async def test_an_ingress_is_the_sum_of_the_services_behind_it():
     assert found.of_object(metric, "Service", "default", "b", now_s=100) == 4
     with pytest.raises(NotCounted, match='services "nobody" not found'):
         found.of_object(metric, "Service", "default", "nobody", now_s=100)
+
+
+class Elsewhere:
+    """Knows the metrics with a label `mine`."""
+
+    def asked(self, labels: Mapping[str, str]) -> bool:
+        return "mine" in labels
+
+    async def external(
+        self, metric: str, labels: Mapping[str, str], *, namespace: str
+    ) -> ExternalReading | ReadFailed:
+        return ExternalReading((len(metric) * 1000,))
+
+
+async def test_others_are_asked_for_external_metrics_that_are_theirs():
+    clock, config = LoopClock(), ClusterConfig(lambda name: {})
+    api = make_guarded_api(clock)
+    sources = Sources(api, clock, config, told(), others=(Elsewhere(),))
+    theirs = await sources.external("lag", {"mine": "x"}, namespace="default")
+    nobodys = await sources.external("lag", {}, namespace="default")
+    assert theirs.reading == ExternalReading((3000,))
+    assert isinstance(nobodys.reading, ReadFailed)

@@ -8,6 +8,7 @@ the gateway. The API's custom.metrics.k8s.io and external.metrics.k8s.io answer 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from tidegate.autoscale.hpa.asked import Asked, Found
 from tidegate.autoscale.hpa.fetch import Get, get
@@ -32,13 +33,24 @@ from tidegate.scaling.hpa import (
     Reading,
 )
 
-__all__ = ["Asked", "Found", "Sources"]
+__all__ = ["Asked", "ExternalSource", "Found", "Sources"]
 
 _NO_LABELS: Mapping[str, str] = {}
 
 
+class ExternalSource(Protocol):
+    """Somebody else's external metrics, told by their labels."""
+
+    def asked(self, labels: Mapping[str, str]) -> bool: ...
+
+    async def external(
+        self, metric: str, labels: Mapping[str, str], *, namespace: str
+    ) -> ExternalReading | ReadFailed: ...
+
+
 class Sources:
-    """Owner of what metrics are read from. `get_` fetches pages."""
+    """Owner of what metrics are read from. `get_` fetches pages; `others` are asked first for external
+    metrics whose labels are theirs."""
 
     def __init__(
         self,
@@ -50,8 +62,9 @@ class Sources:
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
         get_: Get = get,
+        others: Sequence[ExternalSource] = (),
     ) -> None:
-        self._clock, self._config, self._get = clock, config, get_
+        self._clock, self._config, self._get, self._others = clock, config, get_, others
         self._gateway = GatewayMetrics(api, traffic)
         self._resources = Resources(usage)
         self._pages = Pages(get_)
@@ -124,6 +137,9 @@ class Sources:
         return Found(metric, ObjectReading(_milli(figure)))
 
     async def external(self, metric: str, labels: Mapping[str, str], *, namespace: str) -> Found:
+        for other in self._others:
+            if other.asked(labels):
+                return Found(metric, await other.external(metric, labels, namespace=namespace))
         rule = self._query(metric, QueryFor.EXTERNAL)
         if rule is not None:
             values = await self._ask(rule, rule.filled(namespace=namespace, labels=labels))
