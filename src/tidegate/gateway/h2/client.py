@@ -31,7 +31,7 @@ class ClientConnection(Connection):
         self.origin = origin
         self.since_s = hub.coarse_s  # when it last had a stream, or was closed; coarse
         self._last = 0
-        self._reader: Reader[RequestHead] = Reader(request_head)
+        self._reader: Reader[RequestHead] = Reader(request_head, trailer_lines)
         self._preface = frames.PREFACE_REST
         self._leaving = False
         self._transport = transport
@@ -108,24 +108,24 @@ class ClientConnection(Connection):
         if known is not None:
             known.on_headers(block, ends)
         elif stream <= self._last or stream % 2 == 0:
-            self._reader.fields(block)
+            self._reader.skip(block)
             self.late(stream)
         else:
             self._open(stream, block, ends)
 
     def trailers(self, block: bytes, ends: bool) -> tuple[bytes, ...]:
         """Fields behind a body. Raises `Fault`, `StreamFault`."""
-        return trailer_lines(self._reader.fields(block), ends)
+        return self._reader.trailers(block, ends)
 
     def _open(self, id_: int, block: bytes, ends: bool) -> None:
         if self._leaving:  # the client was told; it asks the next gateway
-            self._reader.fields(block)
+            self._reader.skip(block)
             return
         self._last = id_
         self.since_s = self.hub.coarse_s
         stream = ClientStream(self, id_)
         try:
-            head = self._reader.read(block, ends)
+            head = self._reader.head(block, ends)
         except StreamFault as why:
             self.nuisance(COSTLY)
             stream.reset(why.code)

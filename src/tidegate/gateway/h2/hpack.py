@@ -17,6 +17,7 @@ from hpack.table import HeaderTable
 from tidegate.gateway.h2.frames import Code, Fault
 
 T = TypeVar("T")
+U = TypeVar("U")
 Fields = Sequence[tuple[bytes, bytes]]
 
 #: Said once, before anything else: the table that we write with has no room. Whatever limit the other
@@ -75,33 +76,56 @@ def _number(value: int, bits: int, first: int) -> bytes:
 
 
 class Reader(Generic[T]):
-    """Reads the blocks of one connection, and what `parse` makes of their fields."""
+    """Reads the header blocks of one connection."""
 
-    __slots__ = ("_decoder", "_known", "_parse")
+    __slots__ = ("_decoder", "_known", "_parse", "_parse_trailers", "_trailers")
 
-    def __init__(self, parse: Callable[[Fields, bool], T]) -> None:
-        """`parse` gets the fields and whether the stream ends with them; what it gives must be such that
-        it can be given again."""
-        self._parse = parse
+    def __init__(
+        self,
+        parse: Callable[[Fields, bool], T],
+        parse_trailers: Callable[[Fields, bool], tuple[bytes, ...]],
+    ) -> None:
+        """Both get the fields and whether the stream ends with them; what they give must be such that it
+        can be given again."""
+        self._parse, self._parse_trailers = parse, parse_trailers
         self._decoder = hpack.Decoder(max_header_list_size=_MOST_LIST)
         self._known: dict[tuple[bytes, bool], T] = {}
+        self._trailers: dict[tuple[bytes, bool], tuple[bytes, ...]] = {}
 
-    def read(self, block: bytes, ends: bool) -> T:
-        """What the block says. Raises `Fault` if it can't be read, and what `parse` raises."""
+    def head(self, block: bytes, ends: bool) -> T:
+        """A head. Raises `Fault` if the block can't be read, and what `parse` raises."""
         known = self._known.get((block, ends))
+        return self._learn(block, ends, self._parse, self._known) if known is None else known
+
+    def trailers(self, block: bytes, ends: bool) -> tuple[bytes, ...]:
+        """Fields behind a body, as lines. Raises as `head` does."""
+        known = self._trailers.get((block, ends))
         if known is not None:
             return known
-        out = self._parse(self.fields(block), ends)
-        if block and min(block) > 0x80 and max(block) < 0xFF:  # indexed fields only
-            if len(self._known) >= _KNOWN_BLOCKS:
-                self._known.clear()
-            self._known[block, ends] = out
+        return self._learn(block, ends, self._parse_trailers, self._trailers)
+
+    def skip(self, block: bytes) -> None:
+        """A block that nobody wants; the table may change by it. Raises `Fault`."""
+        self._fields(block)
+
+    def _learn(
+        self,
+        block: bytes,
+        ends: bool,
+        parse: Callable[[Fields, bool], U],
+        known: dict[tuple[bytes, bool], U],
+    ) -> U:
+        out = parse(self._fields(block), ends)
+        if not _may_change_table(block):
+            if len(known) >= _KNOWN_BLOCKS:
+                known.clear()
+            known[block, ends] = out
         return out
 
-    def fields(self, block: bytes) -> Fields:
-        """The block's fields. Raises `Fault`."""
-        if not block or min(block) <= 0x80 or max(block) == 0xFF:  # may change the table
+    def _fields(self, block: bytes) -> Fields:
+        if _may_change_table(block):
             self._known.clear()
+            self._trailers.clear()
         try:
             return [(field[0], field[1]) for field in self._decoder.decode(block, raw=True)]
         except hpack.OversizedHeaderListError:
@@ -110,3 +134,8 @@ class Reader(Generic[T]):
             ) from None
         except (hpack.HPACKError, UnicodeDecodeError) as why:
             raise Fault(Code.COMPRESSION_ERROR, f"headers that can't be read: {why}") from None
+
+
+def _may_change_table(block: bytes) -> bool:
+    """False for a block of indexed fields only, each of one byte."""
+    return not block or min(block) <= 0x80 or max(block) == 0xFF

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate.gateway import answers
 from tidegate.gateway.h2.frames import Code, StreamFault
-from tidegate.gateway.h2.heads import grpc_status, request_block, trailer_lines
+from tidegate.gateway.h2.heads import grpc_status, request_block
 from tidegate.gateway.h2.hpack import encoded_lines
 from tidegate.gateway.h2.refusals import FAILURES
 from tidegate.gateway.h2.stream import Stream
@@ -101,12 +101,12 @@ class ReplicaStream(Stream):
         exchange, reader = self.exchange, self.carrier.reader
         try:
             if self._answer.status >= 200:
-                trailers = trailer_lines(reader.fields(block), ends)
+                trailers = reader.trailers(block, ends)
                 self._check_length(0, ends)
                 self.conn.ended_by_peer(self, ends)
                 self._finish(trailers)
                 return
-            answer = reader.read(block, ends)
+            answer = reader.head(block, ends)
             if answer.status < 200:  # hints are only hints
                 if ends or answer.status == 101:
                     raise StreamFault(Code.PROTOCOL_ERROR, "an interim answer that ends")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tidegate.gateway.h2 import frames
 from tidegate.gateway.h2.connection import Connection
 from tidegate.gateway.h2.frames import MAX_WINDOW, Code
-from tidegate.gateway.h2.heads import answer_head
+from tidegate.gateway.h2.heads import answer_head, trailer_lines
 from tidegate.gateway.h2.hpack import Reader
 from tidegate.gateway.h2.replica_stream import ReplicaStream
 from tidegate.gateway.heads import MAX_HEAD_BYTES, AnswerHead
@@ -60,7 +60,7 @@ class Carrier(Connection):
         super().__init__(carriers.monotonic)
         self.idle_since_s = carriers.monotonic()
         self.served = 0  # answers that came by it
-        self.reader: Reader[AnswerHead] = Reader(answer_head)
+        self.reader: Reader[AnswerHead] = Reader(answer_head, trailer_lines)
         self.carriers = carriers
         self.why: str | None = None  # it ended because of this
         self.most_streams = carriers.most_streams
@@ -119,7 +119,7 @@ class Carrier(Connection):
         if known is not None:
             known.on_headers(block, ends)
         else:
-            self.reader.fields(block)
+            self.reader.skip(block)
             self.late(stream)
 
     def on_settings(self) -> None:
