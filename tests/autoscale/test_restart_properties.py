@@ -27,7 +27,7 @@ specs = st.builds(
     stable_window_s=st.sampled_from([6, 20]),
     panic_window_s=st.sampled_from([1, 2, 6]),
     panic_threshold=st.sampled_from([1.1, 2.0]),
-    target_burst_capacity=st.just(211.0),  # a changed count of ready replicas changes the state
+    target_burst_capacity=st.sampled_from([0.0, 10.0, 211.0]),
     scale_down_delay_s=st.sampled_from([0.0, 10.0]),
     bounds=st.builds(Bounds, activation_scale=st.sampled_from([0, 3])),
 )
@@ -91,6 +91,7 @@ def live(spec: KpaSpec, story: Story, *, dies: bool) -> list[tuple[float, int | 
         if dies and index == story.dies_s + story.away_s:
             scaler = RevisionScaler("a-00001", spec, float(second), ready=ready)
             assert scaler.restore(saved, BOOT, float(second))
+            scaler.was_alone(float(base + story.dies_s))
             for old in kept:
                 again = sample(int(old.at_s), old.concurrency, replay=True)
                 scaler.take_missed(again, ready=ready)

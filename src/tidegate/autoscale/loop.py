@@ -87,6 +87,8 @@ class Autoscaler:
                 self._listening = True  # the gateway sends its kept samples before it acknowledges
             case Hello():
                 self._listening = False
+                for scaler in self._scalers.values():
+                    scaler.was_alone(message.alone_since_s)
             case _:
                 pass
 

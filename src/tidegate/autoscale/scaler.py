@@ -7,6 +7,7 @@ everything that waits or runs, and `mode` is carried only because the rules ask 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor
 
 import msgspec
@@ -28,6 +29,7 @@ from tidegate.scaling import (
     StepResult,
     begin,
     decide,
+    matters,
     sentence,
     step,
     step_sentence,
@@ -151,12 +153,22 @@ class RevisionScaler:
 
     def evaluate(self, now_s: float, *, ready: int) -> bool:
         """One evaluation. Returns whether a step is due: to act on it, or to save what changed (a
-        renewed panic is remembered across restarts like everything else)."""
+        renewed panic is remembered across restarts like everything else; spare capacity is not, but
+        for its sign: it changes with every breath of the load and is worked out anew each time)."""
         self.make_up(now_s, ready)
         self.behind = False
         self._decide(now_s, ready)
         was, self._acted = self._acted, self._state
-        return was != self._state
+        return matters(was, self._state) or replace(was, excess_burst=0) != replace(
+            self._state, excess_burst=0
+        )
+
+    def was_alone(self, since_s: float | None) -> None:
+        """The gateway says since when no control plane evaluated; None: it can't tell, so nothing is
+        made up (a gateway that is new has no samples of before either)."""
+        if since_s is None:
+            self.behind = False
+        self._evaluated_s = max(self._evaluated_s, since_s or 0.0)
 
     def take_missed(self, sample: Sample, *, ready: int) -> None:
         """After a restart: count a second that an earlier control plane may have missed, and make the

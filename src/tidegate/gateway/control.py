@@ -46,6 +46,7 @@ class Control:
         self._hub = hub
         self._journal = journal
         self._current: ControlConnection | None = None
+        self._alone_since_s: float | None = None
         self._unheard: list[Drained] = []  # said while nobody listened
         hub.listener = self.tell
 
@@ -83,12 +84,20 @@ class Control:
         if self._current is not None:
             log.info("a new control plane replaces the one before")
             self._current.close()
+            self._alone_since_s = self._hub.monotonic()
         self._current = connection
-        connection.send(Hello(pid=os.getpid(), boot=self.boot, seq=self._journal.seq))
+        hello = Hello(
+            pid=os.getpid(),
+            boot=self.boot,
+            seq=self._journal.seq,
+            alone_since_s=self._alone_since_s,
+        )
+        connection.send(hello)
 
     def closed(self, connection: ControlConnection) -> None:
         if self._current is connection:
             self._current = None
+            self._alone_since_s = self._hub.monotonic()
 
     def take(self, connection: ControlConnection, message: ToGateway) -> None:
         """Put in force, keep on disk, acknowledge: in this order, so `Ack` means both."""

@@ -175,11 +175,15 @@ class CertificateChanged(Message, frozen=True, kw_only=True, tag=True):
 
 
 class Hello(Message, frozen=True, kw_only=True, tag=True):
-    """First message on each connection. `boot` is new whenever a gateway process starts."""
+    """First message on each connection. `boot` is new whenever a gateway process starts.
+
+    `alone_since_s`: when this gateway lost its last control plane; None: it never had one.
+    """
 
     pid: int
     boot: str
     seq: int  # last one in force, 0 for none (also after a restart with the table from disk: then that one)
+    alone_since_s: float | None = None
 
 
 class Ack(Message, frozen=True, kw_only=True, tag=True):

@@ -47,6 +47,7 @@ class FakeGateway:
         self.seq = 0
         self.kept: list[Sample] = []  # what a reconnecting control plane is told again
         self.connected = False
+        self.alone_since_s: float | None = None
         self.busy: set[str] = set()  # endpoints that still have a request: no `Drained` for them
         self.mute = False  # takes no samples, as a gateway that stands still
         self._acks: asyncio.Queue[FromGateway] = asyncio.Queue()
@@ -56,6 +57,7 @@ class FakeGateway:
 
     def forget_listeners(self) -> None:
         """The control plane died."""
+        self.alone_since_s = self._clock.monotonic()
         self._listeners.clear()
         self.connected = False
 
@@ -89,7 +91,8 @@ class FakeGateway:
         self._acks.put_nowait(Ack(seq=message.seq))
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        self.tell(Hello(pid=1, boot="fake", seq=self.seq))
+        hello = Hello(pid=1, boot="fake", seq=self.seq, alone_since_s=self.alone_since_s)
+        self.tell(hello)
         wanted = snapshot()
         for sample in self.kept:
             if sample.at_s > wanted.samples_since_s:
