@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from tidegate.apiserver.keda_admission import check_scaled_object
 from tidegate.model.admission import (
     KNATIVE,
     KSERVE,
@@ -33,6 +34,7 @@ from tidegate.model.admission.knative import (
 from tidegate.model.core import ConfigMap
 from tidegate.model.domains import DomainMapping
 from tidegate.model.ingresses import Ingress
+from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import Object
 from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -131,6 +133,8 @@ class Admission:
             admitted = admit_built_in(obj, old, status=status)
             if isinstance(admitted, ConfigMap):
                 _check_config(admitted)
+            if isinstance(admitted, ScaledObject) and not status:
+                check_scaled_object(admitted)
         if status or _same_but_status(admitted, old):
             return Admitted(admitted)
         mode = self._config.inference().default_mode

@@ -17,6 +17,7 @@ from tidegate.autoscale.hpa.gpu import GpuSource
 from tidegate.autoscale.hpa.resources import UsageSource
 from tidegate.autoscale.hpa.sources import Sources
 from tidegate.autoscale.hpa.traffic import Traffic
+from tidegate.autoscale.keda import KedaMetrics, ScaledObjectController
 from tidegate.autoscale.loop import Autoscaler
 from tidegate.autoscale.revision_hpa import RevisionHpaController
 from tidegate.autoscale.traffic import TrafficRecorder
@@ -129,7 +130,8 @@ class Plane:
             gateway_answers=lambda: link.connected,
         )
         traffic = Traffic()
-        self.metrics = Sources(api, clock, config, traffic, usage=usage, gpu=gpu)
+        keda = KedaMetrics(api, clock)
+        self.metrics = Sources(api, clock, config, traffic, usage=usage, gpu=gpu, others=(keda,))
         self.engine = Engine(
             api,
             clock,
@@ -152,6 +154,7 @@ class Plane:
                 self.autoscaler,
                 HpaController(api, clock, config, self.metrics),
                 CronHpaController(api, clock, zone),
+                ScaledObjectController(api, clock, keda),
                 RevisionHpaController(api, clock, config),
                 endpoints,
                 services,

@@ -27,6 +27,8 @@ from tidegate.model import (
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
+from tidegate.model.keda import COLUMNS as SCALED_OBJECT
+from tidegate.model.keda import ScaledObject
 from tidegate.model.kinds import Kind
 from tidegate.model.meta import Object
 from tidegate.model.quota_columns import LIMIT_RANGE, RESOURCE_QUOTA
@@ -72,6 +74,7 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     serving.PodAutoscaler: knative_columns.POD_AUTOSCALER,
     traffic.TrafficReport: knative_columns.TRAFFIC_REPORT,
     networking.Ingress: knative_columns.INGRESS,
+    ScaledObject: SCALED_OBJECT,
     kserve.InferenceService: kserve_columns.INFERENCE_SERVICE,
     kserve.ServingRuntime: kserve_columns.SERVING_RUNTIME,
     kserve.ClusterServingRuntime: kserve_columns.SERVING_RUNTIME,

@@ -31,6 +31,7 @@ from tidegate.model import (
 )
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
+from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import Object
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -306,6 +307,15 @@ KINDS: tuple[Kind, ...] = (
         ("cdc",),
         ("knative-internal", "networking"),
         namespaced=False,
+    ),
+    Kind(
+        ScaledObject,
+        "keda.sh",
+        "v1alpha1",
+        "ScaledObject",
+        "scaledobjects",
+        "scaledobject",
+        ("so",),
     ),
     Kind(
         CronHorizontalPodAutoscaler,

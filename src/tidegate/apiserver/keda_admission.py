@@ -1,0 +1,46 @@
+"""ScaledObject: what is wrong with one. Triggers are read by `policy.keda`, a room above the model's."""
+
+from __future__ import annotations
+
+from tidegate.model.admission.problems import Problems, forbidden, invalid, not_negative, required
+from tidegate.model.errors import Invalid
+from tidegate.model.keda import ScaledObject
+from tidegate.policy.keda import BadTrigger, ResourceTrigger, read_trigger
+
+
+def check_scaled_object(scaled: ScaledObject) -> None:
+    """Raises `Invalid` with everything that is wrong."""
+    spec = scaled.spec
+    found: Problems = []
+    if not spec.scale_target_ref.name:
+        found.append(required("spec.scaleTargetRef.name"))
+    if not spec.triggers:
+        found.append(required("spec.triggers", "at least one"))
+    resources = 0
+    for i, written in enumerate(spec.triggers):
+        try:
+            resources += isinstance(read_trigger(written), ResourceTrigger)
+        except BadTrigger as why:
+            found.append(invalid(f"spec.triggers[{i}].{why.field}", written.type, why.why))
+    for field, value in (
+        ("pollingInterval", spec.polling_interval),
+        ("cooldownPeriod", spec.cooldown_period),
+        ("initialCooldownPeriod", spec.initial_cooldown_period),
+        ("idleReplicaCount", spec.idle_replica_count),
+        ("minReplicaCount", spec.min_replica_count),
+        ("maxReplicaCount", spec.max_replica_count),
+    ):
+        found += not_negative(f"spec.{field}", value)
+    low, high = spec.min_replica_count or 0, spec.max_replica_count
+    if high is not None and low > high:
+        detail = f"MinReplicaCount={low} must be less than or equal to MaxReplicaCount={high}"
+        found.append(invalid("spec.minReplicaCount", low, detail))
+    idle = spec.idle_replica_count
+    if idle is not None and idle >= max(1, low):
+        detail = f"IdleReplicaCount={idle} must be less than MinReplicaCount={low}"
+        found.append(invalid("spec.idleReplicaCount", idle, detail))
+    if spec.min_replica_count == 0 and spec.triggers and resources == len(spec.triggers):
+        detail = "can not be 0 with cpu and memory triggers only: at zero there is none to measure"
+        found.append(forbidden("spec.minReplicaCount", detail))
+    if found:
+        raise Invalid("ScaledObject.keda.sh", scaled.metadata.name, found)

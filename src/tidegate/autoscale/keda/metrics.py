@@ -1,0 +1,78 @@
+"""What the triggers of ScaledObjects say right now: for their HPAs, and for the way to and from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.autoscale.hpa.fetch import Get, get
+from tidegate.autoscale.hpa.prometheus import NoAnswer, query
+from tidegate.client.api import Reader
+from tidegate.kit.clock import Clock
+from tidegate.model.keda import ScaledObject
+from tidegate.policy.keda import (
+    LABEL,
+    BadTrigger,
+    PrometheusTrigger,
+    ResourceTrigger,
+    Trigger,
+    metric_name,
+    read_trigger,
+)
+from tidegate.scaling.hpa import ExternalReading, ReadFailed
+from tidegate.scaling.keda import CronTrigger
+
+
+class KedaMetrics:
+    """Answers for external metrics that carry the label scaledobject.keda.sh/name."""
+
+    def __init__(self, api: Reader, clock: Clock, *, get_: Get = get) -> None:
+        self._api, self._clock, self._get = api, clock, get_
+
+    @staticmethod
+    def asked(labels: Mapping[str, str]) -> bool:
+        return LABEL in labels
+
+    async def external(
+        self, metric: str, labels: Mapping[str, str], *, namespace: str
+    ) -> ExternalReading | ReadFailed:
+        """The trigger that this metric stands for."""
+        name = labels[LABEL]
+        scaled = self._api.get(ScaledObject, namespace, name)
+        if scaled is None:
+            return ReadFailed(f'scaledobjects.keda.sh "{name}" not found')
+        for index, written in enumerate(scaled.spec.triggers):
+            if metric_name(index, written) == metric:
+                try:
+                    return await self.value(read_trigger(written))
+                except BadTrigger as why:
+                    return ReadFailed(f"triggers[{index}].{why}")
+        return ReadFailed(f'scaledobject "{name}" has no trigger with the metric {metric}')
+
+    async def value(self, trigger: Trigger) -> ExternalReading | ReadFailed:
+        """In thousandths. A resource trigger is no external metric."""
+        if isinstance(trigger, CronTrigger):
+            return ExternalReading((trigger.value(self._clock.now()) * 1000,))
+        assert isinstance(trigger, PrometheusTrigger)
+        try:
+            values = await query(trigger.server, trigger.query, get_=self._get)
+        except NoAnswer as why:
+            return ReadFailed(str(why))
+        if len(values) > 1:
+            return ReadFailed(f"prometheus query {trigger.query} returned multiple elements")
+        if not values:
+            if trigger.ignore_null:
+                return ExternalReading((0,))
+            return ReadFailed(f"prometheus query {trigger.query} returned no value")
+        return ExternalReading((values[0].milli,))
+
+    async def active(self, trigger: Trigger) -> bool | None:
+        """Whether the trigger asks for pods; None: it can't say (resources can't, at zero there are
+        none to measure), or could not be asked."""
+        if isinstance(trigger, ResourceTrigger):
+            return None
+        if isinstance(trigger, CronTrigger):
+            return trigger.active(self._clock.now())
+        reading = await self.value(trigger)
+        if isinstance(reading, ReadFailed):
+            return None
+        return reading.milli[0] > trigger.activation * 1000

@@ -1,0 +1,117 @@
+"""keda.sh/v1alpha1 ScaledObject.
+
+Source: keda apis/keda/v1alpha1/scaledobject_types.go.
+"""
+
+from __future__ import annotations
+
+from tidegate.model.autoscaling import HorizontalPodAutoscalerBehavior
+from tidegate.model.column import AGE, NAME, Cell, number, text
+from tidegate.model.conditions import find
+from tidegate.model.meta import Condition, Object
+from tidegate.model.wire import NotHonoured, Wire
+
+
+class KedaTargetRef(Wire, frozen=True, kw_only=True):
+    """Without kind and apiVersion: a Deployment."""
+
+    name: str = ""
+    api_version: str | None = None
+    kind: str | None = None
+    env_source_container_name: NotHonoured = None
+
+
+class KedaAuthenticationRef(Wire, frozen=True, kw_only=True):
+    name: str = ""
+    kind: str | None = None
+
+
+class KedaTrigger(Wire, frozen=True, kw_only=True):
+    """`metadata` holds what the type needs, all as text."""
+
+    type: str = ""
+    name: str | None = None
+    metadata: dict[str, str] = {}
+    metric_type: str | None = None
+    authentication_ref: KedaAuthenticationRef | None = None
+    use_cached_metrics: NotHonoured = None
+
+
+class KedaHpaConfig(Wire, frozen=True, kw_only=True):
+    name: str | None = None
+    behavior: HorizontalPodAutoscalerBehavior | None = None
+
+
+class KedaAdvanced(Wire, frozen=True, kw_only=True):
+    horizontal_pod_autoscaler_config: KedaHpaConfig | None = None
+    restore_to_original_replica_count: bool | None = None
+    scaling_modifiers: NotHonoured = None
+
+
+class ScaledObjectSpec(Wire, frozen=True, kw_only=True):
+    """Times in seconds. `min_replica_count` absent: 0; `max_replica_count`: 100."""
+
+    scale_target_ref: KedaTargetRef = KedaTargetRef()
+    triggers: tuple[KedaTrigger, ...] = ()
+    polling_interval: int | None = None  # 30
+    cooldown_period: int | None = None  # 300
+    initial_cooldown_period: int | None = None  # 0
+    idle_replica_count: int | None = None
+    min_replica_count: int | None = None
+    max_replica_count: int | None = None
+    advanced: KedaAdvanced | None = None
+    fallback: NotHonoured = None
+
+
+class ScaledObjectStatus(Wire, frozen=True, kw_only=True):
+    conditions: tuple[Condition, ...] = ()
+    scale_target_kind: str | None = None
+    hpa_name: str | None = None
+    original_replica_count: int | None = None
+    paused_replica_count: int | None = None
+    last_active_time: str | None = None
+    external_metric_names: tuple[str, ...] = ()
+    resource_metric_names: tuple[str, ...] = ()
+    triggers_types: str | None = None
+    authentications_types: str | None = None
+
+
+class ScaledObject(Object, frozen=True, kw_only=True):
+    spec: ScaledObjectSpec = ScaledObjectSpec()
+    status: ScaledObjectStatus | None = None
+
+
+def _condition(type_: str) -> Cell:
+    def cell(obj: ScaledObject, now_s: float) -> str:
+        found = find(obj.status.conditions if obj.status else (), type_)
+        return found.status if found is not None else ""
+
+    return cell
+
+
+def _of_status(field: str) -> Cell:
+    return lambda obj, now_s: getattr(obj.status, field, None) or ""
+
+
+def _of_spec(field: str) -> Cell:
+    def cell(obj: ScaledObject, now_s: float) -> str | int:
+        value: int | None = getattr(obj.spec, field)
+        return "" if value is None else value
+
+    return cell
+
+
+COLUMNS = (
+    NAME,
+    text("ScaleTargetKind", _of_status("scale_target_kind")),
+    text("ScaleTargetName", lambda obj, now_s: obj.spec.scale_target_ref.name),
+    number("Min", _of_spec("min_replica_count")),
+    number("Max", _of_spec("max_replica_count")),
+    text("Ready", _condition("Ready")),
+    text("Active", _condition("Active")),
+    text("Fallback", _condition("Fallback")),
+    text("Paused", _condition("Paused")),
+    text("Triggers", _of_status("triggers_types")),
+    text("Authentications", _of_status("authentications_types")),
+    AGE,
+)

@@ -1,0 +1,174 @@
+"""Triggers of a ScaledObject as values, and the names of their metrics.
+
+Source: keda pkg/scalers/{cron,prometheus,cpu_memory}_scaler.go, scalersconfig.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tidegate.kit.quantity import BadQuantity, parse_quantity
+from tidegate.kit.schedule import BadSchedule, parse_five_fields
+from tidegate.model.keda import KedaTrigger
+from tidegate.scaling.keda import CronTrigger
+
+LABEL = "scaledobject.keda.sh/name"
+_NOT_YET = {
+    "kafka": "events are a later part of Tidegate",
+    "apache-kafka": "events are a later part of Tidegate",
+}
+_SUPPORTED = ("cron", "cpu", "memory", "prometheus")
+_UTILIZATION, _AVERAGE, _VALUE = "Utilization", "AverageValue", "Value"
+
+
+class BadTrigger(ValueError):
+    """A trigger that can't be done; `field` is its path below the trigger."""
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field, self.why = field, why
+        super().__init__(f"{field}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceTrigger:
+    """`kind` Utilization (percent) or AverageValue (a quantity). `container` None: the whole pod."""
+
+    resource: str
+    kind: str
+    target: str
+    container: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusTrigger:
+    """`threshold` and `activation` in the query's own unit. `ignore_null`: no value reads as 0."""
+
+    server: str
+    query: str
+    threshold: Decimal
+    activation: Decimal
+    kind: str
+    ignore_null: bool
+
+
+Trigger = ResourceTrigger | PrometheusTrigger | CronTrigger
+
+
+def read_trigger(trigger: KedaTrigger) -> Trigger:
+    """Raises `BadTrigger`."""
+    if trigger.type not in _SUPPORTED:
+        why = _NOT_YET.get(trigger.type, f"served here are {', '.join(_SUPPORTED)}")
+        raise BadTrigger("type", f'"{trigger.type}": {why}')
+    if trigger.authentication_ref is not None:
+        raise BadTrigger("authenticationRef", "TriggerAuthentication is not served here")
+    match trigger.type:
+        case "cron":
+            return _cron(trigger.metadata)
+        case "prometheus":
+            return _prometheus(trigger)
+        case _:
+            return _resource(trigger)
+
+
+def _cron(metadata: Mapping[str, str]) -> CronTrigger:
+    _only(metadata, ("timezone", "start", "end", "desiredReplicas"))
+    name = _needed(metadata, "timezone")
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as why:
+        raise BadTrigger(
+            "metadata.timezone", f'"{name}" is no time zone such as Asia/Shanghai'
+        ) from why
+    schedules = []
+    for key in ("start", "end"):
+        try:
+            schedules.append(parse_five_fields(_needed(metadata, key), zone))
+        except BadSchedule as why:
+            raise BadTrigger(f"metadata.{key}", str(why)) from why
+    if schedules[0].cron == schedules[1].cron:
+        raise BadTrigger("metadata.end", "start and end can not have exactly same time input")
+    wanted = _needed(metadata, "desiredReplicas")
+    if not wanted.isdigit():
+        raise BadTrigger("metadata.desiredReplicas", f'"{wanted}" is no whole number')
+    return CronTrigger(schedules[0], schedules[1], int(wanted))
+
+
+def _prometheus(trigger: KedaTrigger) -> PrometheusTrigger:
+    metadata = trigger.metadata
+    known = ("serverAddress", "query", "threshold", "activationThreshold", "ignoreNullValues")
+    _only(metadata, (*known, "metricName"))
+    server = _needed(metadata, "serverAddress").rstrip("/")
+    if not server.startswith(("http://", "https://")):
+        raise BadTrigger("metadata.serverAddress", f'"{server}" is no http(s) address')
+    kind = trigger.metric_type or _AVERAGE
+    if kind not in (_AVERAGE, _VALUE):
+        raise BadTrigger("metricType", f'"{kind}": {_AVERAGE} or {_VALUE}')
+    threshold = _decimal(metadata, "threshold", None)
+    if threshold <= 0:
+        raise BadTrigger("metadata.threshold", "must be greater than 0")
+    return PrometheusTrigger(
+        server=server,
+        query=_needed(metadata, "query"),
+        threshold=threshold,
+        activation=_decimal(metadata, "activationThreshold", "0"),
+        kind=kind,
+        ignore_null=metadata.get("ignoreNullValues", "true").lower() != "false",
+    )
+
+
+def _resource(trigger: KedaTrigger) -> ResourceTrigger:
+    metadata = trigger.metadata
+    _only(metadata, ("type", "value", "containerName", "activationValue"))
+    kind = trigger.metric_type or metadata.get("type") or _UTILIZATION
+    value = _needed(metadata, "value")
+    if kind == _UTILIZATION:
+        if not value.isdigit() or int(value) < 1:
+            raise BadTrigger("metadata.value", f'"{value}" is no percentage')
+    elif kind == _AVERAGE:
+        _quantity("value", value)
+    else:
+        raise BadTrigger("metricType", f'"{kind}": {_UTILIZATION} or {_AVERAGE}')
+    return ResourceTrigger(trigger.type, kind, value, metadata.get("containerName"))
+
+
+def _needed(metadata: Mapping[str, str], key: str) -> str:
+    if not metadata.get(key):
+        raise BadTrigger(f"metadata.{key}", "required")
+    return metadata[key]
+
+
+def _only(metadata: Mapping[str, str], known: tuple[str, ...]) -> None:
+    for key in metadata:
+        if key not in known:
+            raise BadTrigger(f"metadata.{key}", f"not honoured here: known are {', '.join(known)}")
+
+
+def _decimal(metadata: Mapping[str, str], key: str, default: str | None) -> Decimal:
+    text = metadata.get(key) or default
+    if text is None:
+        raise BadTrigger(f"metadata.{key}", "required")
+    return _quantity(key, text)
+
+
+def _quantity(key: str, text: str) -> Decimal:
+    try:
+        return parse_quantity(text)
+    except BadQuantity as why:
+        raise BadTrigger(f"metadata.{key}", f'"{text}" is no number') from why
+
+
+def metric_name(index: int, trigger: KedaTrigger) -> str:
+    """`s0-prometheus`, `s1-cron-Asia-Shanghai-08xxx-020xxx`: as an HPA names an external metric."""
+    name = trigger.type
+    if trigger.type == "cron":
+        parts = (trigger.metadata.get(key, "") for key in ("timezone", "start", "end"))
+        name = "-".join(("cron", *(_cron_text(part) for part in parts)))
+    return f"s{index}-{re.sub(r'[/:.%()]', '-', name)}"
+
+
+def _cron_text(line: str) -> str:
+    return line.replace("*", "x").replace("?", "Qm").replace(" ", "")
