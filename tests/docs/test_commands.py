@@ -15,6 +15,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/cli.md",
+    "docs/gateway.md",
     "docs/kubernetes-api.md",
     "docs/knative.md",
     "docs/pods.md",

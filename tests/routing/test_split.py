@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tidegate.routing import BadWeights, Split
 
-WEIGHTS = st.lists(st.integers(0, 100), min_size=1, max_size=6).filter(any)
+WEIGHTS = st.lists(st.integers(0, 100) | st.integers(0, 100_000), min_size=1, max_size=6).filter(
+    any
+)
 
 
 @given(WEIGHTS)
