@@ -46,6 +46,12 @@ def test_only_a_change_of_mind_is_remembered():
     assert history.decisions[0].time == "1970-01-12T13:46:45.000000Z"
 
 
+def test_a_step_that_has_nothing_to_say_yet_is_none():
+    history = History(At(5), None)
+    history.note(decision(3))
+    assert not history.note(decision(3, rule="decision", message=""))
+
+
 def test_the_oldest_are_forgotten_first():
     history = History(At(5), None)
     for count in range(DECISIONS + 10):

@@ -62,6 +62,7 @@ async def test_a_restarted_control_plane_has_forgotten_nothing_of_it():
         await it.kill_plane()
         await it.start_plane()
         await it.settle(10)
+        assert status_of(it, "hello-00001").decisions == before
         it.load("hello-00001", in_flight=3)
         await it.settle(10)
         after = status_of(it, "hello-00001").decisions

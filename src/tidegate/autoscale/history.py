@@ -42,6 +42,8 @@ class History:
         """Remember a decision unless it says what the last one said. Returns whether it was news;
         `time` is filled in here."""
         last = self.decisions[-1] if self.decisions else None
+        if not decision.message:
+            return False  # just restarted, and nothing evaluated yet: what was said last still holds
         if last is not None and _gist(last) == _gist(decision):
             return False
         stamped = msgspec.structs.replace(decision, time=micro(self._clock.now()))

@@ -61,6 +61,9 @@ class TrafficRecorder:
         while True:
             await self._clock.sleep(WRITE_S)
             for key, book in list(self._books.items()):
+                if self._api.get(Revision, *key) is None:
+                    del self._books[key]  # its report goes with it
+                    continue
                 pause_s = WRITE_S if book.busy else IDLE_WRITE_S
                 if book.changed and self._clock.monotonic() - book.written_s >= pause_s:
                     await self._write(key, book)
@@ -109,7 +112,6 @@ class TrafficRecorder:
     async def _write(self, key: Key, book: _Book) -> None:
         revision = self._api.get(Revision, *key)
         if revision is None:
-            del self._books[key]  # the report goes with it
             return
         book.written_s, book.changed, book.busy = self._clock.monotonic(), False, False
         status = TrafficReportStatus(
