@@ -113,3 +113,17 @@ async def test_a_long_history_does_not_cost_the_connection_it_is_for(control, mo
     for _ in range(100):
         control.tell(sample(100.0))
     assert transport.aborted
+
+
+async def test_each_control_plane_is_told_since_when_there_was_none(control):
+    first = connect(control, snapshot(1, POD)).heard[0]
+    assert isinstance(first, Hello)
+    assert first.alone_since_s is None
+    connection = control.connection()
+    connection.connection_made(cast("asyncio.BaseTransport", Unread()))
+    lost_s = control._hub.monotonic()
+    connection.connection_lost(None)
+    second = connect(control, snapshot(2, POD)).heard[0]
+    assert isinstance(second, Hello)
+    assert second.alone_since_s is not None
+    assert lost_s <= second.alone_since_s <= control._hub.monotonic()
