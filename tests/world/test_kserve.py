@@ -14,6 +14,7 @@ from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import find
 from tidegate.model.core import Service
 from tidegate.model.ingresses import Ingress
+from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService, InferenceServiceStatus
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
@@ -78,6 +79,23 @@ async def test_an_external_scaler_has_no_rival_and_its_size_stays():
         more = {"containers": [{"image": IMAGE, "args": ["--model_dir=/other"]}]}
         await it.given(isvc(more))
         assert it.the(Deployment, "iris-predictor").spec.replicas == 3
+
+
+async def test_class_keda_has_a_scaled_object_and_its_hpa():
+    async with world() as it:
+        server = {"backend": "prometheus", "serverAddress": "http://127.0.0.1:9", "query": "up"}
+        external = {"metric": server, "target": {"type": "AverageValue", "averageValue": "10"}}
+        metrics = [{"type": "External", "external": external}]
+        predictor = {**CUSTOM, "maxReplicas": 4, "autoScaling": {"metrics": metrics}}
+        keda = {"serving.kserve.io/autoscalerClass": "keda"}
+        await it.given(isvc(predictor, annotations=keda))
+        assert ready(it) == ("True", "")
+        assert it.names(ScaledObject) == ["iris-predictor"]
+        assert it.names(HorizontalPodAutoscaler) == ["keda-hpa-iris-predictor"]
+        await it.given(isvc(CUSTOM, annotations={"serving.kserve.io/autoscalerClass": "hpa"}))
+        await it.settle()
+        assert it.names(ScaledObject) == []
+        assert it.names(HorizontalPodAutoscaler) == ["iris-predictor"]
 
 
 async def test_a_model_without_a_runtime_says_so():

@@ -44,7 +44,7 @@ class KedaHpaConfig(Wire, frozen=True, kw_only=True):
 
 class KedaAdvanced(Wire, frozen=True, kw_only=True):
     horizontal_pod_autoscaler_config: KedaHpaConfig | None = None
-    restore_to_original_replica_count: bool | None = None
+    restore_to_original_replica_count: NotHonoured = None
     scaling_modifiers: NotHonoured = None
 
 

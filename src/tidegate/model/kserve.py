@@ -33,10 +33,23 @@ class ResourceScale(Wire, frozen=True, kw_only=True):
     target: ScaleTarget | None = None
 
 
+class ExternalMetric(Wire, frozen=True, kw_only=True):
+    backend: str | None = None  # prometheus
+    server_address: str | None = None
+    query: str | None = None
+    namespace: NotHonoured = None
+
+
+class ExternalScale(Wire, frozen=True, kw_only=True):
+    metric: ExternalMetric | None = None
+    target: ScaleTarget | None = None
+    authentication_ref: NotHonoured = None
+
+
 class ScaleMetric(Wire, frozen=True, kw_only=True):
     type: str
     resource: ResourceScale | None = None
-    external: Any = None
+    external: ExternalScale | None = None
     podmetric: Any = None
 
 

@@ -14,6 +14,7 @@ from tidegate.model.core import Service
 from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest
 from tidegate.model.ingresses import Ingress
+from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService
 from tidegate.model.meta import Object, controller_of
 from tidegate.reconcile.apply import ensure
@@ -23,6 +24,7 @@ _OF_COMPONENTS: tuple[type[Object], ...] = (
     Deployment,
     Service,
     HorizontalPodAutoscaler,
+    ScaledObject,
     serving.Service,
 )
 

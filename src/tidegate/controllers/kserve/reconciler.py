@@ -13,7 +13,12 @@ from tidegate.client.api import Api
 from tidegate.controllers.kserve import serverless, standard, status
 from tidegate.controllers.kserve.children import Children
 from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
-from tidegate.controllers.kserve.scaling import carry_hpa, desired_hpa
+from tidegate.controllers.kserve.scaling import (
+    carry_hpa,
+    carry_scaled_object,
+    desired_hpa,
+    desired_scaled_object,
+)
 from tidegate.kit.clock import Clock
 from tidegate.model import kserve_names as names
 from tidegate.model import serving
@@ -25,6 +30,7 @@ from tidegate.model.core import ConfigMap, Pod, Service
 from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.ingresses import Ingress
+from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     Component,
@@ -162,14 +168,25 @@ class InferenceServiceController:
         await self._children.ensure(
             isvc, standard.desired_service(isvc, pods), standard.carry_service
         )
-        if class_ == names.HPA:
-            await self._children.ensure(isvc, desired_hpa(isvc, component, pods.name), carry_hpa)
-        else:
-            child = names.child(isvc.metadata.name, pods.name)
-            await self._children.remove(isvc, HorizontalPodAutoscaler, child)
+        await self._scale(isvc, component, pods.name, class_)
         running = self._pods(isvc, pods.name)
         ready = status.standard_ready(pods.name, deployment, running)
         return Seen((ready,), status.standard_component(isvc, pods.name, config), running)
+
+    async def _scale(
+        self, isvc: InferenceService, component: Component, name: str, class_: str
+    ) -> None:
+        """One scaler at most; those of another class go."""
+        child = names.child(isvc.metadata.name, name)
+        if class_ == names.HPA:
+            await self._children.ensure(isvc, desired_hpa(isvc, component, name), carry_hpa)
+        else:
+            await self._children.remove(isvc, HorizontalPodAutoscaler, child)
+        if class_ == names.KEDA:
+            wanted = desired_scaled_object(isvc, component, name)
+            await self._children.ensure(isvc, wanted, carry_scaled_object)
+        else:
+            await self._children.remove(isvc, ScaledObject, child)
 
     async def _knative(
         self,

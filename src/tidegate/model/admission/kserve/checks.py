@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tidegate.model import kserve_names as names
 from tidegate.model.admission.kserve.defaults import said_frameworks
-from tidegate.model.kserve import Component, InferenceService, Predictor
+from tidegate.model.kserve import Component, InferenceService, Predictor, ScaleMetric
 
 _NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _CLASSES = (names.HPA, names.KEDA, names.EXTERNAL, names.NONE)
@@ -69,11 +69,6 @@ def _check_class(isvc: InferenceService) -> Iterator[str]:
         return
     if class_ not in _CLASSES:
         yield f"[{class_}] is not a supported autoscaler class type.\n"
-    elif class_ == names.KEDA:
-        yield (
-            f"metadata.annotations[{names.AUTOSCALER_CLASS}]: no ScaledObject is made here: set "
-            "external and write one for the Deployment, or use hpa"
-        )
 
 
 def _check_predictor(predictor: Predictor) -> Iterator[str]:
@@ -141,7 +136,8 @@ def _check_component(
     for i, volume in enumerate(component.storage_uris):
         yield from check_storage_uri(volume.uri, f"spec.{name}.storageUris[{i}].uri")
     yield from _check_agent(component, name, mode)
-    yield from _check_auto_scaling(component, name)
+    class_ = isvc.metadata.annotations.get(names.AUTOSCALER_CLASS, names.HPA)
+    yield from _check_auto_scaling(component, name, class_)
 
 
 def _check_agent(component: Component, name: str, mode: str) -> Iterator[str]:
@@ -181,14 +177,36 @@ def _check_metric(component: Component, name: str, mode: str) -> Iterator[str]:
         yield f"spec.{name}.scaleMetricType: {kind!r} is neither Utilization nor AverageValue"
 
 
-def _check_auto_scaling(component: Component, name: str) -> Iterator[str]:
+def _check_auto_scaling(component: Component, name: str, class_: str) -> Iterator[str]:
     scaling = component.auto_scaling
+    if class_ == names.KEDA:
+        if component.scale_metric is not None:
+            yield "ScaleMetric is not supported for KEDA: use autoScaling"
+        for i, metric in enumerate(scaling.metrics if scaling else ()):
+            yield from _check_keda_metric(metric, f"spec.{name}.autoScaling.metrics[{i}]")
+        return
     for i, metric in enumerate(scaling.metrics if scaling else ()):
         path = f"spec.{name}.autoScaling.metrics[{i}]"
         if metric.type != "Resource":
             yield (
-                f"{path}.type: {metric.type} needs the autoscaler class keda: write a ScaledObject "
-                "for the Deployment and set autoscalerClass external"
+                f"{path}.type: {metric.type} needs the autoscaler class keda (annotation "
+                f"{names.AUTOSCALER_CLASS})"
             )
         elif metric.resource is None or metric.resource.name not in _HPA_METRICS:
             yield f"{path}.resource: name must be cpu or memory"
+
+
+def _check_keda_metric(metric: ScaleMetric, path: str) -> Iterator[str]:
+    if metric.type == "Resource":
+        if metric.resource is None or metric.resource.name not in _HPA_METRICS:
+            yield f"{path}.resource: name must be cpu or memory"
+    elif metric.type == "External":
+        said = metric.external
+        if said is None or said.metric is None or said.target is None:
+            yield f"{path}.external: metric and target are needed"
+        elif said.metric.backend != "prometheus":
+            yield f"{path}.external.metric.backend: {said.metric.backend!r}: prometheus is served here"
+        elif not said.metric.server_address or not said.metric.query:
+            yield f"{path}.external.metric: serverAddress and query are needed"
+    else:
+        yield f"{path}.type: {metric.type} is not served here: Resource and External are"
