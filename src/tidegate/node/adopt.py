@@ -58,7 +58,7 @@ def recall_pod(
         for each in (*record.inits, *record.containers):
             if each.waiting == CREATING:
                 each.waiting = INITIALIZING
-    if len(record.containers) == 1:
+    if len(record.containers) == 1 and not record.sidecars:
         record.containers[0].rewritten = local.rewritten
         record.containers[0].not_enforced = local.not_enforced
     if status is not None and status.phase in ("Succeeded", "Failed"):

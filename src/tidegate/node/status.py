@@ -6,7 +6,7 @@ Conditions that others wrote (the scheduler, the ingress) are kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -55,9 +55,9 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
         observed_generation=record.pod.metadata.generation,
         tidegate=LocalPod(
             ports=record.ports,
-            rewritten=_told(record, [c.rewritten for c in record.containers]),
-            not_enforced=_told(record, [c.not_enforced for c in record.containers]),
-            trouble=_told(record, [(c.trouble,) if c.trouble else () for c in record.containers]),
+            rewritten=_told(record, lambda c: c.rewritten),
+            not_enforced=_told(record, lambda c: c.not_enforced),
+            trouble=_told(record, lambda c: (c.trouble,) if c.trouble else ()),
             stages={**record.stages, **local.stages},  # the first time counts,
         ),
     )
@@ -190,9 +190,11 @@ def _failed(record: ContainerRecord) -> bool:
     return record.terminated is not None and record.terminated.exit_code != 0
 
 
-def _told(record: PodRecord, sentences: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """All containers' sentences; with several containers each names its own."""
-    if len(record.containers) == 1:
-        return tuple(sentences[0])
-    named = zip(record.containers, sentences, strict=True)
-    return tuple(f"{c.spec.name}: {said}" for c, all_said in named for said in all_said)
+def _told(
+    record: PodRecord, sentences_of: Callable[[ContainerRecord], Sequence[str]]
+) -> tuple[str, ...]:
+    """All containers' and sidecars' sentences; where there are several each names its own."""
+    everyone = [*record.sidecars, *record.containers]
+    if len(everyone) == 1:
+        return tuple(sentences_of(everyone[0]))
+    return tuple(f"{one.spec.name}: {said}" for one in everyone for said in sentences_of(one))
