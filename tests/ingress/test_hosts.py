@@ -11,7 +11,7 @@ from tidegate.ingress.hosts import HostPlan, hosts_of, plan_host
 from tidegate.link.gateway import Route, Rule
 from tidegate.model.core import Service
 from tidegate.model.ingresses import Ingress, services_of
-from tidegate.model.meta import Key
+from tidegate.model.meta import Key, OwnerReference
 from tidegate.model.wire import read
 
 HOST = "shop.example.com"
@@ -238,3 +238,26 @@ def test_plain_http_goes_to_https_for_hosts_with_a_certificate():
         secure = replace(plain, spec=replace(plain.spec, tls=tls))
         assert [r.redirect_https for r in plan(secure).routes] == [redirects], hosts
     assert not plan(plain).routes[0].redirect_https
+
+
+def test_an_inference_service_is_a_model_of_its_name_and_other_ingresses_say_theirs():
+    plain = ingress("plain", ("/", "v1"), ("/part", "v2"))
+    owner = OwnerReference(
+        api_version="serving.kserve.io/v1beta1",
+        kind="InferenceService",
+        name="qwen",
+        uid="u",
+        controller=True,
+    )
+    owned = replace(plain, metadata=replace(plain.metadata, owner_references=(owner,)))
+    says = replace(
+        plain, metadata=replace(plain.metadata, annotations={"tidegate.dev/models": "m"})
+    )
+    models = [
+        {route.path: route.models for route in plan(one).routes} for one in (plain, owned, says)
+    ]
+    assert models == [
+        {"/": (), "/part": ()},
+        {"/": ("qwen",), "/part": ()},
+        {"/": ("m",), "/part": ()},
+    ]

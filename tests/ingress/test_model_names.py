@@ -16,3 +16,8 @@ from tidegate.ingress.model_names import models_of
 )
 def test_a_service_has_its_own_name_or_those_it_says(annotations, names):
     assert models_of("chat", annotations) == names
+
+
+def test_what_is_no_service_of_models_has_only_the_names_it_says():
+    assert models_of(None, {}) == ()
+    assert models_of(None, {"tidegate.dev/models": "a"}) == ("a",)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tidegate.ingress.model_names import models_of
 from tidegate.link.gateway import Route, Rule, Split
 from tidegate.model.core import Service
 from tidegate.model.ingresses import HTTPIngressPath, Ingress, IngressBackend
-from tidegate.model.meta import Key
+from tidegate.model.meta import Key, controller_of
 from tidegate.model.service_targets import find_port, lane_key
 from tidegate.policy.nginx import Canary, canary_of, redirects_to_https
 
@@ -167,10 +168,21 @@ def _as_route(
         path=main.path,
         path_type=main.path_type,
         trouble=trouble,
+        models=_models(main),
         redirect_https=redirects_to_https(
             main.ingress.metadata.annotations, has_tls=_has_tls(main.ingress, main.host)
         ),
     )
+
+
+def _models(main: _Claim) -> tuple[str, ...]:
+    """Of its first host as a whole: the others of an InferenceService are its components'."""
+    ingress, rules = main.ingress, main.ingress.spec.rules
+    if main.place != ("/", "Prefix") or not rules or (rules[0].host or ANY) != main.host:
+        return ()
+    owner = controller_of(ingress.metadata)
+    own = owner.name if owner is not None and owner.kind == "InferenceService" else None
+    return models_of(own, ingress.metadata.annotations)
 
 
 def _has_tls(ingress: Ingress, host: str) -> bool:

@@ -1,6 +1,7 @@
 """The names by which the gateway's OpenAI API for all models finds a service.
 
-A service is a model of its own name. `tidegate.dev/models: NAME, NAME` says other names (what the server
+A Knative Service or InferenceService is a model of its own name, what other Ingresses lead to is none.
+`tidegate.dev/models: NAME, NAME` says other names (what the server
 behind it calls its models: it sees the field as the client wrote it), and an empty value that it has none.
 """
 
@@ -11,9 +12,9 @@ from collections.abc import Mapping
 from tidegate.model import serving_names as names
 
 
-def models_of(name: str, annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """The model names of the service `name`."""
+def models_of(name: str | None, annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """The model names of the service `name`; None: it has those only that it says."""
     said = annotations.get(names.MODELS)
     if said is None:
-        return (name,)
+        return () if name is None else (name,)
     return tuple(dict.fromkeys(word for part in said.split(",") if (word := part.strip())))
