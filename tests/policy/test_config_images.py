@@ -34,6 +34,11 @@ def test_a_bare_name_is_one_of_the_public_library():
     assert entry.repository == "library/greeter"
 
 
+def test_an_entry_may_only_say_what_the_images_own_folders_are():
+    (entry,) = parse_config_images({"x": "image: a/b\npaths: {/models/: /srv/models}"})
+    assert entry == ImageEntry("a/b", "", (), paths=(("/models", "/srv/models"),))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -47,6 +52,14 @@ def test_a_bare_name_is_one_of_the_public_library():
         ),
         pytest.param(
             "image: a\ncommand: [a]\nenv: {A: 1}", "data[x].env: must map", id="environment"
+        ),
+        pytest.param("image: a", "data[x]: says only which image", id="only an image"),
+        pytest.param("image: a\npaths: [/m]", "data[x].paths: must map", id="paths"),
+        pytest.param(
+            "image: a\npaths: {m: /x}", "data[x].paths: 'm' must be a full", id="relative path"
+        ),
+        pytest.param(
+            "image: a\nreplaces: [[a]]", "data[x].replaces: needs a `command`", id="no command"
         ),
         pytest.param("image: a\ncmd: [a]", "data[x].cmd: unknown field", id="unknown"),
     ],

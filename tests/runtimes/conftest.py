@@ -232,6 +232,11 @@ def gguf_model(smollm2):
 
 
 @pytest.fixture
+def caller():
+    return Caller
+
+
+@pytest.fixture
 def doubling_model():
     return DoublingModel
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidegate.client.api import Reader
 from tidegate.model.core import ConfigMap
-from tidegate.node.images import Runtime
+from tidegate.node.image_table import Runtime
+from tidegate.node.images import find_runtime
 from tidegate.policy.config_images import NAME, NAMESPACE, ImageEntry, parse_config_images
 from tidegate.policy.errors import BadConfig
 
@@ -25,11 +28,16 @@ def configured_runtimes(reader: Reader) -> tuple[Runtime, ...]:
 
 
 def _runtime(entry: ImageEntry) -> Runtime:
-    return Runtime(
-        entry.repository,
-        entry.command,
+    """Without a command of its own an entry adds to the table's line for the image, if it has one."""
+    known = find_runtime(f"{entry.repository}:{entry.tag}") or Runtime(entry.repository)
+    if entry.command:
+        known = Runtime(entry.repository, entry.command)
+    return replace(
+        known,
+        repository=entry.repository,
         tag=entry.tag,
-        programs=entry.replaces,
-        env=dict(entry.env),
+        programs=(*known.programs, *entry.replaces),
+        env={**known.env, **dict(entry.env)},
         folder=entry.folder,
+        paths=dict(entry.paths),
     )

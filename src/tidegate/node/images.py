@@ -1,91 +1,98 @@
-"""Which program of this machine stands for an image. A table; pure but for the check of folders.
+"""Which program of this machine stands for an image. Pure but for looking at folders and programs.
 
-To add a runtime: one line in `RUNTIMES`, or, for one machine, an entry in ConfigMap `config-images`
-(`policy.config_images`). A container's `command` replaces the image's own entry
+To add a runtime: one line in `image_table.RUNTIMES`, or, for one machine, an entry in ConfigMap
+`config-images` (`policy.config_images`). A container's `command` replaces the image's own entry
 point and its `args` what follows, as Kubernetes has it; `python` in `command` is this machine's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.node.errors import ImageNotRunnable
-
-Python = "python"  # stands for this machine's interpreter in the table below
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """One line of the table.
-
-    `repository` is matched against the end of the image's path, whole components, whatever
-    registry stands before it; `tag` against the start of the tag. `entry` is what the image's own
-    entry point means here (empty: the image has none, so `command` or `args` say what to run).
-    `programs` are spellings of the entry point that documents write into `command`; `folder` is where
-    it runs (None: the pod's own folder).
-    """
-
-    repository: str
-    entry: tuple[str, ...] = ()
-    tag: str = ""
-    programs: tuple[tuple[str, ...], ...] = ()
-    env: dict[str, str] = field(default_factory=dict)
-    folder: str | None = None
-
-
-_SKLEARN = (Python, "-m", "tidegate.runtimes.sklearnserver")
-_AGENT = (Python, "-m", "tidegate.runtimes.agent")
-_ONNX = (Python, "-m", "tidegate.runtimes.onnxserver")
-_LLAMA = (Python, "-m", "tidegate.runtimes.llamaserver")
-_LLAMA_PROGRAMS = (("/app/llama-server",), ("llama-server",), ("/llama-server",))
-
-RUNTIMES: tuple[Runtime, ...] = (
-    Runtime("kserve/sklearnserver", _SKLEARN, programs=((Python, "-m", "sklearnserver"),)),
-    Runtime("tidegate/sklearnserver", _SKLEARN),
-    Runtime("kserve/agent", _AGENT),
-    Runtime("tidegate/onnxserver", _ONNX),
-    Runtime("ggml-org/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
-    Runtime("ggerganov/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
-    Runtime("library/python"),
-)
+from tidegate.node.image_table import RUNTIMES, Python, Runtime
+from tidegate.node.shell_words import script_of, simple_command
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run, before expansion and rewriting. `folder` None: the pod's own working folder."""
+    """What to run, before expansion and rewriting. `folder` None: the pod's own working folder.
+
+    `paths`: folders of the image and what they are here. `runtime`: the line of the table that it
+    is by; None: by no line (a folder).
+    """
 
     argv: tuple[str, ...]
-    env: dict[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
     folder: str | None = None
+    paths: Mapping[str, str] = field(default_factory=dict)
+    runtime: Runtime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What is to be known of this machine: its interpreter, its folders and its programs."""
+
+    python: str
+    is_folder: Callable[[str], bool]
+    has_program: Callable[[str], bool]
 
 
 def program_of(
     image: str,
     command: tuple[str, ...],
     args: tuple[str, ...],
-    *,
-    python: str,
-    is_folder: Callable[[str], bool],
+    here: Here,
     configured: Sequence[Runtime] = (),
 ) -> Program:
     """The program that a container of this image is here. `configured` lines come before the table's.
 
     Raises `ImageNotRunnable`."""
     if image.startswith("/"):
-        return _from_folder(image, command, args, python, is_folder)
+        return _from_folder(image, command, args, here)
     runtime = find_runtime(image, configured)
     if runtime is None:
         known = known_images(configured)
         raise ImageNotRunnable(image, "it is not in the table of runtimes", known=known)
-    if runtime.folder is not None and not is_folder(runtime.folder):
-        why = f"its folder {runtime.folder} (ConfigMap config-images) does not exist"
-        raise ImageNotRunnable(image, why, known=known_images(configured))
-    argv = _argv(runtime, command, args)
+    for folder in (runtime.folder, *runtime.paths.values()):
+        if folder is not None and not here.is_folder(folder):
+            why = f"its folder {folder} (ConfigMap config-images) does not exist"
+            raise ImageNotRunnable(image, why, known=known_images(configured))
+    argv = _argv(image, runtime, command, args, here)
     if not argv:
         argv = (Python,)  # what the image would start; it ends at once without a terminal
-    return Program(_with_python(argv, python), dict(runtime.env), runtime.folder)
+    argv = _with_python(argv, here.python)
+    return Program(argv, runtime.env, runtime.folder, runtime.paths, runtime)
+
+
+def without_shell(
+    argv: tuple[str, ...], image: str, runtime: Runtime | None, here: Here
+) -> tuple[str, ...] | None:
+    """What `sh -c "one plain command"` comes to, with the table's spellings of programs; None when
+    `argv` isn't that, or the command needs a shell, or is no program of this machine.
+
+    Raises `ImageNotRunnable`."""
+    script = script_of(argv)
+    words = simple_command(script) if script is not None else None
+    if words is None:
+        return None
+    if runtime is not None:
+        spelled = _spelled(image, runtime, words, here)
+        if spelled is not None:
+            return _with_python(spelled, here.python)
+    plain = _with_python(words, here.python)
+    return plain if here.has_program(plain[0]) else None
+
+
+def left_out(argv: Sequence[str], runtime: Runtime | None) -> tuple[str, ...]:
+    """What the stand-in that `argv` starts, if it does, doesn't do of what its image does."""
+    if runtime is None or not runtime.entry or tuple(argv[1:3]) != runtime.entry[1:3]:
+        return ()
+    flags = [word.partition("=")[0] for word in argv]
+    said = [f"{flag} has no effect here" for flag in flags if flag in runtime.unheeded]
+    return (*runtime.unserved, *dict.fromkeys(said))
 
 
 def find_runtime(image: str, configured: Sequence[Runtime] = ()) -> Runtime | None:
@@ -121,13 +128,9 @@ def known_images(configured: Sequence[Runtime] = ()) -> str:
 
 
 def _from_folder(
-    image: str,
-    command: tuple[str, ...],
-    args: tuple[str, ...],
-    python: str,
-    is_folder: Callable[[str], bool],
+    image: str, command: tuple[str, ...], args: tuple[str, ...], here: Here
 ) -> Program:
-    if not is_folder(image):
+    if not here.is_folder(image):
         raise ImageNotRunnable(image, "there is no such folder", known=known_images())
     argv = (*command, *args)
     if not argv:
@@ -136,17 +139,38 @@ def _from_folder(
             "a folder has no entry point, so `command` must say what to start",
             known=known_images(),
         )
-    return Program(_with_python(argv, python), folder=image)
+    return Program(_with_python(argv, here.python), folder=image)
 
 
-def _argv(runtime: Runtime, command: tuple[str, ...], args: tuple[str, ...]) -> tuple[str, ...]:
+def _argv(
+    image: str, runtime: Runtime, command: tuple[str, ...], args: tuple[str, ...], here: Here
+) -> tuple[str, ...]:
     if not command:
-        return (*runtime.entry, *args)
-    plain = (Python, *command[1:]) if _is_python(command[0]) else command
+        return (*_entry(image, runtime, here), *runtime.defaults, *args)
+    written = (*command, *args)
+    return _spelled(image, runtime, written, here) or written
+
+
+def _spelled(
+    image: str, runtime: Runtime, written: tuple[str, ...], here: Here
+) -> tuple[str, ...] | None:
+    """The command line with the entry point in place of a spelling of it; None: it has none."""
+    plain = (Python, *written[1:]) if _is_python(written[0]) else written
     for spelling in runtime.programs:
         if plain[: len(spelling)] == spelling:
-            return (*runtime.entry, *plain[len(spelling) :], *args)
-    return (*command, *args)
+            return (*_entry(image, runtime, here), *plain[len(spelling) :])
+    return None
+
+
+def _entry(image: str, runtime: Runtime, here: Here) -> tuple[str, ...]:
+    if runtime.installed is None:
+        return runtime.entry
+    if here.has_program(runtime.installed):
+        return runtime.real
+    if not runtime.entry:
+        why = f"{runtime.installed} is not installed, and nothing here stands in for it"
+        raise ImageNotRunnable(image, why, known=known_images())
+    return runtime.entry
 
 
 def _with_python(argv: tuple[str, ...], python: str) -> tuple[str, ...]:

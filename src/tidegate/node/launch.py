@@ -21,7 +21,7 @@ from tidegate.node.environment import resolve_env
 from tidegate.node.errors import CommandNotFound, VolumeNotReady
 from tidegate.node.expand import UNKNOWN_REFERENCE, expand
 from tidegate.node.image_config import configured_runtimes
-from tidegate.node.images import Program, program_of
+from tidegate.node.images import Here, Program, left_out, program_of, without_shell
 from tidegate.node.log_files import log_path
 from tidegate.node.machine import Machine
 from tidegate.node.memory_folders import memory_root
@@ -75,20 +75,19 @@ def plan_launch(
 ) -> Launch:
     """What to start. Raises `ImageNotRunnable`, `ConfigMissing`, `NotSupported`, `CommandNotFound`,
     `VolumeNotReady` (a mount's subPath)."""
+    image, folder = container.image or "", site.folder(pod)
+    here = _here(site.machine)
     program = program_of(
-        container.image or "",
-        container.command,
-        container.args,
-        python=sys.executable,
-        is_folder=os.path.isdir,
-        configured=configured_runtimes(reader),
+        image, container.command, container.args, here, configured_runtimes(reader)
     )
-    folder = site.folder(pod)
     given = _resolved_env(reader, pod, container, site, program)
-    rules = _rules(container, site, folder, given)
+    rules = _rules(container, site, folder, given, program)
     own, said_env = _own_env(container, rules, given)
     expanded = tuple(expand(arg, own) for arg in program.argv)
-    argv, said_args = rewrite_args(expanded, rules)
+    plain = without_shell(expanded, image, program.runtime, here)
+    argv, said_args = rewrite_args(plain or expanded, rules)
+    if plain is not None:
+        said_args = (f"{expanded[0]} -c with one plain command became that command", *said_args)
     env = _base_env(pod, container, folder, program) | own
     cwd, said_cwd = _cwd(container, program, folder, rules)
     spec = SpawnSpec(
@@ -100,11 +99,19 @@ def plan_launch(
         log_bytes=site.log_bytes,
     )
     said = (*said_args, *said_env, *said_cwd)
-    return Launch(spec, rules, said, _not_enforced(pod, container, site))
+    missing = left_out(plain or expanded, program.runtime)
+    return Launch(spec, rules, said, (*_not_enforced(pod, container, site), *missing))
 
 
-def _rules(container: Container, site: Site, folder: Path, env: dict[str, str]) -> Rewriting:
-    mounts = {
+def _here(machine: Machine) -> Here:
+    path = f"{Path(sys.executable).parent}:{_SYSTEM_PATH}"
+    return Here(sys.executable, os.path.isdir, lambda p: machine.find_program(p, path) is not None)
+
+
+def _rules(
+    container: Container, site: Site, folder: Path, env: dict[str, str], program: Program
+) -> Rewriting:
+    mounts = dict(program.paths) | {
         mount.mount_path: str(
             mount_path_of(mount.name, site.volumes[mount.name], _sub_path(mount, env))
         )

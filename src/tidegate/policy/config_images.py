@@ -11,9 +11,11 @@ data:
 ```
 
 `image` is the end of the image's path, in whole components, whatever registry stands before it, with
-or without the start of a tag (`:1.0`). `command` is what the image's own entry point would be;
-`folder` where it runs (None: the pod's own folder); `env` what the image sets; `replaces` spellings of
-the entry point that documents write into `command`. These entries come before the built-in table.
+or without the start of a tag (`:1.0`). `command` is what the image's own entry point would be (left
+out: what the built-in table has for the image, else the document's own); `folder` where it runs (None:
+the pod's own folder); `env` what the image sets; `replaces` spellings of the entry point that documents
+write into `command`; `paths` folders inside the image, such as its models, and the folders of this
+machine that they are. These entries come before the built-in table.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from tidegate.policy.errors import BadConfig
 
 NAMESPACE, NAME = "tidegate-system", "config-images"
 _EXAMPLE = "_example"
-_FIELDS = ("image", "command", "folder", "env", "replaces")
+_FIELDS = ("image", "command", "folder", "env", "replaces", "paths")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """One entry. `repository` and `tag` as in `image`; an empty tag suits every tag."""
+    """One entry. `repository` and `tag` as in `image`; an empty tag suits every tag, an empty command
+    is the built-in table's."""
 
     repository: str
     tag: str
@@ -42,6 +45,7 @@ class ImageEntry:
     folder: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     replaces: tuple[tuple[str, ...], ...] = ()
+    paths: tuple[tuple[str, str], ...] = ()
 
 
 def parse_config_images(data: Mapping[str, str]) -> tuple[ImageEntry, ...]:
@@ -62,7 +66,12 @@ def _entry(path: str, text: str) -> ImageEntry:
     if unknown:
         raise _bad(f"{path}.{unknown[0]}", f"unknown field (there are {', '.join(_FIELDS)})")
     repository, tag = _image(f"{path}.image", found.get("image"))
-    command = _words(f"{path}.command", found.get("command"))
+    said = found.get("command")
+    command = () if said is None else _words(f"{path}.command", said)
+    if not command and not any(found.get(name) for name in _FIELDS[2:]):
+        raise _bad(path, f"says only which image: add one of {', '.join(_FIELDS[1:])}")
+    if found.get("replaces") and not command:
+        raise _bad(f"{path}.replaces", "needs a `command` that it is a spelling of")
     folder = found.get("folder")
     if folder is not None and not (isinstance(folder, str) and folder.startswith("/")):
         raise _bad(f"{path}.folder", f"must be a full path, not {folder!r}")
@@ -76,6 +85,7 @@ def _entry(path: str, text: str) -> ImageEntry:
         folder,
         _env(f"{path}.env", found.get("env") or {}),
         tuple(_words(f"{path}.replaces[{i}]", each) for i, each in enumerate(replaces)),
+        _paths(f"{path}.paths", found.get("paths") or {}),
     )
 
 
@@ -94,6 +104,15 @@ def _words(path: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(w, str) for w in value):
         raise _bad(path, "must be a list of words, such as [python, server.py]")
     return tuple(value)
+
+
+def _paths(path: str, value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise _bad(path, "must map folders of the image to folders of this machine")
+    for each in (*value, *value.values()):
+        if not isinstance(each, str) or not each.startswith("/") or each == "/":
+            raise _bad(path, f"{each!r} must be a full path below /")
+    return tuple((inside.rstrip("/"), here) for inside, here in value.items())
 
 
 def _env(path: str, value: Any) -> tuple[tuple[str, str], ...]:

@@ -35,11 +35,11 @@ class NotTrusted(StartError):
 
     exit_code = 2
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, way: str = "`--trust`") -> None:
         self.path = path
         super().__init__(
             f"{path} is a pickle, and loading a pickle runs the code inside it: "
-            "say that you trust it (`--trust`), or convert it to ONNX"
+            f"say that you trust it ({way}), or convert it to ONNX"
         )
 
 

@@ -88,3 +88,16 @@ def serve(
 async def _close_when_drained(server: uvicorn.Server, drain: Drain, clock: Clock) -> None:
     await wait_to_close(drain, clock, at_most_s=CLOSE_AFTER_S)
     server.should_exit = True
+
+
+async def end_connections(listeners: list[socket.socket]) -> None:
+    """Take connections and end them, until cancelled. For ports of protocols that aren't served here:
+    a TCP probe of a document may ask whether the server is alive there."""
+
+    def end(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    servers = [await asyncio.start_server(end, sock=each) for each in listeners]
+    async with asyncio.TaskGroup() as tasks:
+        for server in servers:
+            tasks.create_task(server.serve_forever())

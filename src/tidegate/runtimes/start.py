@@ -16,8 +16,10 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from uuid import uuid4
 
 from tidegate.kit.clock import Clock
@@ -27,7 +29,11 @@ from tidegate.runtimes.errors import CannotListen, StartError
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A server to start. `load` makes the backend; it runs on a thread of its own."""
+    """A server to start. `load` makes the backend; it runs on a thread of its own.
+
+    `shell` makes the application from what `Shell` is made from; None: a `Shell`. To connections to
+    `unserved_ports` nothing is said: they are ended at once.
+    """
 
     program: str  # how it calls itself on stderr
     name: str
@@ -37,6 +43,8 @@ class Plan:
     also: frozenset[str] = frozenset()
     api_keys: frozenset[str] = frozenset()
     max_body_bytes: int | None = None
+    shell: Callable[..., Any] | None = None
+    unserved_ports: tuple[int, ...] = ()
 
 
 def run(program: str, read_plan: Callable[[], Plan], clock: Clock) -> int:
@@ -58,7 +66,7 @@ def _serve(plan: Plan, clock: Clock) -> None:
     loading = _Loading(plan.load, clock)
 
     from tidegate.runtimes.drain import Drain
-    from tidegate.runtimes.listen import serve
+    from tidegate.runtimes.listen import end_connections, serve
     from tidegate.runtimes.shell import Served, Shell
     from tidegate.runtimes.workers import Workers
 
@@ -68,7 +76,7 @@ def _serve(plan: Plan, clock: Clock) -> None:
     gc.freeze()  # a model's objects are never garbage: keep later collections away from them
     workers, drain = Workers(backend.about.parallel, clock), Drain()
     served = Served(plan.name, plan.also, plan.api_keys, plan.max_body_bytes)
-    shell = Shell(
+    shell = (plan.shell or Shell)(
         served, backend, workers=workers, drain=drain, clock=clock, new_id=lambda: str(uuid4())
     )
 
@@ -81,9 +89,20 @@ def _serve(plan: Plan, clock: Clock) -> None:
         )
         sys.stderr.flush()
 
-    serve(shell, listener, drain=drain, clock=clock, on_listening=say_ready)
+    unserved = [taken for port in plan.unserved_ports if (taken := _unserved(plan, port))]
+    beside = partial(end_connections, unserved) if unserved else None
+    serve(shell, listener, drain=drain, clock=clock, on_listening=say_ready, beside=beside)
     workers.close()
     backend.close()
+
+
+def _unserved(plan: Plan, port: int) -> socket.socket | None:
+    """A listener for nobody; None when the port is taken, which loses nothing."""
+    try:
+        return bind(plan.host, port)
+    except CannotListen as why:
+        sys.stderr.write(f"{plan.program}: {why} (nothing is served there anyway)\n")
+        return None
 
 
 class _Loading:
