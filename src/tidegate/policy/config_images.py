@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -55,6 +56,7 @@ def parse_config_images(data: Mapping[str, str]) -> tuple[ImageEntry, ...]:
     )
 
 
+@lru_cache(maxsize=256)  # read at every start of a container, and YAML takes 2 ms
 def _entry(path: str, text: str) -> ImageEntry:
     try:
         found = YAML(typ="safe", pure=True).load(text)
