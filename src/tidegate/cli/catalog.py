@@ -56,7 +56,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "rollback", "rollback:rollback", "Send traffic to an earlier revision, or back."
             ),
             Command("load", "load:load", "Put load on a URL or a service."),
-            Command("arena", "arena.main:arena", "Submit and manage jobs as Arena does.", raw=True),
+            Command(
+                "arena", "arena_command:arena", "Submit and manage jobs as Arena does.", raw=True
+            ),
             Command("explain", "explain:explain", "Tell why a service was scaled as it was."),
             Command("compare", "compare:compare", "Compare how revisions of a service did."),
         ),

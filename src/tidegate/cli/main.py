@@ -99,7 +99,7 @@ def _call(command: Command, tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
     if command.raw:
-        return int(function_of(command)(tokens))
+        return int(function_of(command)(*tokens))
     if command.name == "load":
         from tidegate.cli.load import two_dashes
 
