@@ -21,11 +21,13 @@ from tidegate.model.core import (
     LifecycleHandler,
     ObjectFieldSelector,
     Pod,
+    PodReadinessGate,
     Probe,
     SleepAction,
     Volume,
     VolumeMount,
 )
+from tidegate.model.meta import Condition
 from tidegate.model.pod_columns import pod_row
 from tidegate.testing.fake_keeper import Script
 from tidegate.testing.node_world import NodeWorld, main, node_world
@@ -262,3 +264,16 @@ async def test_memory_is_a_folder_on_tmpfs_and_goes_with_the_pod(world):
     await world.api.delete(Pod, "default", "p")
     await world.until(lambda: world.pod() is None)
     assert not real.exists()
+
+
+async def test_a_readiness_gate_is_opened_by_somebody_else(world):
+    await world.given(readiness_gates=(PodReadinessGate(condition_type="warm"),))
+    await world.until(lambda: world.main().ready)
+    ready = find(world.status().conditions, "Ready")
+    assert ready.reason == "ReadinessGatesNotReady"
+    assert find(world.status().conditions, "ContainersReady").status == "True"
+    pod = world.pod()
+    opened = (*pod.status.conditions, Condition(type="warm", status="True"))
+    status = msgspec.structs.replace(pod.status, conditions=opened)
+    await world.api.update_status(msgspec.structs.replace(pod, status=status))
+    await world.until(world.is_ready)

@@ -296,6 +296,12 @@ ServiceLinks = Annotated[
 ]
 
 
+class PodReadinessGate(Wire, frozen=True, kw_only=True):
+    """A condition that somebody else writes and without which the pod is not ready."""
+
+    condition_type: str
+
+
 class PodSpec(Wire, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -331,7 +337,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     dns_config: NotHonoured = None
     share_process_namespace: NotHonoured = None
     security_context: ClusterOnly = None
-    readiness_gates: NotHonoured = None
+    readiness_gates: tuple[PodReadinessGate, ...] = ()
     ephemeral_containers: NotHonoured = None
     os: ClusterOnly = None
     scheduling_gates: NotHonoured = None

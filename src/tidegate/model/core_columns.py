@@ -11,7 +11,7 @@ from typing import Any
 from tidegate.model import core, label_text
 from tidegate.model.ages import UNKNOWN, age_of
 from tidegate.model.column import AGE, NAME, NONE, Cell, number, text, wide
-from tidegate.model.conditions import find
+from tidegate.model.conditions import find, is_true
 from tidegate.model.core import Container
 from tidegate.model.meta import LabelSelector
 from tidegate.model.pod_columns import pod_row
@@ -23,6 +23,12 @@ def _pod_ip(pod: core.Pod, now_s: float) -> str:
     return (pod.status.pod_ip if pod.status else None) or NONE
 
 
+def _readiness_gates(pod: core.Pod, now_s: float) -> str:
+    gates = [gate.condition_type for gate in pod.spec.readiness_gates]
+    conditions = pod.status.conditions if pod.status else ()
+    return f"{sum(is_true(conditions, g) for g in gates)}/{len(gates)}" if gates else NONE
+
+
 POD = (
     NAME,
     text("Ready", lambda pod, now_s: pod_row(pod).ready_text),
@@ -32,7 +38,7 @@ POD = (
     wide("IP", _pod_ip),
     wide("Node", lambda pod, now_s: pod.spec.node_name or NONE),
     wide("Nominated Node", lambda pod, now_s: NONE),
-    wide("Readiness Gates", lambda pod, now_s: NONE),
+    wide("Readiness Gates", _readiness_gates),
 )
 
 

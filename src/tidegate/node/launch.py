@@ -226,9 +226,10 @@ def _not_enforced(pod: Pod, container: Container, site: Site) -> tuple[str, ...]
     ]
     volumes = {volume.name: volume for volume in pod.spec.volumes}
     for mount in container.volume_mounts:
-        if mount.read_only:
-            said.append(f"readOnly of the mount {mount.mount_path} is not enforced")
         volume = volumes.get(mount.name)
+        claim = volume.persistent_volume_claim if volume is not None else None
+        if mount.read_only or (claim is not None and claim.read_only):
+            said.append(f"readOnly of the mount {mount.mount_path} is not enforced")
         empty = volume.empty_dir if volume is not None else None
         if empty is not None and empty.size_limit is not None:
             said.append(f"sizeLimit {empty.size_limit} of volume {mount.name} is not enforced")

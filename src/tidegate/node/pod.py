@@ -79,6 +79,8 @@ class PodWorker:
                 runner.redefine(spec)
             self._respecified.set()
             self._wake()
+        if pod.spec.readiness_gates and pod.status != was.status:
+            self._report.mark()
         if shows_pod(pod) and pod.metadata != was.metadata:
             self._ground.refresh()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tidegate.link.keeper import Process
-from tidegate.model.conditions import merged, timestamp
+from tidegate.model.conditions import find, merged, timestamp
 from tidegate.model.core import (
     ContainerState,
     ContainerStateRunning,
@@ -36,7 +36,7 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
     """What the pod's status should say. `now_s` is wall time."""
     was = was or PodStatus()
     phase = pod_phase(record)
-    mine = _conditions(record, phase)
+    mine = _conditions(record, phase, was.conditions)
     others = tuple(c for c in was.conditions if c.type not in _OURS)
     local = was.tidegate or LocalPod()
     failed = record.failure if phase == "Failed" else None
@@ -137,7 +137,7 @@ def _state(record: ContainerRecord) -> ContainerState:
     )
 
 
-def _conditions(record: PodRecord, phase: str) -> list[Condition]:
+def _conditions(record: PodRecord, phase: str, known: Sequence[Condition]) -> list[Condition]:
     initialized = all(_is_done(init, record) for init in record.inits)
     ready = _containers_ready([*record.sidecars, *record.containers], phase)
     return [
@@ -155,8 +155,27 @@ def _conditions(record: PodRecord, phase: str) -> list[Condition]:
             [init for init in record.inits if not _is_done(init, record)],
         ),
         msgspec.structs.replace(ready, type="ContainersReady"),
-        msgspec.structs.replace(ready, type="Ready"),
+        msgspec.structs.replace(_gated(ready, record, known), type="Ready"),
     ]
+
+
+def _gated(ready: Condition, record: PodRecord, known: Sequence[Condition]) -> Condition:
+    """Readiness gates: conditions that others write, without which the pod isn't ready."""
+    lacking = []
+    for gate in (gate.condition_type for gate in record.pod.spec.readiness_gates):
+        found = find(known, gate)
+        if found is None:
+            lacking.append(
+                f'corresponding condition of pod readiness gate "{gate}" does not exist.'
+            )
+        elif found.status != "True":
+            lacking.append(
+                f'the status of pod readiness gate "{gate}" is not "True", but {found.status}'
+            )
+    if ready.status != "True" or not lacking:
+        return ready
+    why = ", ".join(lacking)
+    return Condition(type="", status="False", reason="ReadinessGatesNotReady", message=why)
 
 
 def _containers_ready(records: Sequence[ContainerRecord], phase: str) -> Condition:
