@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap
 from tidegate.model.errors import Expired, StorageFull, Timeout
 from tidegate.model.meta import Object, ObjectMeta, OwnerReference
@@ -26,6 +27,7 @@ from tidegate.store import (
     ThreadedJournal,
     Unreadable,
 )
+from tidegate.store.watchlog import WatchLog
 
 
 def config(name: str, *, size: int = 1, owner: str | None = None) -> ConfigMap:
@@ -114,6 +116,18 @@ async def test_watches_resume_within_the_log_and_are_told_when_it_is_too_late():
         store.since(versions[0])
     with pytest.raises(Timeout, match="Too large resource version"):
         store.since(versions[-1] + 1)
+
+
+def test_a_log_of_large_objects_is_shorter():
+    log = WatchLog(100, floor=0, most_bytes=1000)
+    for version in range(1, 11):
+        change = Change(ChangeType.ADDED, config(f"n{version}"), None)
+        log.append(Logged(version, change, size=300))
+    assert [entry.version for entry in log.since(7)] == [8, 9, 10]
+    with pytest.raises(Expired):
+        log.since(6)
+    log.append(Logged(11, Change(ChangeType.ADDED, config("huge"), None), size=5000))
+    assert [entry.version for entry in log.since(10)] == [11]  # the newest stays, whatever its size
 
 
 async def test_one_watcher_that_fails_does_not_blind_the_others():

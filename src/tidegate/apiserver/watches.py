@@ -33,6 +33,9 @@ BOOKMARK_EVERY_S = 60.0
 _EARLY_S = 1e-3
 #: Changes waiting for one slow reader before it is told to list again.
 LONGEST_BACKLOG = 10_000
+#: And so many bytes of them (as JSON).
+LARGEST_BACKLOG = 16 * 2**20
+_MOST_LINES, _LARGEST_PIECE = 500, 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class WatchOptions:
     initial_end: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
     longest_backlog: int = LONGEST_BACKLOG
+    largest_backlog: int = LARGEST_BACKLOG
 
 
 class Watch:
@@ -67,6 +71,7 @@ class Watch:
         self._selection, self._form, self._options = selection, form, options
         self._described = False  # the first Table of a stream names the columns
         self._waiting: deque[Logged] = deque()
+        self._waiting_bytes = 0
         self._more = asyncio.Event()
         self._overrun = False
         self._version = store.version
@@ -108,7 +113,11 @@ class Watch:
         yield self._expired()
 
     def _on_change(self, logged: Logged) -> None:
-        if len(self._waiting) >= self._options.longest_backlog:
+        self._waiting_bytes += logged.size
+        if (
+            len(self._waiting) >= self._options.longest_backlog
+            or self._waiting_bytes > self._options.largest_backlog
+        ):
             self._overrun = True
             self._waiting.clear()
         elif not self._overrun:
@@ -126,9 +135,13 @@ class Watch:
         return True
 
     def _drain(self) -> bytes:
+        """The next lines, some of what waits: a reader that is slow has one such piece rendered."""
         lines: list[bytes] = []
-        while self._waiting and len(lines) < 500:
+        size = 0
+        while self._waiting and len(lines) < _MOST_LINES and size < _LARGEST_PIECE:
             logged = self._waiting.popleft()
+            self._waiting_bytes = max(0, self._waiting_bytes - logged.size)
+            size += logged.size
             if logged.version > self._version:
                 self._version = logged.version
                 lines.extend(self._event(logged.change))

@@ -250,7 +250,7 @@ class Store:
             shelf.put(obj)
             self._index.put(obj, old)
             change = Change(ChangeType.ADDED if old is None else ChangeType.MODIFIED, obj, old)
-        logged = Logged(record.version, change)
+        logged = Logged(record.version, change, len(record.body or b""))
         self._log.append(logged)
         self._tell(logged)
 
