@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate.apiserver.admission import Admission
-from tidegate.model.core import Pod, PodStatus
+from tidegate.model.core import Container, Pod, PodSpec, PodStatus
 from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.ingresses import (
     Ingress,
@@ -172,3 +172,16 @@ def test_annotations_that_an_ingress_gets_later_are_looked_at_too():
     (told,) = admission().admit(said, old, user="ann").warnings
     assert told.startswith(f"metadata.annotations.[{key}]: has no effect without")
     assert admission().admit(said, said, user="ann").warnings == ()
+
+
+def test_what_asks_for_elastic_instances_is_said_to_have_no_effect():
+    said = {"alibabacloud.com/burst-resource": "eci_only", "k8s.aliyun.com/eci-use-specs": "2-4Gi"}
+    pod = Pod(
+        metadata=ObjectMeta(name="a", namespace="default", annotations=said),
+        spec=PodSpec(containers=(Container(name="c", image="python"),)),
+    )
+    told = admission().admit(pod, None, user="ann").warnings
+    assert [each.partition(":")[0] for each in told] == [
+        "metadata.annotations.alibabacloud.com/burst-resource",
+        "metadata.annotations.k8s.aliyun.com/eci-use-specs",
+    ]

@@ -31,10 +31,12 @@ from tidegate.model.admission.knative import (
     Settings,
     refused,
 )
-from tidegate.model.core import ConfigMap
+from tidegate.model.apps import Deployment, ReplicaSet
+from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.domains import DomainMapping
 from tidegate.model.ingresses import Ingress
 from tidegate.model.keda import ScaledObject
+from tidegate.model.kserve import InferenceService
 from tidegate.model.meta import Object
 from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -56,6 +58,7 @@ from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.config_notes import config_notes
+from tidegate.policy.elastic_notes import elastic_label_notes, elastic_notes
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.nginx import nginx_notes
 from tidegate.policy.route_annotations import validate_route_annotations
@@ -167,7 +170,23 @@ def _annotation_notes(obj: Object) -> list[str]:
         annotations = template.annotations if template else {}
         found = [*autoscaling_notes(annotations), *template_notes(annotations)]
         notes += [f"spec.template.metadata.annotations.{note}" for note in found]
-    return notes
+    return notes + _elastic_notes(obj)
+
+
+def _elastic_notes(obj: Object) -> list[str]:
+    """Of the metadata that pods get: the template's, or the object's own."""
+    if isinstance(obj, Deployment | ReplicaSet | Service | Configuration):
+        path, meta = "spec.template.metadata", obj.spec.template.metadata
+    elif isinstance(obj, Pod | InferenceService):
+        path, meta = "metadata", obj.metadata
+    else:
+        return []
+    if meta is None:
+        return []
+    return [
+        *(f"{path}.annotations.{note}" for note in elastic_notes(meta.annotations)),
+        *(f"{path}.labels.{note}" for note in elastic_label_notes(meta.labels)),
+    ]
 
 
 def _config_notes(obj: Object) -> list[str]:
