@@ -95,6 +95,20 @@ async def outcome(call):
     return failed.value.code(), failed.value.details()
 
 
+@asynccontextmanager
+async def held(made):
+    """A call that a replica works on until the block ends, and which then ends well."""
+    call = made.stream_stream(method("Both"))()
+    async with asyncio.timeout(WITHIN_S):
+        await call.write(b"here")
+        assert await call.read() == b"here"
+    yield
+    async with asyncio.timeout(WITHIN_S):
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+
+
 async def until_it_ends(call):
     while await call.read() is not grpc.aio.EOF:
         pass
@@ -218,14 +232,13 @@ async def test_one_connection_queues_its_calls_one_by_one(tmp_path):
         async def answered(request):
             return await unary(made, request)
 
-        first = tasks.create_task(answered(b"sleep 4"))
-        await control.hear(Sample, lambda one: one.running == 1)
-        others = [tasks.create_task(answered(b"later")) for _ in range(2)]
-        await control.hear(Sample, lambda one: one.waiting == 2 and one.running == 1)
-        code, words = await outcome(unary(made))
-        assert code is grpc.StatusCode.UNAVAILABLE
-        assert words.startswith("queue-full: 2 requests wait")
-        assert await first == b"sleep 4"
+        async with held(made):
+            others = [tasks.create_task(answered(b"later")) for _ in range(2)]
+            await control.hear(Sample, lambda one: one.waiting == 2 and one.running == 1)
+            code, words = await outcome(unary(made))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            assert words.startswith("queue-full: ")
+            assert "2 requests wait" in words
         assert [await other for other in others] == [b"later", b"later"]
 
 
@@ -288,20 +301,13 @@ async def test_a_draining_replica_finishes_its_calls_and_its_connection_ends(tmp
         grpc_replica("old") as old,
         grpc_replica("new") as new,
         channel(gate) as made,
-        asyncio.TaskGroup() as tasks,
     ):
         control = await gate.control()
         await control.tell(h2c(old.endpoint))
-
-        async def answered(request):
-            return await unary(made, request)
-
-        running = tasks.create_task(answered(b"sleep 3"))
-        await control.hear(Sample, lambda one: one.running == 1)
-        await control.change(h2c(replace(old.endpoint, draining=True), new.endpoint))
-        assert await unary(made, b"new") == b"new"
-        assert not [one for one in control.heard if isinstance(one, Drained)]
-        assert await running == b"sleep 3"
+        async with held(made):
+            await control.change(h2c(replace(old.endpoint, draining=True), new.endpoint))
+            assert await unary(made, b"new") == b"new"
+            assert not [one for one in control.heard if isinstance(one, Drained)]
         assert (await control.hear(Drained)).endpoint == "old"
 
 
