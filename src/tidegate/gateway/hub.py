@@ -20,13 +20,12 @@ from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.h2.client import ClientConnection as Http2Client
 from tidegate.gateway.h2.replica_stream import ReplicaStream
 from tidegate.gateway.h2.upstream import Carrier, Carriers
-from tidegate.gateway.heads import RequestHead
 from tidegate.gateway.lane import Lane
 from tidegate.gateway.models import Models
 from tidegate.gateway.settings import Settings
 from tidegate.gateway.shadow import Shadows
 from tidegate.gateway.targets import NOWHERE, target_of
-from tidegate.gateway.tls import Certificates
+from tidegate.gateway.tls import Certificates, https_address
 from tidegate.gateway.upstream import Pool, UpstreamConnection
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import (
@@ -126,7 +125,7 @@ class Hub:
             return target.split.choose()
         head = exchange.head
         if target.redirect_https and self._wants_https(exchange):
-            exchange.refuse(answers.to_https(self._https_address(head)))
+            exchange.refuse(answers.to_https(https_address(head, self.https_ports)))
             return NOWHERE
         chosen = target.choose(head.lines(), self.new_id)
         if chosen.shadows:
@@ -146,16 +145,6 @@ class Hub:
             and not exchange.client.origin.is_secure(head)
             and self.certificates.has_own(host_name(head.host))
         )
-
-    def _https_address(self, head: RequestHead) -> str:
-        """The same address by HTTPS: at port 443 for who named no port, where that is ours."""
-        name = host_name(head.host)
-        host = f"[{name}]" if ":" in name else name
-        beside = self.https_ports.get("gateway-tls", 443)
-        names_port = b":" in head.host.rpartition(b"]")[2]
-        alone = "ingress-tls" in self.https_ports and not names_port
-        where = host if alone or beside == 443 else f"{host}:{beside}"
-        return f"https://{where}{head.target.decode('latin-1')}"
 
     def new_id(self) -> str:
         """A word that no other request gets, here or at another gateway."""

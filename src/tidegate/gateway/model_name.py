@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.message import Message
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ def model_of(content_type: bytes, body: bytes) -> str:
     """The model that a whole body names: JSON, or a form with files (audio). Raises `NoModel`, with the
     reason."""
     kind, boundary = _kind(content_type)
-    name = _of_form(body, boundary) if kind == "multipart/form-data" else _of_json(body)
+    name = _of_form(body, boundary) if kind == b"multipart/form-data" else _of_json(body)
     if not 0 < len(name) <= _MOST_CHARACTERS:
         raise NoModel(f"its field `model` has no name of 1 to {_MOST_CHARACTERS} characters")
     return name
@@ -49,8 +48,11 @@ def _of_form(body: bytes, boundary: bytes) -> str:
     raise NoModel("its form has no part named `model`")
 
 
-def _kind(content_type: bytes) -> tuple[str, bytes]:
-    read = Message()
-    read["content-type"] = content_type.decode("latin-1")
-    boundary = read.get_param("boundary", "")
-    return read.get_content_type(), boundary.encode("latin-1") if isinstance(boundary, str) else b""
+def _kind(content_type: bytes) -> tuple[bytes, bytes]:
+    """The type in lower case, and the boundary of a form; b"" if there is none."""
+    kind, *parameters = content_type.split(b";")
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition(b"=")
+        if name.lower() == b"boundary":
+            return kind.strip().lower(), value.strip(b'"')
+    return kind.strip().lower(), b""

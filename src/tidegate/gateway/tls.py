@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from collections.abc import Mapping
 from typing import Final
 
+from tidegate.gateway.heads import RequestHead
 from tidegate.link.gateway import Certificate
+from tidegate.routing import host_name
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +85,18 @@ class Certificates:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         connection.context = found
         return None
+
+
+def https_address(head: RequestHead, ports: Mapping[str, int]) -> str:
+    """Where a request that came by plain HTTP goes instead: to port 443 for who named no port, where that
+    is ours. `ports`: where HTTPS is offered, by the name of the socket."""
+    name = host_name(head.host)
+    host = f"[{name}]" if ":" in name else name
+    beside = ports.get("gateway-tls", 443)
+    names_port = b":" in head.host.rpartition(b"]")[2]
+    alone = "ingress-tls" in ports and not names_port
+    where = host if alone or beside == 443 else f"{host}:{beside}"
+    return f"https://{where}{head.target.decode('latin-1')}"
 
 
 def _empty_context() -> ssl.SSLContext:
