@@ -62,7 +62,11 @@ def apply(engine: RunningEngine, text: str) -> None:
 def test_a_bad_canary_goes_back_by_itself_and_a_good_one_takes_over(engine):
     judged = {"tidegate.dev/promote": "steps=50; requests=40; step=1s; limit=5m"}
     apply(engine, document("judged", version="1", annotations=judged))
-    wait_until("the first revision", lambda: ready(engine, "judged").get("status") == "True")
+    wait_until(
+        "the first revision",
+        lambda: ready(engine, "judged").get("status") == "True",
+        within_s=60,
+    )
     bad = document("judged", version="2", annotations=judged, environ={"FAIL_EVERY": "2"})
     with Load(engine, "judged", clients=4, path="/sleep/0.03") as load:
         apply(engine, bad)
@@ -93,7 +97,11 @@ def test_a_bad_canary_goes_back_by_itself_and_a_good_one_takes_over(engine):
 
 def test_a_shadow_gets_copies_and_its_answers_reach_nobody(engine):
     apply(engine, document("copied", version="1", annotations={}))
-    wait_until("the first revision", lambda: ready(engine, "copied").get("status") == "True")
+    wait_until(
+        "the first revision",
+        lambda: ready(engine, "copied").get("status") == "True",
+        within_s=60,
+    )
     pinned = document(
         "copied",
         version="2",

@@ -65,7 +65,7 @@ def turns(counts: list[int]) -> int:
 def test_ten_times_the_load_does_not_flap_fails_nothing_and_panic_ends_above_the_need(engine):
     document = service_document("step", scaling=SCALING, environ={"START_S": "1.5"})
     engine.cli("apply", "-f", "-", stdin=document)
-    wait_until("the first pod", lambda: engine.ready_pods("step"))
+    wait_until("the first pod", lambda: engine.ready_pods("step"), within_s=60)
     with Client(read_kubeconfig(home_from({}, str(engine.home)).kubeconfig)) as client:
         steps(engine, Story(client))
 
