@@ -133,7 +133,7 @@ async def test_a_websocket_is_cut_when_the_revisions_time_is_over(tmp_path):
 async def test_idle_time_begins_anew_with_every_byte_of_either_side(tmp_path):
     async with gateway(tmp_path) as gate, websocket_replica() as pod:
         control = await gate.control()
-        await control.tell(revision(pod, idle_timeout_s=3.0))
+        await control.tell(revision(pod, idle_timeout_s=5.0))
         async with opened(gate, ping_interval=None) as client:
             for _ in range(5):
                 await asyncio.sleep(1)
