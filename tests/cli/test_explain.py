@@ -68,6 +68,15 @@ def test_a_revision_that_was_never_measured_says_so():
     assert told() == ["iris has no revision that is scaled yet."]
 
 
+def test_a_service_that_is_not_ready_says_why_first():
+    it = service(iris_1=100)
+    it["status"]["conditions"] = [
+        {"type": "Ready", "status": "False", "reason": "RolledBack", "message": "iris_2 goes back"}
+    ]
+    lines = list(lines_of(story_of(it, [], NOW), NOW, "10m"))
+    assert lines[0] == "iris is not ready (RolledBack): iris_2 goes back"
+
+
 def test_a_cold_start_that_is_still_going_on_says_what_is_missing():
     cold = {"time": LATE, "decidedS": 0.5}
     (_, line) = told(scaler("iris_1", [], [cold]), iris_1=100)

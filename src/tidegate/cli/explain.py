@@ -90,8 +90,11 @@ def story_of(service: Json, scalers: list[Json], after: datetime) -> Json:
                 "last": decisions[-1] if decisions else None,
             }
         )
+    conditions = (service.get("status") or {}).get("conditions") or []
+    ready = next((c for c in conditions if c.get("type") == "Ready"), {})
     return {
         "service": service["metadata"]["name"],
+        "ready": {key: ready.get(key, "") for key in ("status", "reason", "message")},
         "namespace": service["metadata"].get("namespace", ""),
         "since": after.isoformat(),
         "revisions": revisions,
@@ -100,6 +103,10 @@ def story_of(service: Json, scalers: list[Json], after: datetime) -> Json:
 
 def lines_of(story: Json, now: datetime, since: str) -> Iterator[str]:
     """The story for people."""
+    ready = story["ready"]
+    if ready["status"] != "True" and ready["message"]:
+        yield f"{story['service']} is not ready ({ready['reason']}): {ready['message']}"
+        yield ""
     if not story["revisions"]:
         yield f"{story['service']} has no revision that is scaled yet."
     for number, revision in enumerate(story["revisions"]):
