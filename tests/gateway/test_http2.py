@@ -679,6 +679,7 @@ def test_who_breaks_the_protocol_is_told_so_and_hung_up_on(sent, code):
         pytest.param(SMALL_BLOCK + b"\x00\x0aconnection\x05close", id="a field of HTTP/1"),
         pytest.param(SMALL_BLOCK + b"\x00\x01A\x01b", id="a name in upper case"),
         pytest.param(SMALL_BLOCK + b"\x00\x01a\x03b\rc", id="a line end in a value"),
+        pytest.param(SMALL_BLOCK + b"\x00\x01a\x03b\x01c", id="a control byte in a value"),
         pytest.param(SMALL_BLOCK + b"\x84", id="two paths"),
         pytest.param(b"\x00\x01a\x01b" + SMALL_BLOCK, id="pseudo-headers behind others"),
         pytest.param(SMALL_BLOCK + b"\x00\x02te\x04gzip", id="another te than trailers"),
