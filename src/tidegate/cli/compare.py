@@ -83,7 +83,7 @@ def compare(
     revisions
         Two of its revisions: the second is judged against the first. None: all that had requests.
     since
-        How far to look back, up to 1h; whole minutes.
+        How far to look back; each revision remembers its last 60 minutes that had requests or replicas.
     output
         table, or json for scripts.
     """
