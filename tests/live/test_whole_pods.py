@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tidegate.kit.home import Home
 from tidegate.testing.engine import (
     Load,
     RunningEngine,
@@ -177,3 +178,26 @@ def test_a_replica_that_stops_finishes_what_it_has_and_gets_nothing_new(kubectl)
     assert load.failures == []
     assert [code for code, _ in slow] == [200] * 4
     assert len({pid for _, pid in slow}) == 2
+
+
+MEMORY = """
+apiVersion: v1
+kind: Pod
+metadata: {name: quick}
+spec:
+  containers:
+  - name: c
+    image: python:3
+    command: [sh, -c, "echo here > $0/f; exec sleep 1000", /cache]
+    volumeMounts: [{name: m, mountPath: /cache}]
+  volumes: [{name: m, emptyDir: {medium: Memory}}]
+"""
+
+
+def test_volumes_in_memory_are_on_tmpfs_and_end_with_the_engine():
+    with running_engine() as engine:
+        engine.cli("apply", "-f", "-", stdin=MEMORY)
+        memory = Home(engine.home).memory
+        wait_until("the pod wrote", lambda: list(memory.glob("*/m/f")), within_s=60)
+        engine.cli("down")
+        assert not memory.exists()

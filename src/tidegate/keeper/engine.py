@@ -218,6 +218,10 @@ class Engine:
             path.unlink(missing_ok=True)
         with suppress(OSError):
             (home.pods / ".output").rmdir()
+        if home.memory.exists():
+            from shutil import rmtree  # only now: the keeper stays small
+
+            rmtree(home.memory, ignore_errors=True)
         self._lock.release()
         for answer in self._stop_waiters:
             answer({})

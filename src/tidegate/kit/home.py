@@ -4,6 +4,7 @@ Standard library only; the keeper uses it.
 """
 
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ class Home:
     def pods(self) -> Path:
         """One folder per pod uid: volumes, private TMPDIR, keeper FIFOs."""
         return self.root / "pods"
+
+    @property
+    def memory(self) -> Path:
+        """On the machine's tmpfs: emptyDir volumes of medium Memory, one folder per pod uid."""
+        return Path("/dev/shm") / f"tidegate-{zlib.crc32(str(self.root).encode()):08x}"
 
     @property
     def volumes(self) -> Path:

@@ -22,7 +22,7 @@ from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
 from tidegate.node.machine import LocalMachine, Machine
-from tidegate.node.memory_folders import memory_root, remove_orphan_memory
+from tidegate.node.memory_folders import remove_orphan_memory
 from tidegate.node.pod import PodWorker
 from tidegate.node.pod_files import recall_ports, remove_orphan_folders
 from tidegate.node.ports import PortRange
@@ -114,7 +114,7 @@ class NodeAgent:
             if name.partition("/")[0] not in uids:
                 tasks.create_task(self._end_orphan(name))
         remove_orphan_folders(around.home.pods, uids)
-        remove_orphan_memory(memory_root(around.home), uids)
+        remove_orphan_memory(around.home.memory, uids)
         drop_orphans(around.home.logs, pods)
 
     async def _stay_registered(self) -> None:

@@ -24,7 +24,6 @@ from tidegate.node.image_config import configured_runtimes
 from tidegate.node.images import Here, Program, left_out, program_of, without_shell
 from tidegate.node.log_files import log_path
 from tidegate.node.machine import Machine
-from tidegate.node.memory_folders import memory_root
 from tidegate.node.ports import ports_of
 from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env, rewrite_path
 from tidegate.node.termination import VARIABLE, message_file
@@ -233,7 +232,7 @@ def _not_enforced(pod: Pod, container: Container, site: Site) -> tuple[str, ...]
         empty = volume.empty_dir if volume is not None else None
         if empty is not None and empty.size_limit is not None:
             said.append(f"sizeLimit {empty.size_limit} of volume {mount.name} is not enforced")
-        in_memory = memory_root(site.home) in site.volumes.get(mount.name, Path()).parents
+        in_memory = site.home.memory in site.volumes.get(mount.name, Path()).parents
         if empty is not None and empty.medium and not in_memory:
             said.append(f"medium {empty.medium} of volume {mount.name}: it is a folder on disk")
     return tuple(said)

@@ -1,25 +1,16 @@
 """emptyDir volumes of medium Memory: folders on the machine's own tmpfs.
 
-`/dev/shm/tidegate-<home>/<uid>/<volume>`; the engines of one machine don't meet there. Where there
-is no tmpfs to write to, such a volume is a folder on disk, and the pod's status says so.
+`<Home.memory>/<uid>/<volume>`; the engines of one machine don't meet there, and the keeper takes all of
+it away when the engine ends. Where there is no tmpfs to write to, such a volume is a folder on disk, and
+the pod's status says so.
 """
 
 from __future__ import annotations
 
 import shutil
-import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-
-from tidegate.kit.home import Home
-
-_TMPFS = Path("/dev/shm")
-
-
-def memory_root(home: Home) -> Path:
-    """Below it, one folder per pod."""
-    return _TMPFS / f"tidegate-{zlib.crc32(str(home.root).encode()):08x}"
 
 
 def memory_folder(root: Path, uid: str, volume: str) -> Path | None:

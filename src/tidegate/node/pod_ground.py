@@ -8,7 +8,7 @@ from contextlib import suppress
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_logs
-from tidegate.node.memory_folders import memory_root, remove_memory
+from tidegate.node.memory_folders import remove_memory
 from tidegate.node.pod_files import recall_ports, remember_ports, remove_pod_folder
 from tidegate.node.ports import give_ports
 from tidegate.node.record import Around, PodRecord
@@ -21,7 +21,7 @@ class PodGround:
     def __init__(self, around: Around, record: PodRecord) -> None:
         self._around, self._record = around, record
         self._folder = pod_folder(around.home, record.pod)
-        self._memory = memory_root(around.home)
+        self._memory = around.home.memory
 
     def make(self) -> None:
         """Raises `VolumeNotReady`, `NoFreePort`, OSError. Again: only what is missing or has changed."""
