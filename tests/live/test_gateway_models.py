@@ -14,7 +14,14 @@ OURS = "127.0.0.1:8080"
 CHAT = "/openai/v1/chat/completions"
 ROUTES = (
     route(("default/a", 1), key="default/a", host="a.example", path_prefix=None, models=("a",)),
-    route(("default/b", 1), key="default/b", host="b.example", path_prefix=None, models=("b", "c")),
+    route(
+        ("default/b", 1),
+        key="default/b",
+        host="b.example",
+        path_prefix=None,
+        models=("b", "c"),
+        openai_path="/openai/v1",
+    ),
 )
 
 
@@ -22,7 +29,7 @@ def asking(model: str) -> bytes:
     return json.dumps({"messages": [{"role": "user", "content": "hi"}], "model": model}).encode()
 
 
-async def test_the_model_field_chooses_the_service_and_the_path_stays(tmp_path):
+async def test_the_model_field_chooses_the_service_and_the_path_is_where_that_has_the_api(tmp_path):
     async with gateway(tmp_path) as gate, replica("a") as a, replica("b") as b:
         control = await gate.control()
         await control.tell(
@@ -32,7 +39,8 @@ async def test_the_model_field_chooses_the_service_and_the_path_stays(tmp_path):
         for model in ("a", "b", "c"):
             answer = await wire.ask("POST", CHAT, body=asking(model), host=OURS)
             assert (answer.status, answer.body) == (200, asking(model))
-        assert [got.line for got in a.got] == [f"POST {CHAT} HTTP/1.1"]
+        assert [got.line for got in a.got] == ["POST /v1/chat/completions HTTP/1.1"]
+        assert {got.line for got in b.got} == {f"POST {CHAT} HTTP/1.1"}
         assert [json.loads(got.body)["model"] for got in b.got] == ["b", "c"]
 
 

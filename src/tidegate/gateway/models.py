@@ -1,7 +1,8 @@
 """One OpenAI API for all models on the gateway's own address: `/openai/v1/...`.
 
 The `model` field of the body says which service a request is for, so it waits here until its body is
-complete; then it goes on like any other, its path unchanged. The list of models we answer ourselves.
+complete; then it goes on like any other, to where that service has the API: `/v1/...` with most servers.
+The list of models we answer ourselves.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class Models:
         if target is None:
             exchange.refuse(answers.unknown_model(name, list(self._table.models())))
         else:
+            rest = exchange.head.target[len(PREFIX) :]
+            exchange.target = f"{target.openai_path}/".encode() + rest
             self._hub.submit(exchange, target)
 
     def close(self) -> None:

@@ -50,6 +50,7 @@ def target_of(route: Route, was: Target | None) -> Target:
         route.trouble,
         path=path_match(route.path, exact=route.path_type == "Exact"),
         models=route.models,
+        openai_path=route.openai_path,
         ways=ways,
         rules=tuple(_rules(route)),
         sticky=_sticky(route.sticky),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tidegate.ingress.model_names import models_of
+from tidegate.ingress.model_names import models_of, openai_path
 from tidegate.link.gateway import Route, Rule, Split
 from tidegate.model.core import Service
 from tidegate.model.ingresses import HTTPIngressPath, Ingress, IngressBackend
@@ -169,10 +169,19 @@ def _as_route(
         path_type=main.path_type,
         trouble=trouble,
         models=_models(main),
+        openai_path=openai_path(
+            main.ingress.metadata.annotations, kserve=_inference_service(main.ingress) is not None
+        ),
         redirect_https=redirects_to_https(
             main.ingress.metadata.annotations, has_tls=_has_tls(main.ingress, main.host)
         ),
     )
+
+
+def _inference_service(ingress: Ingress) -> str | None:
+    """The name of the InferenceService that it was made for; None: for none."""
+    owner = controller_of(ingress.metadata)
+    return owner.name if owner is not None and owner.kind == "InferenceService" else None
 
 
 def _models(main: _Claim) -> tuple[str, ...]:
@@ -180,9 +189,7 @@ def _models(main: _Claim) -> tuple[str, ...]:
     ingress, rules = main.ingress, main.ingress.spec.rules
     if main.place != ("/", "Prefix") or not rules or (rules[0].host or ANY) != main.host:
         return ()
-    owner = controller_of(ingress.metadata)
-    own = owner.name if owner is not None and owner.kind == "InferenceService" else None
-    return models_of(own, ingress.metadata.annotations)
+    return models_of(_inference_service(ingress), ingress.metadata.annotations)
 
 
 def _has_tls(ingress: Ingress, host: str) -> bool:

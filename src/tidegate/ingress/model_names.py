@@ -12,6 +12,15 @@ from collections.abc import Mapping
 from tidegate.model import serving_names as names
 
 
+def openai_path(annotations: Mapping[str, str], *, kserve: bool = False) -> str:
+    """Where the server has the OpenAI API: `/v1` with most, `/openai/v1` with KServe's own, or as
+    `tidegate.dev/openai-path` says."""
+    said = annotations.get(names.OPENAI_PATH, "").rstrip("/")
+    if said.startswith("/"):
+        return said
+    return "/openai/v1" if kserve else "/v1"
+
+
 def models_of(name: str | None, annotations: Mapping[str, str]) -> tuple[str, ...]:
     """The model names of the service `name`; None: it has those only that it says."""
     said = annotations.get(names.MODELS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tidegate.client.api import Api
-from tidegate.ingress.model_names import models_of
+from tidegate.ingress.model_names import models_of, openai_path
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import Route as RouteEntry
 from tidegate.link.gateway import Rule, Shadow, Split, Sticky
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import merged
+from tidegate.model.kserve_names import INFERENCE_SERVICE
 from tidegate.model.meta import Condition, Key
 from tidegate.model.networking import (
     CLUSTER_LOCAL,
@@ -112,6 +113,10 @@ def routes_of(ingress: Ingress) -> list[RouteEntry]:
                 splits=splits,
                 path_prefix=f"/{ingress.metadata.namespace}/{route}" if by_path else None,
                 models=models_of(route, ingress.metadata.annotations) if by_path and route else (),
+                openai_path=openai_path(
+                    ingress.metadata.annotations,
+                    kserve=INFERENCE_SERVICE in ingress.metadata.labels,
+                ),
                 rules=tuple(r for path in paths if path.headers for r in _rules(path)),
                 sticky=sticky,
                 shadow=() if index else shadow,

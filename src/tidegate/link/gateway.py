@@ -122,6 +122,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         False  # http requests are sent to https, where the host has a certificate
     )
     models: tuple[str, ...] = ()
+    openai_path: str = "/v1"  # what the server itself calls `/openai/v1`
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -27,6 +27,7 @@ AUTOSCALING = "autoscaling.knative.dev/"
 
 IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its calls may be repeated
 TLS = "tidegate.dev/tls"  # "true": HTTPS with a certificate made here; else the name of a Secret
+OPENAI_PATH = "tidegate.dev/openai-path"  # where its server has the OpenAI API, if not at /v1
 MODELS = "tidegate.dev/models"  # names, with commas, for the OpenAI API of all models
 DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
 

@@ -59,6 +59,7 @@ class Target:
     trouble: str | None = None  # why nothing serves it yet
     path: PathMatch = EVERYWHERE  # the part of its hosts that it serves
     models: tuple[str, ...] = ()  # names that the OpenAI API of our own address knows it by
+    openai_path: str = "/v1"  # where its server has that API
     ways: Mapping[str, Way] = field(default_factory=dict)
     rules: tuple[tuple[Match, Way], ...] = ()
     sticky: Sticky | None = None
