@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tidegate.model.core import Event
-from tidegate.model.serving import Route, Service
+from tidegate.model.serving import Route, Service, TrafficTarget
 from tidegate.model.traffic import TrafficReport
 from tidegate.testing.builders import service
 from tidegate.testing.world import World, world
@@ -110,6 +110,29 @@ async def test_taking_the_annotation_away_ends_the_trial_in_favour_of_the_newest
         await it.api.update(msgspec.structs.replace(made, metadata=meta))
         await it.settle(5)
         assert it.traffic("hello") == {"hello-00002": 100}
+
+
+async def test_a_newer_revision_takes_the_place_of_a_canary_on_trial():
+    async with world() as it:
+        await on_trial(it)
+        it.load("hello-00003", in_flight=1, arrivals=10)
+        await it.given(judged("python:3"))
+        await it.settle(5)
+        assert it.traffic("hello") == {"hello-00001": 90, "hello-00003": 10}
+        await it.settle(120)
+        assert it.traffic("hello") == {"hello-00003": 100}
+
+
+async def test_a_tag_leads_to_the_canary_at_once():
+    async with world() as it:
+        for image in ("python:1", "python:2"):
+            made = judged(image)
+            tagged = TrafficTarget(latest_revision=True, percent=0, tag="next")
+            spec = msgspec.structs.replace(made.spec, traffic=(*made.spec.traffic, tagged))
+            await it.given(msgspec.structs.replace(made, spec=spec))
+            await it.settle(5)
+        assert it.traffic("hello") == {"hello-00001": 90, "hello-00002": 10}
+        assert it.gateway.serving("next-hello.default.localhost") == {"hello-00002": 100}
 
 
 async def test_requests_are_counted_once_over_a_restart():

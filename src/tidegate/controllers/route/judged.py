@@ -96,6 +96,7 @@ def judge(
     `rollout` has the canary's first percent already; `in_force`: the gateway serves what the Ingress
     says now.
     """
+    rollout = tuple(_at_once(target) for target in rollout)
     moving = next((t for t in rollout if t.tag == NO_TAG and t.moving), None)
     if moving is None:
         over = was if was is not None and was.verdict is not Verdict.RUNNING else None
@@ -146,6 +147,14 @@ def _current(moving: Target, was: Trial | None) -> str:
     if was is not None and was.verdict is Verdict.RUNNING and was.current in older:
         return was.current
     return max(moving.revisions[:-1], key=lambda share: share.percent).revision
+
+
+def _at_once(target: Target) -> Target:
+    """Who asks by a tag asks for that revision: nothing to judge."""
+    if target.tag == NO_TAG or not target.moving:
+        return target
+    newest = target.revisions[-1].revision
+    return steady(target.tag, target.configuration, newest, target.percent)
 
 
 def _shared(moving: Target, trial: Trial) -> Target:
