@@ -168,13 +168,16 @@ def choose_node(
 
 def cards_for(pod: Pod, node: Node, others: Iterable[Pod]) -> tuple[tuple[int, ...] | None, str]:
     """Which of the node's GPUs the pod would get; None and what is short."""
-    held = [
-        Holding(requests_of(o.spec), indexes_of(o.metadata.annotations.get(CARDS_NOTE)))
-        for o in others
-    ]
-    cards = cards_of_note(node.metadata.annotations.get(CARDS_NOTE))
     wanted = {name: amount for name, amount in requests_of(pod.spec).items() if is_gpu(name)}
-    return choose_cards(cards, held, wanted) if wanted and cards else ((), "")
+    cards = cards_of_note(node.metadata.annotations.get(CARDS_NOTE)) if wanted else ()
+    if not cards:
+        return (), ""
+    held = [
+        Holding(requests_of(other.spec), indexes_of(other.metadata.annotations[CARDS_NOTE]))
+        for other in others
+        if CARDS_NOTE in other.metadata.annotations
+    ]
+    return choose_cards(cards, held, wanted)
 
 
 def with_cards(
