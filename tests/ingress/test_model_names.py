@@ -31,6 +31,7 @@ def test_what_is_no_service_of_models_has_only_the_names_it_says():
         pytest.param({"tidegate.dev/openai-path": "/api/"}, True, "/api", id="as said"),
         pytest.param({"tidegate.dev/openai-path": "api"}, False, "/v1", id="not a path"),
         pytest.param({"tidegate.dev/openai-path": "/"}, False, "/v1", id="no path"),
+        pytest.param({"tidegate.dev/openai-path": "/a b\r\nX: y"}, False, "/v1", id="a trick"),
     ],
 )
 def test_the_api_is_where_the_server_has_it(annotations, kserve, path):

@@ -7,16 +7,21 @@ behind it calls its models: it sees the field as the client wrote it), and an em
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from tidegate.model import serving_names as names
+
+
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~%-]+)+")
 
 
 def openai_path(annotations: Mapping[str, str], *, kserve: bool = False) -> str:
     """Where the server has the OpenAI API: `/v1` with most, `/openai/v1` with KServe's own, or as
     `tidegate.dev/openai-path` says."""
     said = annotations.get(names.OPENAI_PATH, "").rstrip("/")
-    if said.startswith("/"):
+    if _PATH.fullmatch(said):
         return said
     return "/openai/v1" if kserve else "/v1"
 
