@@ -1,6 +1,6 @@
 import os
 
-from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
+from tidegate.runtimes.cpus import cpus_for, limit_math_threads, usable_cpus
 
 
 def cgroup(tmp_path, **quotas):
@@ -35,3 +35,9 @@ def test_a_document_that_set_its_threads_keeps_them():
     environ = {"OMP_NUM_THREADS": "4"}
     limit_math_threads(environ, 1)
     assert (environ["OMP_NUM_THREADS"], environ["OPENBLAS_NUM_THREADS"]) == ("4", "1")
+
+
+def test_a_servers_threads_go_by_its_containers_limit():
+    assert cpus_for({"OMP_NUM_THREADS": "1"}, usable=8) == 1
+    assert cpus_for({"OMP_NUM_THREADS": "16"}, usable=8) == 8
+    assert cpus_for({}, usable=8) == cpus_for({"OMP_NUM_THREADS": "many"}, usable=8) == 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from math import ceil
 from pathlib import Path
 
@@ -19,6 +19,17 @@ def usable_cpus(cgroups: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc
     for limit in _quotas(cgroups, proc):
         cpus = min(cpus, limit)
     return max(1, cpus)
+
+
+def cpus_for(environ: Mapping[str, str], usable: int | None = None) -> int:
+    """CPUs for one server: those it may use, and no more than OMP_NUM_THREADS where that is set.
+
+    The node sets it to the container's CPU limit. Threads beyond it that wait for each other by
+    spinning, as llama.cpp's do, make one another many times slower. `usable` None: looked up.
+    """
+    said = environ.get("OMP_NUM_THREADS", "")
+    cpus = usable_cpus() if usable is None else usable
+    return min(cpus, int(said)) if said.isdigit() and int(said) > 0 else cpus
 
 
 def _quotas(cgroups: Path, proc: Path) -> list[int]:

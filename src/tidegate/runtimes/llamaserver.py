@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
-from tidegate.runtimes.cpus import usable_cpus
+from tidegate.runtimes.cpus import cpus_for
 from tidegate.runtimes.llama_flags import read_llama_flags
 from tidegate.runtimes.start import Plan, run
 
@@ -21,7 +21,7 @@ PROGRAM = "llamaserver"
 
 def read_plan(argv: Sequence[str], environ: Mapping[str, str]) -> Plan:
     """Raises `StartError`s."""
-    flags = read_llama_flags(argv, environ, cpus=usable_cpus())
+    flags = read_llama_flags(argv, environ, cpus=cpus_for(environ))
 
     def load() -> Backend:
         from tidegate.runtimes.gguf_model import load_gguf

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
-from tidegate.runtimes.cpus import usable_cpus
+from tidegate.runtimes.cpus import cpus_for
 from tidegate.runtimes.llama_flags import read_llama_flags
 from tidegate.runtimes.start import Plan, run
 from tidegate.runtimes.vllm_flags import model_file, read_vllm_flags
@@ -28,10 +28,11 @@ def read_plan(argv: Sequence[str], environ: Mapping[str, str]) -> Plan:
     if asked.without_effect:
         flags = ", ".join(dict.fromkeys(asked.without_effect))
         sys.stderr.write(f"{PROGRAM}: llama.cpp stands in for vLLM: {flags} have no effect\n")
-    words = ["--model", str(model_file(asked.model)), *asked.llama]
+    file = str(model_file(asked.model))
+    words = ["--model", file, "--alias", asked.names[0], *asked.llama]
     # llama.cpp's own LLAMA_ARG_* variables mean nothing to vLLM, so they mean nothing here.
     ours = {name: environ[name] for name in ("PORT", "TIDEGATE_HOST") if name in environ}
-    llama = read_llama_flags(words, {"PORT": _PORT} | ours, cpus=usable_cpus())
+    llama = read_llama_flags(words, {"PORT": _PORT} | ours, cpus=cpus_for(environ))
 
     def load() -> Backend:
         from tidegate.runtimes.gguf_model import load_gguf
