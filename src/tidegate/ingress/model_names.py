@@ -13,7 +13,6 @@ from typing import Final
 
 from tidegate.model import serving_names as names
 
-
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~%-]+)+")
 
 
