@@ -126,6 +126,9 @@ def announce(home: Home, files: list[str]) -> int:
     engine = wait_until_serving(home, timeout_s=_START_S)
     urls = (engine.gateway_url, engine.https_url, engine.ingress_url)
     print("gateway    ", "  ".join(url for url in urls if url))
+    if engine.https_url is None:
+        why = "its port can't be had: `tidegate down`, then `up --https-port N` (0 picks one)"
+        print(f"tidegate: no HTTPS at the gateway: {why}", file=sys.stderr)
     print(f"API         {engine.api_url}")
     print(f"kubeconfig  {home.kubeconfig}", flush=True)
     if not files:
