@@ -774,3 +774,17 @@ def test_a_client_that_never_says_its_settings_is_let_go():
         assert wire.closed
 
     between(test)
+
+
+def test_calls_that_are_refused_before_they_are_complete_are_nobodys_attack():
+    async def test(it):
+        wire = raw(it)
+        nobody = SMALL_BLOCK.replace(HOST.encode(), b"other")
+        for stream in range(1, 20_001, 2):
+            wire.give(headers(stream, block=nobody))
+            wire.give(frames.frame(frames.DATA, frames.END_STREAM, stream, b"late"))
+            wire.give(frames.reset_frame(stream, frames.Code.CANCEL))
+        assert ended_with(wire) is None
+        assert not wire.closed
+
+    between(test)

@@ -238,10 +238,10 @@ class Connection(asyncio.Protocol):
         stream.on_reset(why.code)
 
     def late(self, id_: int) -> None:
-        """A frame for a stream that is gone, or never was. Raises `Fault`."""
+        """A frame for a stream that is gone, or never was. Raises `Fault`. No nuisance: whoever was
+        answered before the request was complete has sent the rest of it already."""
         if not id_ or self.is_idle(id_):
             raise Fault(Code.PROTOCOL_ERROR, f"a frame for stream {id_}, which was never opened")
-        self.nuisance(1)
 
     def _window(self, id_: int, more: int) -> None:
         more &= frames.MAX_WINDOW
