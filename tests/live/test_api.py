@@ -407,11 +407,17 @@ def test_a_stop_ends_watches_and_the_process(tmp_path):
     with running(tmp_path) as engine, engine.client as client:
         seen: list[str] = []
 
+        all_seen = threading.Event()
+
         def follow() -> None:
-            seen.extend(type_ for type_, _ in client.watch("/api/v1/namespaces"))
+            for type_, _ in client.watch("/api/v1/namespaces"):
+                seen.append(type_)
+                if len(seen) == 3:
+                    all_seen.set()
 
         watcher = threading.Thread(target=follow)
         watcher.start()
+        assert all_seen.wait(timeout=30)
         engine.process.terminate()
         watcher.join(timeout=15)
         assert not watcher.is_alive()

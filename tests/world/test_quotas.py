@@ -15,6 +15,9 @@ from tidegate.model.core import (
     PodSpec,
     PodTemplateSpec,
     ResourceRequirements,
+    Service,
+    ServicePort,
+    ServiceSpec,
 )
 from tidegate.model.errors import Forbidden, Invalid
 from tidegate.model.meta import LabelSelector, ObjectMeta
@@ -81,6 +84,20 @@ async def test_objects_beyond_a_quota_are_refused_in_kubernetes_words_and_room_i
         await it.settle()
         assert used(it) == {"configmaps": "0"}
         await it.given(settings("b"))
+
+
+async def test_a_service_can_not_grow_beyond_a_quota_and_may_change_within_it():
+    def web(type_: str, **labels: str) -> Service:
+        return Service(
+            metadata=ObjectMeta(name="web", namespace="default", labels=labels),
+            spec=ServiceSpec(type=type_, ports=(ServicePort(port=80),)),
+        )
+
+    async with world() as it:
+        await it.given(quota(services="1", services_loadbalancers="0"), web("ClusterIP"))
+        await it.given(web("ClusterIP", a="b"))
+        with pytest.raises(Forbidden, match=r"requested: services\.loadbalancers=1"):
+            await it.given(web("LoadBalancer"))
 
 
 async def test_two_writers_at_once_do_not_both_take_the_last_place():

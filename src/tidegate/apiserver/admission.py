@@ -93,7 +93,7 @@ class Limits(Protocol):
     """`apiserver.quotas`: what a namespace may have."""
 
     def filled(self, obj: Object) -> Object: ...
-    def check(self, obj: Object) -> None: ...
+    def check(self, obj: Object, old: Object | None) -> None: ...
 
 
 class Admission:
@@ -119,8 +119,8 @@ class Admission:
         if old is None and self._limits is not None:
             obj = self._limits.filled(obj)
         admitted = self._admit(obj, old, user=user, status=status)
-        if old is None and self._limits is not None:
-            self._limits.check(admitted.object)
+        if not status and self._limits is not None:
+            self._limits.check(admitted.object, old)
         return admitted
 
     def _admit(self, obj: Object, old: Object | None, *, user: str, status: bool) -> Admitted:

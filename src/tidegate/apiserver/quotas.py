@@ -1,8 +1,7 @@
 """Quotas and limit ranges at the door: a new object is filled in, measured and let in or refused.
 
 What is there is counted anew for each object that a quota concerns, from the state that everything
-submitted leads to: two writers can't both take the last place. Objects that grow later (a claim that is
-resized) are not measured again.
+submitted leads to: two writers can't both take the last place.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from tidegate.model.errors import Forbidden
 from tidegate.model.kinds import kind_of
 from tidegate.model.limit_ranges import beyond, filled
 from tidegate.model.meta import Object
-from tidegate.model.quota_usage import counted_types, too_much, used
+from tidegate.model.quota_usage import GROWING, counted_types, too_much, used
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.store import Store
 
@@ -30,12 +29,12 @@ class Quotas:
         ranges = self._store.list(LimitRange, obj.metadata.namespace or "")
         return filled(obj, ranges) if ranges else obj
 
-    def check(self, obj: Object) -> None:
-        """Raises Forbidden when a new object would be too much."""
+    def check(self, obj: Object, old: Object | None = None) -> None:
+        """Raises Forbidden when a new object, or what one grows by, would be too much."""
         namespace = obj.metadata.namespace
-        if not namespace:
+        if not namespace or (old is not None and not isinstance(obj, GROWING)):
             return
-        if ranges := self._store.list(LimitRange, namespace):
+        if old is None and (ranges := self._store.list(LimitRange, namespace)):
             problems = beyond(obj, ranges)
             if problems:
                 said = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
@@ -49,7 +48,7 @@ class Quotas:
                     for o in self._store.upcoming(type_, namespace)
                 ),
             )
-            problem = too_much(quota, obj, already)
+            problem = too_much(quota, obj, already, old)
             if problem is not None:
                 raise _forbidden(obj, problem)
 

@@ -43,7 +43,9 @@ class History:
         `time` is filled in here."""
         last = self.decisions[-1] if self.decisions else None
         if not decision.message:
-            return False  # just restarted, and nothing evaluated yet: what was said last still holds
+            return (
+                False  # just restarted, and nothing evaluated yet: what was said last still holds
+            )
         if last is not None and _gist(last) == _gist(decision):
             return False
         stamped = msgspec.structs.replace(decision, time=micro(self._clock.now()))

@@ -81,15 +81,24 @@ def used(quota: ResourceQuota, objects: Iterable[Object]) -> dict[str, Decimal]:
     return total
 
 
-def too_much(quota: ResourceQuota, obj: Object, already: Usage) -> str | None:
-    """Why a quota does not let this object in beside what is there; None: it does."""
+#: Kinds that may come to count for more while they are there.
+GROWING: tuple[type[Object], ...] = (Service, PersistentVolumeClaim)
+
+
+def too_much(
+    quota: ResourceQuota, obj: Object, already: Usage, old: Object | None = None
+) -> str | None:
+    """Why a quota does not let this object in beside what is there; None: it does. `old`: the object
+    as it is there now, and counted in `already`; only what it grows by matters then."""
     if not concerns(quota, obj):
         return None
     name, hard = quota.metadata.name, quota.spec.hard
     silent = _not_said(obj, hard) if isinstance(obj, Pod) else []
     if silent:
         return f"failed quota: {name}: must specify {'; '.join(silent)}"
-    asked = {n: amount for n, amount in usage_of(obj).items() if n in hard and amount}
+    was = usage_of(old) if old is not None else {}
+    grown = {n: amount - was.get(n, 0) for n, amount in usage_of(obj).items() if n in hard}
+    asked = {n: amount for n, amount in grown.items() if amount > 0}
     over = sorted(n for n, amount in asked.items() if already[n] + amount > parse_quantity(hard[n]))
     if not over:
         return None
