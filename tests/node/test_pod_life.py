@@ -29,7 +29,7 @@ from tidegate.model.core import (
 )
 from tidegate.model.meta import Condition
 from tidegate.model.pod_columns import pod_row
-from tidegate.testing.fake_keeper import Script
+from tidegate.testing.fake_keeper import Script, no_such_program
 from tidegate.testing.node_world import NodeWorld, main, node_world
 
 pytestmark = pytest.mark.looptime
@@ -277,3 +277,52 @@ async def test_a_readiness_gate_is_opened_by_somebody_else(world):
     status = msgspec.structs.replace(pod.status, conditions=opened)
     await world.api.update_status(msgspec.structs.replace(pod, status=status))
     await world.until(world.is_ready)
+
+
+# --- an agent that is replaced in the middle
+
+
+async def test_initialisation_goes_on_where_it_was(world):
+    by_container(world, init=Script(exits_after_s=20))
+    await world.given(init_containers=(aside(), main(name="init", ports=())))
+    await world.until(lambda: started(world) == ["side", "init"])
+    await world.stop_agent()
+    await world.start_agent()
+    await world.until(world.is_ready)
+    assert started(world) == ["side", "init", "main"]
+
+
+async def test_a_deadline_is_counted_from_the_first_start(world):
+    await world.given(active_deadline_seconds=20, restart_policy="Never")
+    await world.until(world.is_ready)
+    await world.clock_to(12)
+    await world.stop_agent()
+    await world.start_agent()
+    assert 20 <= await world.until(lambda: world.status().phase == "Failed") < 23
+    assert world.status().reason == "DeadlineExceeded"
+
+
+async def test_an_image_changed_meanwhile_is_taken_over(world):
+    await world.given()
+    await world.until(world.is_ready)
+    await world.stop_agent()
+    pod = world.pod()
+    other = msgspec.structs.replace(pod.spec.containers[0], image="python:3.12")
+    spec = msgspec.structs.replace(pod.spec, containers=(other,))
+    await world.api.update(msgspec.structs.replace(pod, spec=spec))
+    await world.start_agent()
+    await world.until(lambda: world.main().image == "python:3.12" and world.is_ready())
+    assert started(world) == ["main", "main"]
+
+
+async def test_an_image_whose_program_is_missing_backs_off(world):
+    await world.given()
+    await world.until(world.is_ready)
+    world.keeper.script = no_such_program
+    pod = world.pod()
+    other = msgspec.structs.replace(pod.spec.containers[0], image="python:3.12")
+    spec = msgspec.structs.replace(pod.spec, containers=(other,))
+    await world.api.update(msgspec.structs.replace(pod, spec=spec))
+    began_s = world.now()
+    await world.until(lambda: world.main().restart_count == 3)
+    assert world.now() - began_s >= 10

@@ -98,6 +98,7 @@ def recall_container(
     record.process = table.get(name) or Process(name, 0, 0, "", ended=True)
     record.waiting, record.phase = None, Phase.STARTING
     if told is not None and name == told_id:
+        record.image = told.image
         record.stale = bool(told.image) and told.image != container.image
         record.ready, record.started = bool(told.ready), bool(told.started)
         record.phase = Phase.READY if record.ready else Phase.STARTING

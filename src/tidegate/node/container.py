@@ -196,7 +196,7 @@ class ContainerRunner:
         record.process, record.container_id = process, PREFIX + process.name
         record.started_at = timestamp(clock.now())
         record.waiting, record.ready, record.started = None, False, False
-        record.trouble, record.stale = None, False
+        record.trouble, record.stale, record.image = None, False, record.spec.image
         self._renewed.clear()
         self._begun.clear()
         record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
@@ -240,6 +240,8 @@ class ContainerRunner:
         if record.runs > 0:
             record.back_off = record.back_off.started(self._around.clock.monotonic())
         record.runs += 1
+        record.stale, record.image = False, record.spec.image
+        self._renewed.clear()
         record.container_id = PREFIX + name
         ended = ContainerStateTerminated(
             exit_code=_START_ERROR,

@@ -57,6 +57,7 @@ class ContainerRecord:
     rewritten: tuple[str, ...] = ()
     not_enforced: tuple[str, ...] = ()
     trouble: str | None = None  # why this run isn't ready, as far as probing has found out
+    image: str | None = None  # of the run; None: there was none yet
     stale: bool = False  # the run has another image than the document by now
 
     @property

@@ -97,7 +97,7 @@ def container_status(record: ContainerRecord) -> ContainerStatus:
         ready=record.ready,
         started=record.started,
         restart_count=record.restarts,
-        image=record.spec.image,
+        image=record.image or record.spec.image,
         image_id="",
         container_id=record.container_id,
     )

@@ -108,6 +108,10 @@ class NodeWorld:
                 await asyncio.wait_for(self._committed.wait(), min(1.0, within_s / 10))
         return self.now()
 
+    async def clock_to(self, at_s: float) -> None:
+        """Let time pass until then, in virtual seconds."""
+        await LoopClock().sleep(max(0.0, at_s - self.now()))
+
     def pod(self, name: str = "p") -> Pod | None:
         return self.api.get(Pod, "default", name)
 
