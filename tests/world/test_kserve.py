@@ -12,7 +12,7 @@ from tidegate.model import serving
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import find
-from tidegate.model.core import Service
+from tidegate.model.core import Event, Service
 from tidegate.model.ingresses import Ingress
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService, InferenceServiceStatus
@@ -66,6 +66,8 @@ async def test_standard_mode_makes_what_kserve_makes():
         assert seen.observed_generation == it.the(InferenceService, "iris").metadata.generation
         assert seen.model_status is not None
         assert seen.model_status.transition_status == "UpToDate"
+        told = [e.message for e in it.api.list(Event) if e.reason == "InferenceServiceReady"]
+        assert told == ["InferenceService [iris] is Ready"]
 
 
 async def test_an_external_scaler_has_no_rival_and_its_size_stays():

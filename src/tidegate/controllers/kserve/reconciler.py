@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tidegate.client.api import Api
+from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.kserve import serverless, standard, status
 from tidegate.controllers.kserve.children import Children
 from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
@@ -25,7 +26,7 @@ from tidegate.model import serving
 from tidegate.model.admission.kserve import mode_of
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
-from tidegate.model.conditions import timestamp
+from tidegate.model.conditions import is_true, timestamp
 from tidegate.model.core import ConfigMap, Pod, Service
 from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
@@ -68,6 +69,7 @@ class InferenceServiceController:
     def __init__(self, api: Api, clock: Clock, config: ClusterConfig) -> None:
         self._api, self._clock, self._config = api, clock, config
         self._children = Children(api)
+        self._events = EventRecorder(api, clock, "v1beta1Controllers")
         self.watches: Sequence[Watch] = (
             watch_self(InferenceService),
             watch_owned(Deployment, _OWNER),
@@ -92,11 +94,25 @@ class InferenceServiceController:
             await self._stop(isvc, mode)
             return Done()
         try:
-            await write_status(self._api, isvc, await self._bring_about(isvc, mode, config))
+            after = await self._bring_about(isvc, mode, config)
+            await write_status(self._api, isvc, after)
+            await self._tell(isvc, after)
         except (BadRequest, Forbidden, Invalid) as why:
             await write_status(self._api, isvc, self._refused(isvc, mode, str(why)))
             return Again(_REFUSED_AGAIN_S)
         return Done()
+
+    async def _tell(self, isvc: InferenceService, after: InferenceServiceStatus) -> None:
+        """Events as KServe words them, when Ready changes."""
+        was = isvc.status.conditions if isvc.status else ()
+        before, now = is_true(was, "Ready"), is_true(after.conditions, "Ready")
+        name = isvc.metadata.name
+        if now and not before:
+            text = f"InferenceService [{name}] is Ready"
+            await self._events.emit(isvc, NORMAL, "InferenceServiceReady", text)
+        elif before and not now:
+            text = f"InferenceService [{name}] is no longer Ready"
+            await self._events.emit(isvc, WARNING, "InferenceServiceNotReady", text)
 
     async def _bring_about(
         self, isvc: InferenceService, mode: str, config: InferenceConfig
