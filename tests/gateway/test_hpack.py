@@ -22,7 +22,7 @@ def fields_of(fields, ends):
     return tuple(fields), ends
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(BLOCKS, st.data())
 def test_a_block_that_comes_again_means_what_it_means_now(blocks, data):
     encoder = hpack.Encoder()
@@ -43,7 +43,7 @@ def test_a_block_that_comes_again_means_what_it_means_now(blocks, data):
                 reader.skip(wire)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"X-A", b"te", b"Cookie", b"content-type"]), VALUES)))
 def test_what_we_write_is_read_as_it_was(pairs):
     lines = [b"%b: %b" % (name, value.strip(b" \t")) for name, value in pairs]
@@ -51,7 +51,7 @@ def test_what_we_write_is_read_as_it_was(pairs):
     assert [(f[0], f[1]) for f in read] == [(n.lower(), v.strip(b" \t")) for n, v in pairs]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_block_makes_us_fail(block):
     reader = Reader(fields_of, lambda fields, ends: ())

@@ -270,7 +270,7 @@ WINDOWS = st.sampled_from([100, 20_000, 65_535, 2**20])
 MORE = st.sampled_from([65_535, 2**20])  # h2 takes no data that was sent before its settings came
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ASKS, st.none() | st.integers(500, 50_000), WINDOWS, MORE)
 def test_each_stream_gets_its_own_answer_whatever_the_cuts_and_windows(asks, cut, ours, theirs):
     async def test(it):
@@ -720,7 +720,7 @@ def test_more_streams_at_once_than_we_said_are_refused_one_by_one():
     between(test)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 9), st.integers(0, 255), st.integers(0, 5))
 def test_no_frame_makes_us_fail(payload, kind, flags, stream):
     async def test(it):
