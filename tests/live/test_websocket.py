@@ -263,3 +263,25 @@ async def test_a_websocket_by_tls_talks_and_ends_like_others(tmp_path):
             assert await client.recv() == "taken"
         await control.hear(Sample, lambda one: one.running == 0)
         assert [len(message) for message in heard] == [500_000]
+
+
+async def test_a_gateway_that_ends_keeps_its_open_websockets(tmp_path):
+    async with gateway(tmp_path) as gate, websocket_replica() as pod:
+        control = await gate.control()
+        await control.tell(revision(pod))
+        async with opened(gate) as client:
+            await client.send("before")
+            assert await client.recv() == "before"
+            before = gate.process
+            await gate.start()
+            before.terminate()
+            control = await gate.control()
+            await control.tell(revision(pod))
+            async with opened(gate) as other:
+                await other.send("at the next one")
+                assert await other.recv() == "at the next one"
+            await client.send("after")
+            assert await client.recv() == "after"
+            assert before.returncode is None
+        async with asyncio.timeout(WITHIN_S):
+            assert await before.wait() == 0
