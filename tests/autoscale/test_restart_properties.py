@@ -7,6 +7,7 @@ saves when it saves it, is away for a while, and is told the samples that the ga
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,7 @@ def sample(second: int, load: float, *, replay: bool = False) -> Sample:
         revision="default/a-00001",
         at_s=float(second),
         concurrency=load,
-        requests=int(load * 3),
+        requests=ceil(load * 3),
         waiting=0,
         running=0,
         replay=replay,
@@ -95,13 +96,14 @@ def live(spec: KpaSpec, story: Story, *, dies: bool) -> list[tuple[float, int | 
             for old in kept:
                 again = sample(int(old.at_s), old.concurrency, replay=True)
                 scaler.take_missed(again, ready=ready)
+            if scaler.caught_up(float(second), ready=ready):
+                saved = scaler.saved(BOOT)
         keep_s = spec.stable_window_s + MAKE_UP_S
         kept = [s for s in (*kept, sample(second, before)) if s.at_s > second - keep_s]
         woken = load and not ready
         if index in away:
             assume(not woken or before)  # a first request that nobody heard of was not decided on
             continue
-        scaler.make_up(second, ready)
         if scaler.sample(sample(second, before)) and scaler.evaluate(second + 0.05, ready=ready):
             saved = scaler.saved(BOOT)
         if woken and scaler.wake(second + 0.25) and scaler.evaluate(second + 0.25, ready=0):

@@ -85,6 +85,7 @@ class Autoscaler:
                 self._on_first_byte(message)
             case Ack() if not self._listening:
                 self._listening = True  # the gateway sends its kept samples before it acknowledges
+                self._catch_up()
             case Hello():
                 self._listening = False
                 for scaler in self._scalers.values():
@@ -102,12 +103,9 @@ class Autoscaler:
         scaler = self._scaler(key)
         if scaler is None:
             return
-        if scaler.behind:
-            ready = self._ready(key)
-            if sample.replay:
-                scaler.take_missed(sample, ready=ready)
-                return
-            scaler.make_up(sample.at_s, ready)
+        if scaler.behind and sample.replay:
+            scaler.take_missed(sample, ready=self._ready(key))
+            return
         if scaler.sample(sample):
             self._evaluate(key, scaler)
 
@@ -119,6 +117,12 @@ class Autoscaler:
         self._histories[key].asked(wake.at_s)
         if scaler.wake(wake.at_s):
             self._evaluate(key, scaler)
+
+    def _catch_up(self) -> None:
+        now_s = self._clock.monotonic()
+        for key, scaler in self._scalers.items():
+            if scaler.behind and scaler.caught_up(now_s, ready=self._ready(key)):
+                self._poke(key)
 
     def _on_first_byte(self, first: FirstByte) -> None:
         key = _key(first.revision)

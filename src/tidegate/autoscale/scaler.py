@@ -155,9 +155,10 @@ class RevisionScaler:
         """One evaluation. Returns whether a step is due: to act on it, or to save what changed (a
         renewed panic is remembered across restarts like everything else; spare capacity is not, but
         for its sign: it changes with every breath of the load and is worked out anew each time)."""
-        self.make_up(now_s, ready)
-        self.behind = False
         self._decide(now_s, ready)
+        return self._has_news()
+
+    def _has_news(self) -> bool:
         was, self._acted = self._acted, self._state
         return matters(was, self._state) or replace(was, excess_burst=0) != replace(
             self._state, excess_burst=0
@@ -180,9 +181,16 @@ class RevisionScaler:
         if news and sample.concurrency > 0 and self._state.replicas == 0:
             self._decide(sample.at_s, ready)
 
+    def caught_up(self, now_s: float, *, ready: int) -> bool:
+        """All that the gateway kept has been told: what comes from now on is news. Returns whether a
+        step is due, as `evaluate`."""
+        self.make_up(now_s, ready)
+        self.behind = False
+        return self._has_news()
+
     def make_up(self, until_s: float, ready: int) -> None:
         """Make the evaluations before that time that nobody made since the restore."""
-        tick_s = next_tick(self._evaluated_s)
+        tick_s = next_tick(max(self._evaluated_s, until_s - MAKE_UP_S))
         while self.behind and tick_s < until_s:
             self._decide(tick_s, ready)
             tick_s += TICK_S
