@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.model.changes import Change, ChangeType
-from tidegate.model.core import ConfigMap
+from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.errors import Expired, StorageFull, Timeout
 from tidegate.model.meta import Object, ObjectMeta, OwnerReference
 from tidegate.model.serving import Route, RouteSpec, TrafficTarget
@@ -230,6 +230,25 @@ async def test_objects_are_found_by_the_names_they_mention():
     assert names_of(store.list(Route, "elsewhere", mentions="two")) == []
     await store.remove(first, durable=False)
     assert names_of(store.list(Route, "default", mentions="two")) == []
+
+
+async def test_pods_of_a_revision_are_found_by_its_label_and_by_others_beside_it():
+    store = Store(InlineJournal(Database(None)))
+    label = "serving.knative.dev/revision"
+    for name, labels in {
+        "a": {label: "r1"},
+        "b": {label: "r1", "x": "y"},
+        "c": {label: "r2"},
+    }.items():
+        meta = ObjectMeta(name=name, namespace="default", uid=name, labels=labels)
+        await store.put(Pod(metadata=meta), durable=False)
+    assert names_of(store.list(Pod, "default", labels={label: "r1"})) == ["a", "b"]
+    assert names_of(store.list(Pod, "default", labels={label: "r1", "x": "y"})) == ["b"]
+    assert names_of(store.list(Pod, labels={label: "r1"})) == ["a", "b"]
+    assert names_of(store.list(Pod, "default", labels={"x": "y"})) == ["b"]
+    moved = ObjectMeta(name="a", namespace="default", uid="a", labels={label: "r2"})
+    await store.put(Pod(metadata=moved), durable=False)
+    assert names_of(store.list(Pod, "default", labels={label: "r2"})) == ["a", "c"]
 
 
 def route(name: str, *, configuration: str) -> Route:

@@ -38,13 +38,28 @@ def _of_revision(revision: Revision) -> frozenset[str]:
     return frozenset((configuration,) if configuration else ())
 
 
+def _of_pod(pod: Pod) -> frozenset[str]:
+    """Besides, the revision that a pod is a replica of."""
+    revision = pod.metadata.labels.get(names.REVISION)
+    return _of_pods(pod) | ({revision} if revision else set())
+
+
 _OF: Mapping[type[Object], Callable[[Any], frozenset[str]]] = {
     Route: _of_route,
     Revision: _of_revision,
-    Pod: _of_pods,
+    Pod: _of_pod,
     ReplicaSet: _of_pods,
     Ingress: lambda ingress: frozenset(services_of(ingress)),
 }
+
+
+#: Labels whose values are among what objects of a kind mention.
+_BY_LABEL: Mapping[type[Object], str] = {Pod: names.REVISION, Revision: names.CONFIGURATION}
+
+
+def mention_of(type_: type[Object], labels: Mapping[str, str]) -> str | None:
+    """The name by which objects with these labels are found; None: by none, all must be looked at."""
+    return labels.get(_BY_LABEL.get(type_, ""))
 
 
 def references(obj: Object) -> frozenset[str]:

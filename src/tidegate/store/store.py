@@ -23,6 +23,7 @@ from tidegate.model.changes import Change, ChangeType
 from tidegate.model.errors import StorageFull, Timeout
 from tidegate.model.kinds import KINDS, decode_stored, encode_stored, kind_of
 from tidegate.model.meta import Key, Object, touched
+from tidegate.model.references import mention_of
 from tidegate.store.errors import Unreadable
 from tidegate.store.journal import Journal
 from tidegate.store.record import Record
@@ -108,8 +109,10 @@ class Store:
         mentions: str | None = None,
     ) -> Sequence[T]:
         """Committed objects in name order; None means any. Cheap with `owner_uid`, `namespace`, or
-        `namespace` and `mentions` (see `model.references`)."""
+        `namespace` and `mentions` or a label that is indexed (see `model.references`)."""
         found: Iterable[Object]
+        if mentions is None and labels and namespace is not None:
+            mentions = mention_of(type_, labels)
         if owner_uid is not None:
             owned = self._index.owned_by(owner_uid).values()
             found = sorted((o for o in owned if type(o) is type_), key=lambda o: o.key)
