@@ -56,7 +56,7 @@ class RequestHead:
     forwarded_for: bytes | None = None  # what was there already
     forwarded: tuple[bytes, ...] = ()  # other X-Forwarded-* and Forwarded lines, to be kept or not
     written: bytes = b""  # as a replica got it last; a head belongs to one connection
-    written_for: object = None  # the revision's own fields that were in it
+    written_for: object = None  # the revision's own fields that are in it; None: it never was
 
     def lines(self) -> list[bytes]:
         """The header lines by which a route may choose: what goes on, and what tells who asks whom."""

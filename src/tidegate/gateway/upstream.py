@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.exchange import Exchange
 
 _TRUST_S: Final = 1.0
+_SEEN: Final = object()  # a head was written once
 _SAYS_LENGTH_ZERO: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 _JUST_NOW_S: Final = (
     0.001  # used a moment ago in this very turn of the loop: an end would have been seen
@@ -382,20 +383,26 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 def _head_bytes(exchange: Exchange) -> bytes:
-    """A request's head as HTTP/1.1 writes it, its framing said once. A head that a client sends again and
-    again is written once for each revision that has it in turn."""
+    """A request's head as HTTP/1.1 writes it. One that a client sends again and again is kept as written,
+    from the second time on, for the revision that has it in turn."""
     head, lane = exchange.head, exchange.lane
     assert lane is not None
+    kept_for = head.written_for
+    if kept_for is None:
+        head.written_for = _SEEN
+        return _written(exchange)
     if exchange.extras is not None or exchange.handed_over or exchange.target is not head.target:
         return _written(exchange)
-    if head.written_for is not lane.extra_lines:
+    if kept_for is not lane.extra_lines:
         head.written, head.written_for = _written(exchange), lane.extra_lines
     return head.written
 
 
 def _written(exchange: Exchange) -> bytes:
+    """Its framing said once, whatever the client said."""
     head = exchange.head
-    lines = [head.method + b" " + exchange.target + b" HTTP/1.1", *exchange.lines()]
+    lines = exchange.lines()
+    lines.insert(0, b"%b %b HTTP/1.1" % (head.method, exchange.target))
     if head.length > 0:
         lines.append(b"Content-Length: %d" % head.length)
     elif head.length == CHUNKED:
