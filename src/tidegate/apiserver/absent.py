@@ -10,11 +10,6 @@ from collections.abc import Mapping
 
 #: (group, plural) -> the way out.
 ABSENT: Mapping[tuple[str, str], str] = {
-    ("batch", "jobs"): (
-        "Jobs are not here yet: run the command once with "
-        "`kubectl run NAME --image=IMAGE --restart=Never -- COMMAND`"
-    ),
-    ("batch", "cronjobs"): "CronJobs are not here yet: let cron run `kubectl run --restart=Never`",
     (
         "apps",
         "statefulsets",

@@ -24,8 +24,10 @@ from tidegate.autoscale.traffic import TrafficRecorder
 from tidegate.client.api import Api
 from tidegate.controllers.accounts import ServiceAccountController
 from tidegate.controllers.configuration import ConfigurationController
+from tidegate.controllers.cronjob import CronJobController
 from tidegate.controllers.deployment import DeploymentController
 from tidegate.controllers.domain_mapping import DomainMappingController
+from tidegate.controllers.job import JobController
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
 from tidegate.controllers.quota import QuotaController
@@ -146,6 +148,8 @@ class Plane:
                 InferenceServiceController(api, clock, config),
                 DeploymentController(api, clock),
                 ReplicaSetController(api, clock),
+                JobController(api, clock),
+                CronJobController(api, clock, zone),
                 ServiceEndpointsController(api),
                 SchedulerController(api, clock),
                 QuotaController(api),

@@ -27,6 +27,8 @@ from tidegate.model import (
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
+from tidegate.model.job_columns import CRON_JOB, JOB
+from tidegate.model.jobs import CronJob, Job
 from tidegate.model.keda import COLUMNS as SCALED_OBJECT
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kinds import Kind
@@ -53,6 +55,8 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     core.Pod: core_columns.POD,
     apps.Deployment: core_columns.DEPLOYMENT,
     apps.ReplicaSet: core_columns.REPLICA_SET,
+    Job: JOB,
+    CronJob: CRON_JOB,
     core.Service: core_columns.SERVICE,
     core.Node: core_columns.NODE,
     core.Event: core_columns.EVENT,

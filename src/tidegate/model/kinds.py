@@ -31,6 +31,7 @@ from tidegate.model import (
 )
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
+from tidegate.model.jobs import CronJob, Job
 from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import Object
 from tidegate.model.quotas import LimitRange, ResourceQuota
@@ -214,6 +215,8 @@ KINDS: tuple[Kind, ...] = (
         ("all",),
         has_scale=True,
     ),
+    Kind(Job, "batch", "v1", "Job", "jobs", "job", categories=("all",)),
+    Kind(CronJob, "batch", "v1", "CronJob", "cronjobs", "cronjob", ("cj",), ("all",)),
     Kind(
         autoscaling.HorizontalPodAutoscaler,
         "autoscaling",

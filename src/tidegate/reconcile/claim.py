@@ -19,10 +19,17 @@ from tidegate.model.references import NO_CONTROLLER
 T = TypeVar("T", bound=Object)
 
 
-async def claim(api: Api, owner: Object, type_: type[T], selector: LabelSelector) -> list[T]:
+async def claim(
+    api: Api,
+    owner: Object,
+    type_: type[T],
+    selector: LabelSelector,
+    *,
+    finalizer: str | None = None,
+) -> list[T]:
     """The objects that the owner controls, after taking and letting go; in name order.
 
-    An owner that is going keeps what it has. An object that someone changes meanwhile is left to
+    `finalizer`: what those that it controls carry: it comes and goes with the ownership. An owner that is going keeps what it has. An object that someone changes meanwhile is left to
     the next look.
     """
     meta = owner.metadata
@@ -35,22 +42,27 @@ async def claim(api: Api, owner: Object, type_: type[T], selector: LabelSelector
         if going or selector.matches(obj.metadata.labels):
             found.append(obj)
         elif obj.metadata.deletion_timestamp is None:
-            await _rewrite(api, obj, owner, take=False)
+            await _rewrite(api, obj, owner, finalizer, take=False)
     if not going:
         for obj in api.list(type_, meta.namespace, mentions=NO_CONTROLLER):
             if obj.metadata.deletion_timestamp or not selector.matches(obj.metadata.labels):
                 continue
-            taken = await _rewrite(api, obj, owner, take=True)
+            taken = await _rewrite(api, obj, owner, finalizer, take=True)
             if taken is not None:
                 found.append(taken)
     return sorted(found, key=lambda obj: obj.metadata.name)
 
 
-async def _rewrite(api: Api, obj: T, owner: Object, *, take: bool) -> T | None:
+async def _rewrite(
+    api: Api, obj: T, owner: Object, finalizer: str | None, *, take: bool
+) -> T | None:
     others = tuple(r for r in obj.metadata.owner_references if r.uid != owner.metadata.uid)
     kind = kind_of(owner)
     mine = (owner_reference(kind.kind, kind.api_version, owner.metadata),) if take else ()
-    meta = msgspec.structs.replace(obj.metadata, owner_references=(*others, *mine))
+    kept = tuple(f for f in obj.metadata.finalizers if f != finalizer)
+    if take and finalizer is not None:
+        kept = (*kept, finalizer)
+    meta = msgspec.structs.replace(obj.metadata, owner_references=(*others, *mine), finalizers=kept)
     try:
         return await api.update(msgspec.structs.replace(obj, metadata=meta))
     except (Conflict, NotFound):

@@ -17,6 +17,7 @@ from tidegate.model.conditions import is_true, timestamp
 from tidegate.model.core import (
     ContainerState,
     ContainerStateRunning,
+    ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
     LocalPod,
@@ -27,6 +28,7 @@ from tidegate.model.core import (
     PodStatus,
     Service,
 )
+from tidegate.model.errors import Conflict, NotFound
 from tidegate.model.meta import Condition, ObjectMeta
 from tidegate.model.service_targets import is_served
 
@@ -35,7 +37,8 @@ NAME = "fake-node"
 
 class FakeNode:
     """`start_s`: how long a pod takes to become ready. Images in `broken` never run; those in
-    `silent` run and never become ready, for the reason given."""
+    `silent` run and never become ready, for the reason given; those in `ends` run so many seconds
+    and exit with the code given (`OnFailure` starts them again at once)."""
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class FakeNode:
         self.start_s = start_s
         self.broken: set[str] = set()
         self.silent: dict[str, str] = {}
+        self.ends: dict[str, tuple[float, int]] = {}
         self._cpu, self._memory = cpu, memory
         self._next_port = 20000
         self._changed: asyncio.Queue[Pod] = asyncio.Queue()
@@ -96,6 +100,8 @@ class FakeNode:
                 current.status.conditions, names.DRAINED
             )
             if drained or not routed:
+                if current.metadata.finalizers and not _has_ended(current):
+                    await self._write(current, _ended(current, 143, self._clock.now()))
                 await self._api.delete(Pod, *current.key, uid=current.metadata.uid, grace_s=0)
         elif current.spec.node_name == NAME and not (current.status and current.status.tidegate):
             await self._start(current)
@@ -134,11 +140,69 @@ class FakeNode:
             times = {"seen": seen_s, "spawned": seen_s, "ready": self._clock.monotonic()}
             local = msgspec.structs.replace(local, stages=times)
         await self._write(current, _status("Running", ready, running, local, self._clock.now()))
+        if image in self.ends:
+            await self._run_to_its_end(current, *self.ends[image])
+
+    async def _run_to_its_end(self, pod: Pod, runs_s: float, code: int) -> None:
+        while True:
+            await self._clock.sleep(runs_s)
+            current = self._api.get(Pod, *pod.key)
+            if current is None or current.metadata.uid != pod.metadata.uid or _has_ended(current):
+                return
+            if current.metadata.deletion_timestamp:
+                return
+            if code == 0 or current.spec.restart_policy != "OnFailure":
+                await self._write(current, _ended(current, code, self._clock.now()))
+                return
+            assert current.status is not None
+            again = msgspec.structs.replace(
+                current.status.container_statuses[0],
+                restart_count=(current.status.container_statuses[0].restart_count or 0) + 1,
+            )
+            await self._write(
+                current, msgspec.structs.replace(current.status, container_statuses=(again,))
+            )
 
     async def _write(self, pod: Pod, status: PodStatus) -> None:
-        current = self._api.get(Pod, *pod.key)
-        if current is not None:
-            await self._api.update_status(msgspec.structs.replace(current, status=status))
+        while (current := self._api.get(Pod, *pod.key)) is not None:
+            try:
+                await self._api.update_status(msgspec.structs.replace(current, status=status))
+            except Conflict:  # somebody else writes it: it can be read once it is committed
+                await self._clock.sleep(0.001)
+            except NotFound:
+                return
+            else:
+                return
+
+
+def _has_ended(pod: Pod) -> bool:
+    return pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
+
+
+def _ended(pod: Pod, code: int, now_s: float) -> PodStatus:
+    """The status of a pod whose container has exited."""
+    stamp = timestamp(now_s)
+    terminated = ContainerStateTerminated(
+        exit_code=code, reason="Error" if code else "Completed", finished_at=stamp
+    )
+    was = pod.status or PodStatus()
+    restarts = was.container_statuses[0].restart_count if was.container_statuses else 0
+    return msgspec.structs.replace(
+        was,
+        phase="Failed" if code else "Succeeded",
+        conditions=tuple(
+            Condition(type=t, status=s, last_transition_time=stamp)
+            for t, s in (("PodScheduled", "True"), ("Ready", "False"), ("ContainersReady", "False"))
+        ),
+        container_statuses=(
+            ContainerStatus(
+                name=pod.spec.containers[0].name,
+                state=ContainerState(terminated=terminated),
+                ready=False,
+                restart_count=restarts,
+            ),
+        ),
+    )
 
 
 def _status(

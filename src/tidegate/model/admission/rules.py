@@ -17,11 +17,14 @@ from tidegate.model.admission import ingresses as ingress_rules
 from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.cron_hpa import check_cron_hpa
+from tidegate.model.admission.cron_jobs import check_cron_job, default_cron_job
+from tidegate.model.admission.jobs import check_job, check_job_change, default_job
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
 from tidegate.model.admission.problems import Problems
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
 from tidegate.model.errors import Invalid
+from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
 from tidegate.model.quotas import LimitRange, ResourceQuota
@@ -63,6 +66,8 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
         workloads.check_replica_set,
         workloads.check_replica_set_change,
     ),
+    Job: Rules(default_job, check_job, check_job_change),
+    CronJob: Rules(default_cron_job, check_cron_job),
     autoscaling.HorizontalPodAutoscaler: Rules(
         autoscalers.default_autoscaler, autoscalers.check_autoscaler
     ),

@@ -16,6 +16,7 @@ from tidegate.model.admission.knative.object_meta import SIDECAR, SIDECAR_PERCEN
 from tidegate.model.admission.knative.settings import STATES
 from tidegate.model.admission.services import service_warnings
 from tidegate.model.core import Container, PodSpec
+from tidegate.model.jobs import CronJob, Job
 from tidegate.model.meta import Object, ObjectMeta
 from tidegate.model.wire import Wire, to_raw
 
@@ -94,6 +95,11 @@ def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
             template: Wire = spec.template
             assert isinstance(template, core.PodTemplateSpec | serving.RevisionTemplateSpec)
             yield "spec.template.", template.metadata, template.spec
+        case Job(spec=job):
+            yield "spec.template.", job.template.metadata, job.template.spec
+        case CronJob(spec=cron):
+            pod = cron.job_template.spec.template
+            yield "spec.jobTemplate.spec.template.", pod.metadata, pod.spec
         case _:
             return
 
