@@ -11,6 +11,8 @@ from tidegate.cli.engine import (
     HTTPS_PORT,
     INGRESS_HOST,
     PORT,
+    ask_for_gpus,
+    last_gpus,
     last_https_port,
     last_ingress_host,
     ports_of_last_run,
@@ -55,3 +57,11 @@ def test_the_ingress_keeps_the_address_that_it_was_asked_for(home):
     assert last_ingress_host(home) == INGRESS_HOST
     home.processes.write_text("{}")
     assert last_ingress_host(home) == "127.0.0.90"
+
+
+def test_a_killed_engines_simulated_gpus_are_kept(home):
+    ask_for_gpus(home, "2x15GiB")
+    assert last_gpus(home) is None  # it was stopped
+    home.processes.write_text("{}")
+    assert last_gpus(home) == "2x15GiB"
+    assert ports_of_last_run(home) == (1234, 5678)  # beside the other settings

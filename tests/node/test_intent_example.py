@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from tidegate.node.images import split_image
 from tidegate.policy.config_images import parse_config_images
 
+pytestmark = pytest.mark.slow  # imports scikit-learn
 EXAMPLE = Path(__file__).parents[2] / "examples" / "intent"
 
 

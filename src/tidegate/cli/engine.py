@@ -147,6 +147,17 @@ def wait_until_gone(pid: int, *, timeout_s: float) -> bool:
         os.close(watched)
 
 
+def last_gpus(home: Home) -> str | None:
+    """What a killed engine simulated, on which its pods count; None: nothing, or it was stopped."""
+    if not home.processes.exists():
+        return None
+    try:
+        asked = json.loads(home.settings.read_text()).get("simulate_gpus")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return asked if isinstance(asked, str) else None
+
+
 def ask_for_gpus(home: Home, text: str) -> None:
     """Put what is to be simulated beside the other settings (`write_settings` came before)."""
     wanted = json.loads(home.settings.read_text()) | {"simulate_gpus": text}

@@ -19,6 +19,7 @@ from tidegate.cli.engine import (
     ask_for_gpus,
     engine_or_none,
     gateway_lives,
+    last_gpus,
     last_https_port,
     last_ingress_host,
     ports_of_last_run,
@@ -84,6 +85,7 @@ def up(
     running = engine_or_none(home)
     if running is None and not gateway_lives(home):
         last_port, last_api_port = ports_of_last_run(home)
+        wanted_gpus = simulate_gpus or last_gpus(home)  # before its settings are written anew
         write_settings(
             home,
             port=last_port if port is None else port,
@@ -91,8 +93,8 @@ def up(
             https_port=last_https_port(home, port) if https_port is None else https_port,
             ingress_host=ingress_address or last_ingress_host(home),
         )
-        if simulate_gpus:
-            ask_for_gpus(home, simulate_gpus)
+        if wanted_gpus:
+            ask_for_gpus(home, wanted_gpus)
         if not detach:
             _become_keeper(home, files)
     elif simulate_gpus:
