@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench chaos soak clean distclean
+.PHONY: help setup demo up test check format bench chaos soak live-seeds clean distclean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -15,7 +15,7 @@ LISTS := requirements/build.txt requirements/core.txt requirements/models.txt re
 STAMP := .venv/stamp-$(shell (echo $(CURDIR); cat $(LISTS) pyproject.toml) | cksum | cut -d' ' -f1)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with pinned dependencies and this package (seconds when nothing changed)
 
@@ -56,6 +56,9 @@ chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 FOR=300 secon
 
 soak: $(STAMP) ## 200 cycles zero -> one -> zero, and what they leave behind (about 4 minutes)
 	@$(PY) -m tidegate.testing.leaks
+
+live-seeds: $(STAMP) ## Published runs of Arena, KServe and autoscalers, at full length (a quarter of an hour)
+	@$(PY) examples/seeds/live_seeds.py $(RUNS)
 
 clean: ## Remove caches and generated files
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache examples/*/build
