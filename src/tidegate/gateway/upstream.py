@@ -9,7 +9,6 @@ more; a connect here costs 0.1 ms), and before use the kernel is asked whether a
 from __future__ import annotations
 
 import asyncio
-from select import POLLIN, POLLRDHUP, poll
 from typing import TYPE_CHECKING, Final, cast
 
 from tidegate.gateway import answers
@@ -23,6 +22,7 @@ from tidegate.gateway.heads import (
     AnswerHead,
     parse_answer,
 )
+from tidegate.gateway.news import News
 from tidegate.gateway.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_known_answer",
         "_known_head",
         "_left",
+        "_news",
         "_paused",
-        "_poll",
         "_pool",
         "_transport",
         "exchange",
@@ -145,7 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._poll: poll | None = None
+        self._news: News | None = None
         self.exchange: Exchange | None = None
         self.idle_since_s = 0.0
         self.served = 0  # answers read so far
@@ -238,13 +238,9 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether the kernel has something to read: on an idle connection that can only be its end."""
         if self._transport is None:
             return True
-        if self._poll is None:
-            sock = self._transport.get_extra_info("socket")
-            if sock is None:
-                return False
-            self._poll = poll()
-            self._poll.register(sock.fileno(), POLLIN | POLLRDHUP)
-        return bool(self._poll.poll(0))
+        if self._news is None:
+            self._news = News(self._transport)
+        return self._news.any()
 
     # --- called by the event loop
 
@@ -276,7 +272,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
-        self._transport = self._poll = None
+        self._transport = self._news = None
         if exchange is None:
             self._pool.forget(self)
         elif self._in is None and self._left == UNTIL_CLOSE and exc is None:

@@ -12,6 +12,7 @@ from tidegate.gateway.h2.heads import answer_head, trailer_lines
 from tidegate.gateway.h2.hpack import Reader
 from tidegate.gateway.h2.replica_stream import ReplicaStream
 from tidegate.gateway.heads import MAX_HEAD_BYTES, AnswerHead
+from tidegate.gateway.news import News
 
 
 class Carriers:
@@ -28,7 +29,7 @@ class Carriers:
     def stream(self) -> ReplicaStream | None:
         """A stream for a request that begins at once; None: a new connection is needed."""
         for carrier in self._all:
-            if carrier.has_room:
+            if carrier.has_room and not carrier.is_stale():
                 return ReplicaStream(carrier)
         return None
 
@@ -65,6 +66,7 @@ class Carrier(Connection):
         self.why: str | None = None  # it ended because of this
         self.most_streams = carriers.most_streams
         self._next = 1
+        self._news: News | None = None
         self._going = False  # the replica opens nothing more
 
     @property
@@ -77,9 +79,19 @@ class Carrier(Connection):
         """Whether a stream can be opened now."""
         return (
             not (self.over or self._going or self._transport is None)
+            and not self._transport.is_closing()
             and len(self.streams) < self.most_streams
             and self._next < MAX_WINDOW
         )
+
+    def is_stale(self) -> bool:
+        """Whether it stood idle and something has come that was not read yet: hardly anything good. A fresh
+        one has its settings to read."""
+        if self.streams or not self.served or self._transport is None:
+            return False
+        if self._news is None:
+            self._news = News(self._transport)
+        return self._news.any()
 
     def admit(self, stream: ReplicaStream) -> None:
         """A stream begins."""
