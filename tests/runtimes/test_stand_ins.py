@@ -1,6 +1,8 @@
 """TF Serving's and Triton's flags and layouts, and what answers behind them."""
 
+import asyncio
 import shutil
+import socket
 
 import pytest
 
@@ -8,6 +10,7 @@ from tidegate.kit.realtime import RealClock
 from tidegate.runtimes import tfserver, tritonserver
 from tidegate.runtimes.drain import Drain
 from tidegate.runtimes.errors import BadFlag, ModelFileMissing, NotTrusted
+from tidegate.runtimes.listen import end_connections
 from tidegate.runtimes.shell import Served
 from tidegate.runtimes.tf_flags import HONOURED, REFUSED, WITHOUT_EFFECT, read_tf_flags
 from tidegate.runtimes.triton_flags import read_triton_flags
@@ -185,3 +188,17 @@ async def test_tritons_api_over_an_onnx_model(versioned, served):
         answer = await call(f"POST /v2/models/m{at}/infer", asked)
         assert answer.json["outputs"][0]["data"] == [1, 1]
     assert (await call("POST /v2/models/m/versions/9/infer", asked)).status == 501
+
+
+async def test_a_port_of_what_is_not_served_takes_connections_and_ends_them():
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    ending = asyncio.create_task(end_connections([listener]))
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    assert await reader.read() == b""
+    writer.close()
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", writer.get_extra_info("peername")[1])
