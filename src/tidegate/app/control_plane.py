@@ -28,6 +28,7 @@ from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
+from tidegate.app.settings_maps import ensure_settings
 from tidegate.controllers.kserve import ensure_runtimes
 from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
@@ -82,6 +83,7 @@ async def run(home: Home, sockets: Mapping[str, socket.socket], clock: Clock, *,
         await ensure_namespaces(api)
         await ensure_namespaces(api, {key.namespace for key in BALANCERS})
         await ensure_namespaces(api, {config_images.NAMESPACE})
+        await ensure_settings(api)
         await ensure_folder_class(api)
         await ensure_runtimes(api)
         await _run_parts(home, sockets, clock, writes, api, boot, stop)
@@ -161,8 +163,9 @@ def _simulated_gpus(home: Home) -> tuple[Card, ...]:
 def _gateway_address(sockets: Mapping[str, socket.socket]) -> GatewayAddress | None:
     """Where clients reach the gateway: port 80 of an address of its own where that can be had. The
     keeper hands its sockets to every part."""
-    front = sockets.get("ingress") or sockets.get("gateway")
-    if front is None:
+    name = "ingress" if "ingress" in sockets else "gateway"
+    if name not in sockets:
         return None
-    host, port = front.getsockname()[:2]
-    return GatewayAddress(host, port)
+    host, port = sockets[name].getsockname()[:2]
+    secure = sockets.get(f"{name}-tls")
+    return GatewayAddress(host, port, secure.getsockname()[1] if secure is not None else None)
