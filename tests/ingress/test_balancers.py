@@ -25,8 +25,10 @@ async def api() -> LocalApi:
     return api
 
 
-async def reconcile(api: LocalApi, *, host: str = "127.0.0.1", port: int = 8080) -> None:
-    controller = BalancersController(api, GatewayAddress(host, port))
+async def reconcile(
+    api: LocalApi, *, host: str = "127.0.0.1", port: int = 8080, https_port: int | None = None
+) -> None:
+    controller = BalancersController(api, GatewayAddress(host, port, https_port))
     for key in BALANCERS:
         await controller.reconcile(key)
 
@@ -65,6 +67,14 @@ async def test_another_port_after_a_restart_is_told(api):
     await reconcile(api, port=8080)
     await reconcile(api, port=80)
     assert ports(api, NGINX) == [80]
+
+
+async def test_https_has_a_port_beside_where_it_is_offered(api):
+    await reconcile(api, port=80)
+    await reconcile(api, port=80, https_port=443)
+    assert ports(api, NGINX) == [80, 443]
+    found = api.get(Service, *NGINX)
+    assert [port.name for port in found.spec.ports] == ["http", "https"]
 
 
 async def test_only_namespaces_that_exist_get_one(api):

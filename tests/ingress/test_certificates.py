@@ -204,6 +204,9 @@ async def test_routes_and_ingresses_of_one_name_keep_their_own(world):
 
 
 def test_everybody_else_sees_the_certificate_of_this_machine():
-    seen = default_certificate(lambda hosts: (",".join(hosts), "key"))
-    assert seen.hosts == ("",)
-    assert "127.0.0.1" in seen.chain.split(",")
+    for address in (None, "127.0.0.1", "127.0.0.80"):
+        seen = default_certificate(lambda hosts: (",".join(hosts), "key"), address=address)
+        assert seen.hosts == ("",)
+        names = seen.chain.split(",")
+        assert {"localhost", "127.0.0.1", address or "::1"} <= set(names)
+        assert len(set(names)) == len(names)

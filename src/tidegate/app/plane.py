@@ -118,7 +118,8 @@ class Plane:
         config = ClusterConfig(config_reader(api))
         self.table = GatewayTable(send=link.send)
         if issue is not None:
-            self.table.set_certificate(DEFAULT, default_certificate(issue))
+            address = gateway.ip if gateway is not None else None
+            self.table.set_certificate(DEFAULT, default_certificate(issue, address=address))
         endpoints = EndpointsController(api, self.table, config)
         services = ServicesController(api, self.table, gateway)
         draining = DrainingController(api, clock, self.table, (endpoints, services))

@@ -34,6 +34,17 @@ class GatewayAddress:
 
     host: str
     port: int
+    https_port: int | None = None  # None: no HTTPS there
+
+    @property
+    def ports(self) -> tuple[ServicePort, ...]:
+        """As the Service in front of it has them."""
+        named = (("http", self.port), ("https", self.https_port))
+        return tuple(
+            ServicePort(name=name, port=port, target_port=port, protocol="TCP")
+            for name, port in named
+            if port is not None
+        )
 
     @property
     def ip(self) -> str:
@@ -70,7 +81,8 @@ class BalancersController:
         if found.metadata.deletion_timestamp is not None:
             return Done()
         ours = _OURS.items() <= found.metadata.labels.items()
-        if ours and [p.port for p in found.spec.ports] != [self._address.port]:
+        wanted = [p.port for p in self._address.ports]
+        if ours and [p.port for p in found.spec.ports] != wanted:
             found = await self._api.update(
                 msgspec.structs.replace(found, spec=balancer(key, self._address).spec)
             )
@@ -82,10 +94,9 @@ class BalancersController:
 
 def balancer(key: Key, address: GatewayAddress) -> Service:
     """The Service in front of the gateway, without its status."""
-    port = ServicePort(name="http", port=address.port, target_port=address.port, protocol="TCP")
     return Service(
         metadata=ObjectMeta(name=key.name, namespace=key.namespace, labels=dict(_OURS)),
-        spec=ServiceSpec(type="LoadBalancer", ports=(port,)),
+        spec=ServiceSpec(type="LoadBalancer", ports=address.ports),
     )
 
 

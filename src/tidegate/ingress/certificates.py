@@ -34,7 +34,7 @@ Issue = Callable[
 T = TypeVar("T", bound=Object)
 
 DEFAULT = "default"
-_OWN_NAMES = ("localhost", "*.localhost", "127.0.0.1", "::1", "127.0.0.80")
+_OWN_NAMES = ("localhost", "*.localhost", "127.0.0.1", "::1")
 _LOOK_AGAIN_S = 12 * 3600.0  # whether one of ours is soon over; they are renewed a month before
 
 
@@ -146,9 +146,10 @@ def certificates_controllers(
     ]
 
 
-def default_certificate(issue: Issue) -> Certificate:
-    """What clients see who name no host that has a certificate of its own."""
-    chain, private_key = issue(_OWN_NAMES)
+def default_certificate(issue: Issue, *, address: str | None = None) -> Certificate:
+    """What clients see who name no host that has a certificate of its own. `address`: the gateway's."""
+    names = dict.fromkeys(_OWN_NAMES if address is None else (*_OWN_NAMES, address))
+    chain, private_key = issue(tuple(names))
     return Certificate(key=DEFAULT, hosts=("",), chain=chain, private_key=private_key)
 
 
