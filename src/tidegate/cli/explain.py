@@ -91,7 +91,7 @@ def story_of(service: Json, scalers: list[Json], after: datetime) -> Json:
             }
         )
     conditions = (service.get("status") or {}).get("conditions") or []
-    ready = next((c for c in conditions if c.get("type") == "Ready"), {})
+    ready: Json = next((c for c in conditions if c.get("type") == "Ready"), {})
     return {
         "service": service["metadata"]["name"],
         "ready": {key: ready.get(key, "") for key in ("status", "reason", "message")},
