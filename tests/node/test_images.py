@@ -15,7 +15,7 @@ QWEN = "python3 -m vllm.entrypoints.openai.api_server --port 8080 --quantization
 
 def here(*installed):
     """A machine with one folder and these programs."""
-    return Here(PY, lambda p: p == "/srv/app", lambda p: p in (PY, *installed))
+    return Here(PY, lambda p: p == "/srv/app", lambda p: p in (PY, "./serve", *installed))
 
 
 def argv(image, command=(), args=(), installed=()):
@@ -139,7 +139,8 @@ def test_programs_are_known_by_their_spellings_in_a_script(image, script, become
 
 
 @pytest.mark.parametrize(
-    "script", ["python app.py; ls", "cd /x && python app.py", "no-such-program --x", "exit 3"]
+    "script",
+    ["./serve --x", "python app.py; ls", "cd /x && python app.py", "no-such-program --x", "exit 3"],
 )
 def test_a_script_that_needs_the_shell_or_names_no_program_stays_with_it(script):
     assert in_shell("python", script) is None

@@ -83,6 +83,8 @@ def without_shell(
         if spelled is not None:
             return _with_python(spelled, here.python)
     plain = _with_python(words, here.python)
+    if "/" in plain[0] and not plain[0].startswith("/"):
+        return None  # it depends on where the shell is
     return plain if here.has_program(plain[0]) else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from tidegate.node.volumes import mount_path_of
 from tidegate.policy.gpu_cards import CARDS_NOTE, Card, environment_of, indexes_of, is_gpu
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PORTS = "TIDEGATE_PORTS"
+"""The container's local ports, for our servers: they open no other for what they don't serve."""
 _THREAD_HINTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -83,10 +85,14 @@ def plan_launch(
     rules = _rules(container, site, folder, given, program)
     own, said_env = _own_env(container, rules, given)
     expanded = tuple(expand(arg, own) for arg in program.argv)
-    plain = without_shell(expanded, image, program.runtime, here)
+    inside = replace(here, has_program=lambda p: here.has_program(rewrite_path(p, rules)))
+    plain = without_shell(expanded, image, program.runtime, inside)
     argv, said_args = rewrite_args(plain or expanded, rules)
     if plain is not None:
-        said_args = (f"{expanded[0]} -c with one plain command became that command", *said_args)
+        # Only the program: its arguments may have been expanded from a Secret.
+        is_module = plain[1:2] == ("-m",)
+        what = " ".join(plain[:3] if is_module else plain[:1])
+        said_args = (f"{expanded[0]} -c with one plain command became {what}", *said_args)
     env = _base_env(pod, container, folder, program) | own
     cwd, said_cwd = _cwd(container, program, folder, rules)
     spec = SpawnSpec(
@@ -143,6 +149,7 @@ def _resolved_env(
     """What image, node and document say. PORT is the local port of the first declared one."""
     own_ports = ports_of(site.ports, container)
     given = dict(program.env) | _gpu_env(pod, container, site)
+    given[PORTS] = ",".join(str(port.local_port) for port in own_ports)
     if own_ports:
         given["PORT"] = str(own_ports[0].local_port)
     return resolve_env(reader, pod, container, given=given)

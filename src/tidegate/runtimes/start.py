@@ -97,7 +97,11 @@ def _serve(plan: Plan, clock: Clock) -> None:
 
 
 def _unserved(plan: Plan, port: int) -> socket.socket | None:
-    """A listener for nobody; None when the port is taken, which loses nothing."""
+    """A listener for nobody; None when the port is taken, which loses nothing, or isn't the pod's: as
+    nobody declared it, nobody asks there, and it would be the machine's."""
+    own = os.environ.get("TIDEGATE_PORTS")
+    if own is not None and str(port) not in own.split(","):
+        return None
     try:
         return bind(plan.host, port)
     except CannotListen as why:

@@ -30,7 +30,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
     flags = read_tf_flags(argv)
     if flags.without_effect:
         said = ", ".join(flags.without_effect)
-        sys.stderr.write(f"{PROGRAM}: no TensorFlow here: {said} have no effect\n")
+        sys.stderr.write(f"{PROGRAM}: no TensorFlow here: without effect are {said}\n")
     limit_math_threads(environ, 1)
     folder = latest_version(Path(flags.base_path))
     parallel = usable_cpus()

@@ -31,7 +31,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
     flags = read_triton_flags(argv)
     if flags.without_effect:
         said = ", ".join(flags.without_effect)
-        sys.stderr.write(f"{PROGRAM}: no Triton here: {said} have no effect\n")
+        sys.stderr.write(f"{PROGRAM}: no Triton here: without effect are {said}\n")
     limit_math_threads(environ, 1)
     model = only_model(Path(flags.repository))
     folder = latest_version(model)

@@ -27,7 +27,7 @@ def read_plan(argv: Sequence[str], environ: Mapping[str, str]) -> Plan:
     asked = read_vllm_flags(argv)
     if asked.without_effect:
         flags = ", ".join(dict.fromkeys(asked.without_effect))
-        sys.stderr.write(f"{PROGRAM}: llama.cpp stands in for vLLM: {flags} have no effect\n")
+        sys.stderr.write(f"{PROGRAM}: llama.cpp stands in for vLLM: without effect are {flags}\n")
     file = str(model_file(asked.model))
     words = ["--model", file, "--alias", asked.names[0], *asked.llama]
     # llama.cpp's own LLAMA_ARG_* variables mean nothing to vLLM, so they mean nothing here.
