@@ -249,6 +249,24 @@ async def test_a_replica_dying_in_the_middle_of_its_answer_is_seen_as_a_broken_a
         assert sample.running == 0
 
 
+async def test_an_error_that_breaks_off_as_well_is_one_error(tmp_path):
+    async def half(got: Request, wire: Wire) -> None:
+        await wire.send(b"HTTP/1.1 500 No\r\nContent-Length: 10\r\n\r\nabc")
+        await asyncio.sleep(0.05)
+        raise ConnectionResetError
+
+    async with gateway(tmp_path) as gate, replica("a", half) as pod:
+        control = await gate.control()
+        await control.tell(revision(pod))
+        await control.hear(Sample)  # from here on each second is observed
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await gate.ask()
+        await control.hear(Sample, lambda sample: sample.errors > 0)
+        await control.hear(Sample)
+        samples = [heard for heard in control.heard if isinstance(heard, Sample)]
+        assert sum(sample.errors for sample in samples) == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_kept_connection_that_the_replica_closed_costs_no_request(tmp_path, method):
     async def once(got: Request, wire: Wire) -> None:

@@ -41,7 +41,7 @@ class BodyWatch(Protocol):
 class Extras:
     """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
 
-    __slots__ = ("added", "head", "holds_all", "wait", "watch")
+    __slots__ = ("added", "failed", "head", "holds_all", "wait", "watch")
 
     def __init__(self) -> None:
         self.wait: Wait | None = None  # its client wants to know why it waits
@@ -50,6 +50,7 @@ class Extras:
         self.holds_all = (
             False  # all of the body is held, however much: who watches it sees to limits
         )
+        self.failed = False  # is counted as an error already
         self.head = b""  # for the replica, because of the way that the request goes
 
     def notes(self, now_s: float) -> bytes:
@@ -201,9 +202,8 @@ class Exchange:
         self.started = True
         if self.lane is not None and self.lane.first_byte_due:
             self.lane.first_byte()
-        if answer.status >= 500 and self.lane is not None:
-            self.lane.failed_answer()
-            self.count_failure()
+        if answer.status >= 500:
+            self.failed_call()
         self.client.answer_head(self, answer, bodiless=bodiless, body=body, ends=ends)
         if self.wrote_s:
             self.note_write()
@@ -308,8 +308,9 @@ class Exchange:
             conn.finish()  # what the client said last is to arrive
         elif conn is not None:
             conn.abandon()
-        if failed:
-            self.count_failure()
+        failed = failed and not (self.extras is not None and self.extras.failed)
+        if failed and self.route is not None:
+            self.route.count.errors += 1
         if self.lane is not None:
             self.lane.release(
                 self, self.lane.monotonic(), failed=failed, seen=seen and self.tunnel is None
@@ -324,13 +325,14 @@ class Exchange:
         return self.extras
 
     def failed_call(self) -> None:
-        """A gRPC call ended with a status that is the server's failure; its HTTP status was 200."""
+        """A replica answers with a 5xx, or a gRPC call ends with a status that is the server's failure.
+        Should the answer break off as well, it is one error all the same."""
+        extra = self.extra()
+        if extra.failed:
+            return
+        extra.failed = True
         if self.lane is not None:
             self.lane.failed_answer()
-        self.count_failure()
-
-    def count_failure(self) -> None:
-        """It is answered with a 5xx, by us or by a replica."""
         if self.route is not None:
             self.route.count.errors += 1
 
