@@ -186,12 +186,12 @@ async def test_a_missing_target_is_said_and_found_when_it_comes():
 async def test_a_target_without_replicas_is_said():
     async with world() as it:
         wrong = hpa()
-        ref = CrossVersionObjectReference(api_version="batch/v1", kind="Job", name="web")
+        ref = CrossVersionObjectReference(api_version="apps/v1", kind="StatefulSet", name="web")
         spec = msgspec.structs.replace(wrong.spec, scale_target_ref=ref)
         await it.given(msgspec.structs.replace(wrong, spec=spec))
         await it.settle(20)
         (said,) = events(it, "FailedGetScale")
-        assert 'no matches for kind "Job" in group "batch"' in said
+        assert 'no matches for kind "StatefulSet" in group "apps"' in said
 
 
 async def test_metrics_that_never_come_hold_the_count_and_are_named():
