@@ -8,10 +8,13 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from tidegate.client.api import Api
-from tidegate.model.errors import AlreadyExists
+from tidegate.kit.clock import Clock
+from tidegate.model.errors import AlreadyExists, Conflict
+from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
 
 T = TypeVar("T", bound=Object)
+_WRITES, _PAUSE_S = 10, 0.01
 
 
 async def ensure(api: Api, desired: T, carry: Callable[[T, T], T]) -> T:
@@ -39,3 +42,20 @@ async def write_status(api: Api, obj: T, status: msgspec.Struct) -> T:
     if current.status == status:
         return obj
     return await api.update_status(cast("T", msgspec.structs.replace(current, status=status)))
+
+
+async def insist_on_status(api: Api, clock: Clock, obj: T, status: msgspec.Struct) -> None:
+    """Write the status whoever edits the object meanwhile: what was done must be known, or it would be
+    done again. Gone, or another object of that name: nothing happens. Raises `Conflict` in the end."""
+    for _ in range(_WRITES):
+        try:
+            await write_status(api, obj, status)
+        except Conflict:
+            current = api.get(type(obj), *obj.key)
+            if current is None or current.metadata.uid != obj.metadata.uid:
+                return
+            obj = current
+            await clock.sleep(_PAUSE_S)
+        else:
+            return
+    raise Conflict(kind_of(obj).resource, obj.metadata.name)

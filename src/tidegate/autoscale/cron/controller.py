@@ -32,17 +32,16 @@ from tidegate.model.cron_hpa import (
     CronHorizontalPodAutoscalerStatus,
     CronJobCondition,
 )
-from tidegate.model.errors import ApiError, Conflict, NotFound
+from tidegate.model.errors import ApiError, NotFound
 from tidegate.model.meta import Key
 from tidegate.model.scale import scale_view
 from tidegate.reconcile import Again, Done, Next, Watch, watch_self
-from tidegate.reconcile.apply import write_status
+from tidegate.reconcile.apply import insist_on_status
 from tidegate.scaling.cron_hpa import Bounds, Change, alone, beside_hpa, failed, missed, skipped
 
 log = logging.getLogger(__name__)
 
 _RETRY_S, _GIVE_UP_S = 3.0, 10.0
-_WRITES, _PAUSE_S = 10, 0.01
 _LOOK_AGAIN_S = 3600.0  # the wall clock may be set, the zone's rules are long: never sleep for days
 
 
@@ -84,25 +83,8 @@ class CronHpaController:
             exclude_dates=cron.spec.exclude_dates,
             conditions=tuple(rows),
         )
-        await self._write(cron, status)
+        await insist_on_status(self._api, self._clock, cron, status)
         return Again(wait_s)
-
-    async def _write(
-        self, cron: CronHorizontalPodAutoscaler, status: CronHorizontalPodAutoscalerStatus
-    ) -> None:
-        """What ran must be known, whoever edits the object meanwhile: else it would run again."""
-        for _ in range(_WRITES):
-            try:
-                await write_status(self._api, cron, status)
-            except Conflict:
-                current = self._api.get(CronHorizontalPodAutoscaler, *cron.key)
-                if current is None or current.metadata.uid != cron.metadata.uid:
-                    return
-                cron = current
-                await self._clock.sleep(_PAUSE_S)
-            else:
-                return
-        raise Conflict("cronhorizontalpodautoscalers", cron.metadata.name)
 
     async def _run(
         self, cron: CronHorizontalPodAutoscaler, due: Due, now_s: float

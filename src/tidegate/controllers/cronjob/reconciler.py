@@ -15,13 +15,11 @@ from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.cronjob.plan import CronPlan, plan_cron_job, started, without
 from tidegate.kit.clock import Clock
-from tidegate.model.errors import AlreadyExists, ApiError, Conflict
+from tidegate.model.errors import AlreadyExists, ApiError
 from tidegate.model.jobs import CronJob, CronJobStatus, Job
 from tidegate.model.meta import Key, controller_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
-from tidegate.reconcile.apply import write_status
-
-_WRITES, _PAUSE_S = 10, 0.01
+from tidegate.reconcile.apply import insist_on_status
 
 
 class CronJobController:
@@ -48,7 +46,7 @@ class CronJobController:
             status = await self._start(cron, plan, status)
         for job in plan.old:
             status = await self._delete(cron, job, status)
-        await self._write(cron, status)
+        await insist_on_status(self._api, self._clock, cron, status)
         return Done() if plan.again_s is None else Again(plan.again_s)
 
     def _jobs(self, cron: CronJob) -> list[Job]:
@@ -84,18 +82,3 @@ class CronJobController:
         why = f"Created job {job.metadata.name}"
         await self._events.emit(cron, NORMAL, "SuccessfulCreate", why)
         return started(status, job, plan.due_s)
-
-    async def _write(self, cron: CronJob, status: CronJobStatus) -> None:
-        """What was started must be known, whoever edits the object meanwhile."""
-        for _ in range(_WRITES):
-            try:
-                await write_status(self._api, cron, status)
-            except Conflict:
-                current = self._api.get(CronJob, *cron.key)
-                if current is None or current.metadata.uid != cron.metadata.uid:
-                    return
-                cron = current
-                await self._clock.sleep(_PAUSE_S)
-            else:
-                return
-        raise Conflict("cronjobs.batch", cron.metadata.name)
