@@ -51,10 +51,12 @@ _LLAMA_PROGRAMS = (("/app/llama-server",), ("llama-server",), ("/llama-server",)
 _VLLM_REAL = (Python, "-m", "vllm.entrypoints.openai.api_server")
 _VLLM_PROGRAMS = (_VLLM_REAL, ("vllm", "serve"), ("/usr/local/bin/vllm", "serve"))
 _TF_PROGRAMS = (("/usr/bin/tensorflow_model_server",), ("tensorflow_model_server",))
-_TF_UNSERVED = ("gRPC is not served: its port takes connections, for probes, and ends them",)
+_TF_UNSERVED = (
+    "gRPC is not served: a declared port for it takes connections, for probes, and ends them",
+)
 _TRITON_PROGRAMS = (("tritonserver",), ("/opt/tritonserver/bin/tritonserver",))
 _TRITON_UNSERVED = (
-    "gRPC is not served: its port takes connections, for probes, and ends them",
+    "gRPC is not served: a declared port for it takes connections, for probes, and ends them",
     "Triton's metrics are not served",
 )
 
@@ -75,6 +77,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime("ai-sample/kserve-sklearn-server", _SKLEARN, programs=_SKLEARN_PROGRAMS),
     Runtime("tidegate/sklearnserver", _SKLEARN),
     Runtime("tidegate/onnxserver", _ours("onnxserver")),
+    Runtime("kserve/agent", _ours("agent")),
     Runtime("ggml-org/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     Runtime("ggerganov/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     _vllm("vllm/vllm-openai"),
