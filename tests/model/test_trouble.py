@@ -60,6 +60,15 @@ NO_ROOM = Condition(
             id="it crashed: its last words, not the back-off",
         ),
         pytest.param(
+            pod(waiting("CrashLoopBackOff", "back-off 40s"), last=ended(3)),
+            Trouble(
+                Stage.FAILED,
+                "ExitCode3",
+                "Container failed with: c ended with exit code 3 and without a word",
+            ),
+            id="it crashed without a word",
+        ),
+        pytest.param(
             pod(ended(0)),
             Trouble(
                 Stage.FAILED, "ExitCode0", "Container failed with: container exited with no error"

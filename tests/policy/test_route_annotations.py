@@ -36,7 +36,12 @@ def test_nothing_said_is_nothing_asked_for():
 @pytest.mark.parametrize(
     ("key", "text", "details"),
     [
-        pytest.param(STICKY, "X-User", "'X-User' is not NAME=VALUE", id="no key"),
+        pytest.param(
+            STICKY,
+            "X-User",
+            "'X-User' is not NAME=VALUE: say header=NAME or cookie=NAME",
+            id="no key",
+        ),
         pytest.param(STICKY, "ip=1", "'ip' is none of header, cookie", id="another key"),
         pytest.param(
             STICKY, "header=a b", "'a b' is no name of a header or cookie", id="no header name"
@@ -45,7 +50,12 @@ def test_nothing_said_is_nothing_asked_for():
         pytest.param(SHADOW, "a=200%", "200% is not from 0% to 100%", id="over all"),
         pytest.param(SHADOW, "a=1,a=2", "'a' is there twice", id="twice"),
         pytest.param(PROMOTE, "steps=50,5", "steps is (50, 5): must rise", id="steps that fall"),
-        pytest.param(PROMOTE, "yes", "'yes' is not NAME=VALUE", id="a word"),
+        pytest.param(
+            PROMOTE,
+            "yes",
+            "'yes' is not NAME=VALUE: say \"true\" or steps=5,25,50; ...",
+            id="a word",
+        ),
         pytest.param(
             PROMOTE, "step=5", 'time: missing unit in duration "5"', id="seconds without unit"
         ),

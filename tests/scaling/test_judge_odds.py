@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tidegate.routing.latency import GROWTH, bucket_of_s
+from tidegate.routing.latency import GROWTH, bucket_of_s, edges_ms
 from tidegate.scaling.judge import Counts, buckets_of
 from tidegate.scaling.judged_rollout import PromoteSpec, Trial, Verdict, begun, judged
 
@@ -43,6 +43,7 @@ def trial(lots: Random, *, errors: tuple[float, float], median_s: tuple[float, f
             new.counts,
             now_s=at,
             tolerance_buckets=buckets_of(SPEC.latency_tolerance, GROWTH),
+            edges_ms=edges_ms,
         )
         part = round(ASKED * state.percent / 100)
         old.serve(ASKED - part)

@@ -18,7 +18,15 @@ def counts(requests: int, errors: int = 0, bucket: int = 100) -> Counts:
 
 
 def look(trial: Trial, current: Counts, canary: Counts, at: float) -> Trial:
-    return judged(SPEC, trial, current, canary, now_s=at, tolerance_buckets=2)
+    return judged(
+        SPEC,
+        trial,
+        current,
+        canary,
+        now_s=at,
+        tolerance_buckets=2,
+        edges_ms=lambda bucket: (bucket / 10, (bucket + 1) / 10),
+    )
 
 
 def counting(at: float = 0.0) -> Trial:
@@ -55,10 +63,13 @@ def test_a_canary_with_errors_goes_back_before_the_sample_is_complete_and_says_w
     )
 
 
-def test_a_slow_canary_goes_back() -> None:
+def test_a_slow_canary_goes_back_and_says_by_how_much() -> None:
     trial = look(counting(), counts(2000, bucket=100), counts(2000, bucket=110), 60)
     assert trial.verdict is Verdict.ROLLED_BACK
-    assert "its p99 is higher" in trial.why
+    assert trial.why == (
+        "a-2 goes back to 0% from 10%: its p99 is 11.1 ms (at least 11 ms) against 10.1 ms "
+        "(at most 10.1 ms), more than chance and the tolerance of 10% explain"
+    )
 
 
 def test_a_step_that_nobody_asks_anything_in_ends_at_its_limit() -> None:

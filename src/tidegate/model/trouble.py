@@ -61,12 +61,18 @@ def _failed(container: ContainerStatus) -> Trouble | None:
     for state in (container.state, container.last_state):
         ended = state.terminated if state is not None else None
         if ended is not None:
-            quiet = "container exited with no error" if ended.exit_code == 0 else ""
-            told = (ended.message or quiet).strip()
+            told = (ended.message or "").strip() or _quiet(container.name, ended.exit_code)
             return Trouble(
                 Stage.FAILED, f"ExitCode{ended.exit_code}", f"Container failed with: {told}"
             )
     return None
+
+
+def _quiet(container: str, exit_code: int) -> str:
+    """What there is to say of a container that ended without a word."""
+    if exit_code == 0:
+        return "container exited with no error"
+    return f"{container} ended with exit code {exit_code} and without a word"
 
 
 def _on_its_way(status: PodStatus, containers: Sequence[ContainerStatus]) -> Trouble | None:

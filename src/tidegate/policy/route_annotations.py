@@ -43,7 +43,7 @@ def sticky_of(annotations: Mapping[str, str]) -> StickyBy | None:
     text = annotations.get(STICKY)
     if text is None:
         return None
-    found = _pairs(text, ",", ("header", "cookie"))
+    found = _pairs(text, ",", ("header", "cookie"), "header=NAME or cookie=NAME")
     for name in found.values():
         if not _TOKEN.fullmatch(name):
             raise BadValue(f"{name!r} is no name of a header or cookie")
@@ -57,7 +57,7 @@ def shadow_of(annotations: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     text = annotations.get(SHADOW)
     if text is None:
         return ()
-    found = _pairs(text, ",", None)
+    found = _pairs(text, ",", None, "REVISION=10%")
     if not found:
         raise BadValue("say REVISION=10%")
     return tuple((name, _percent(share)) for name, share in found.items())
@@ -68,7 +68,9 @@ def promotion_of(annotations: Mapping[str, str]) -> PromoteSpec | None:
     text = annotations.get(PROMOTE, "false").strip()
     if text.lower() in ("true", "false", ""):
         return PromoteSpec() if text.lower() == "true" else None
-    found = _pairs(text, ";", ("steps", "requests", "step", "limit", "latency"))
+    found = _pairs(
+        text, ";", ("steps", "requests", "step", "limit", "latency"), '"true" or steps=5,25,50; ...'
+    )
     default = PromoteSpec()
     steps, latency = found.get("steps"), found.get("latency")
     try:
@@ -100,12 +102,13 @@ def _problems(annotations: Mapping[str, str]) -> Iterator[FieldError]:
             yield FieldError(f"invalid value: {annotations[key]}", (key,), str(why))
 
 
-def _pairs(text: str, between: str, keys: tuple[str, ...] | None) -> dict[str, str]:
+def _pairs(text: str, between: str, keys: tuple[str, ...] | None, form: str) -> dict[str, str]:
+    """`form`: what should have been written, for whoever wrote something else."""
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(between))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not key or not value:
-            raise BadValue(f"{part!r} is not NAME=VALUE")
+            raise BadValue(f"{part!r} is not NAME=VALUE: say {form}")
         if keys is not None and key not in keys:
             raise BadValue(f"{key!r} is none of {', '.join(keys)}")
         if key in found:

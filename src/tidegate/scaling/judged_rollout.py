@@ -8,6 +8,7 @@ Source: ours; the statistics are in `judge.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -80,15 +81,19 @@ def judged(
     *,
     now_s: float,
     tolerance_buckets: float,
+    edges_ms: Callable[[int], tuple[float, float]],
 ) -> Trial:
-    """The trial after one look. `current`, `canary`: the counters as they stand."""
+    """The trial after one look. `current`, `canary`: the counters as they stand. `edges_ms`: from
+    where to where a bucket of their latencies goes."""
     if was.verdict is not Verdict.RUNNING:
         return was
     if was.counting_s is None:
         return replace(was, counting_s=now_s, current_then=current, canary_then=canary)
     old, new = current.since(was.current_then), canary.since(was.canary_then)
     complete = new.requests >= spec.least_requests and now_s - was.counting_s >= spec.step_s
-    problem = _problem(old, new, tolerance_buckets, complete=complete)
+    problem = _errors_problem(old, new, complete=complete) or _latency_problem(
+        spec, old, new, tolerance_buckets, edges_ms
+    )
     if problem is None and not complete and now_s - was.counting_s > spec.limit_s:
         problem = (
             f"only {new.requests} of {spec.least_requests} requests came within "
@@ -113,19 +118,38 @@ def _next_step(spec: PromoteSpec, was: Trial, old: Counts, new: Counts) -> Trial
     return Trial(was.current, was.canary, higher[0], why=why)
 
 
-def _problem(old: Counts, new: Counts, tolerance_buckets: float, *, complete: bool) -> str | None:
+def _errors_problem(old: Counts, new: Counts, *, complete: bool) -> str | None:
     if worse_errors(old, new, strictness=1.0 if complete else _EARLY):
         chance = error_chance(old, new)
         return (
             f"{_errors(new)} against {_errors(old)}; chance alone explains that with a "
             f"probability of {chance:.2g} (Fisher's exact test)"
         )
+    return None
+
+
+def _latency_problem(
+    spec: PromoteSpec,
+    old: Counts,
+    new: Counts,
+    tolerance_buckets: float,
+    edges_ms: Callable[[int], tuple[float, float]],
+) -> str | None:
     share = _comparable(old, new)
-    if share is not None and worse_latency(
+    if share is None or not worse_latency(
         old, new, share=share, tolerance_buckets=tolerance_buckets
     ):
-        return f"its p{share * 100:g} is higher, beyond its confidence interval and the tolerance"
-    return None
+        return None
+    ours, theirs = quantile(new.latency, share), quantile(old.latency, share)
+    assert ours is not None
+    assert theirs is not None
+    assert theirs.high is not None
+    return (
+        f"its p{share * 100:g} is {edges_ms(ours.middle)[1]:.3g} ms "
+        f"(at least {edges_ms(ours.low)[0]:.3g} ms) against {edges_ms(theirs.middle)[1]:.3g} ms "
+        f"(at most {edges_ms(theirs.high)[1]:.3g} ms), more than chance and the tolerance of "
+        f"{spec.latency_tolerance * 100:g}% explain"
+    )
 
 
 def _comparable(old: Counts, new: Counts) -> float | None:

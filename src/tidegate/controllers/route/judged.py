@@ -19,7 +19,7 @@ from tidegate.model.serving import Route
 from tidegate.model.traffic import TrafficReport
 from tidegate.policy.go_values import BadValue
 from tidegate.policy.route_annotations import promotion_of
-from tidegate.routing.latency import GROWTH
+from tidegate.routing.latency import GROWTH, edges_ms
 from tidegate.scaling.gradual_rollout import Rollout, Share, Target, steady
 from tidegate.scaling.judge import Counts, buckets_of
 from tidegate.scaling.judged_rollout import PromoteSpec, Trial, Verdict, begun, judged
@@ -114,6 +114,7 @@ def judge(
             _counts(report(canary)),
             now_s=now_s,
             tolerance_buckets=buckets_of(spec.latency_tolerance, GROWTH),
+            edges_ms=edges_ms,
         )
     due_s = now_s + LOOK_S if trial.verdict is Verdict.RUNNING else None
     shared = tuple(_shared(moving, trial) if one is moving else one for one in rollout)
