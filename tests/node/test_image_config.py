@@ -1,7 +1,10 @@
 """The user's own lines of the image table, beside the built-in ones."""
 
+import pytest
+
 from tidegate.model.core import ConfigMap
 from tidegate.model.meta import ObjectMeta
+from tidegate.node.errors import ImageNotRunnable
 from tidegate.node.image_config import configured_runtimes
 from tidegate.node.images import Here, program_of
 
@@ -46,3 +49,11 @@ def test_an_entry_with_a_command_goes_before_the_table():
 
 def test_a_map_that_can_not_be_read_counts_as_empty():
     assert configured_runtimes(OneMap(x="image: [")) == ()
+
+
+def test_an_entry_may_name_the_registry_and_is_then_about_that_one_only():
+    own = "image: example.com:5000/team/hello\ncommand: [/srv/hello]"
+    for image in ("example.com:5000/team/hello", "example.com:5000/team/hello:1.0@sha256:ab"):
+        assert program(image, own=own).argv == ("/srv/hello",)
+    with pytest.raises(ImageNotRunnable):
+        program("example.org/team/hello:1.0", own=own)

@@ -53,6 +53,9 @@ def test_an_entry_may_only_say_what_the_images_own_folders_are():
         pytest.param(
             "image: a\ncommand: [a]\nenv: {A: 1}", "data[x].env: must map", id="environment"
         ),
+        pytest.param(
+            "image: team/a*\ncommand: [a]", "data[x].image: 'team/a*': a `*` may only", id="star"
+        ),
         pytest.param("image: a", "data[x]: says only which image", id="only an image"),
         pytest.param("image: a\npaths: [/m]", "data[x].paths: must map", id="paths"),
         pytest.param(

@@ -98,10 +98,11 @@ def left_out(argv: Sequence[str], runtime: Runtime | None) -> tuple[str, ...]:
 
 
 def find_runtime(image: str, configured: Sequence[Runtime] = ()) -> Runtime | None:
-    """The first line that suits an image, or None."""
+    """The first line that suits an image, or None. A line may name the registry too."""
     path, tag = split_image(image)
+    whole = image.partition("@")[0].removesuffix(f":{tag}")
     for runtime in (*configured, *RUNTIMES):
-        suits = path == runtime.repository or path.endswith("/" + runtime.repository)
+        suits = runtime.repository in (path, whole) or path.endswith("/" + runtime.repository)
         if suits and tag.startswith(runtime.tag):
             return runtime
     return None

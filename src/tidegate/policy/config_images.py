@@ -10,8 +10,8 @@ data:
     folder: /srv/intent
 ```
 
-`image` is the end of the image's path, in whole components, whatever registry stands before it, with
-or without the start of a tag (`:1.0`). `command` is what the image's own entry point would be (left
+`image` is the end of the image's path, in whole components, whatever registry stands before it (or with
+the registry: then of that one only), with or without the start of a tag (`:1.0`). `command` is what the image's own entry point would be (left
 out: what the built-in table has for the image, else the document's own); `folder` where it runs (None:
 the pod's own folder); `env` what the image sets; `replaces` spellings of the entry point that documents
 write into `command`; `paths` folders inside the image, such as its models, and the folders of this
@@ -99,6 +99,8 @@ def _image(path: str, value: Any) -> tuple[str, str]:
     if not last or "@" in value or " " in value:
         raise _bad(path, f"{value!r} is no image name")
     name = f"{head}{slash}{last}"
+    if "*" in name:
+        raise _bad(path, f"{value!r}: a `*` may only end a tag; write the image's whole name")
     return (name if slash else f"library/{name}"), tag.rstrip("*")
 
 
