@@ -1,5 +1,6 @@
 import pytest
 
+from tidegate.model.kserve_names import AGENT_IMAGE
 from tidegate.node.errors import ImageNotRunnable
 from tidegate.node.images import Here, left_out, program_of, split_image, without_shell
 
@@ -51,6 +52,7 @@ def test_an_image_name_has_a_path_and_a_tag(image, path, tag):
         ("registry.example.com:5000/mirror/kserve/sklearnserver", SKLEARN),
         ("tidegate/sklearnserver", SKLEARN),
         ("tidegate/onnxserver", (PY, "-m", "tidegate.runtimes.onnxserver")),
+        (AGENT_IMAGE, (PY, "-m", "tidegate.runtimes.agent")),
         ("ghcr.io/ggml-org/llama.cpp:server", LLAMA),
         ("ghcr.io/ggml-org/llama.cpp:server-cuda", LLAMA),
         ("registry.example.com/ai-sample/kserve-sklearn-server:v0.12.0", SKLEARN),
