@@ -45,13 +45,20 @@ class World:
         self.local = make_api(self.clock, Admission(lambda name: {}))
         self.api = Api(self.local.writes, self.clock, logs=self.logs)
 
-    async def read(self, query: str, *containers: str, inits: tuple[str, ...] = ()) -> bytes:
+    async def read(
+        self, query: str, *containers: str, inits: tuple[str, ...] = (), meant: str = ""
+    ) -> bytes:
         await ensure_namespaces(self.local)
         spec = PodSpec(
             containers=tuple(Container(name=c, image="x:1") for c in containers or ("main",)),
             init_containers=tuple(Container(name=c, image="x:1") for c in inits),
         )
-        await self.local.create(Pod(metadata=ObjectMeta(name="p", namespace="default"), spec=spec))
+        notes = {"kubectl.kubernetes.io/default-container": meant} if meant else {}
+        meta = ObjectMeta(name="p", namespace="default", annotations=notes)
+        await self.local.create(Pod(metadata=meta, spec=spec))
+        return await self.read_again(query)
+
+    async def read_again(self, query: str) -> bytes:
         path = "/api/v1/namespaces/default/pods/p/log"
         answer = await self.api.handle(Ask("GET", path, parse_query(query)))
         assert isinstance(answer, Stream)
@@ -91,6 +98,14 @@ async def test_among_several_containers_one_must_be_named():
         "a container name must be specified for pod p, choose one of: [a b] "
         "or one of the init containers: [first]"
     )
+
+
+async def test_among_several_containers_the_one_is_meant_that_the_pod_says():
+    world = World()
+    await world.read("", "a", "b", meant="b")
+    assert world.logs.asked["container"] == "b"
+    await world.read_again("container=a")
+    assert world.logs.asked["container"] == "a"
 
 
 async def test_the_only_container_is_meant_though_there_are_init_containers():

@@ -80,3 +80,10 @@ def test_pods_that_come_later_are_followed_also_after_none_were_left():
 )
 def test_a_run_is_known_by_its_container_id(status, container, run):
     assert run_of({"status": status}, container) == run
+
+
+def test_a_run_is_the_one_of_the_container_that_the_pod_says_is_meant():
+    statuses = [{"name": "a", "containerID": "1"}, {"name": "b", "containerID": "2"}]
+    notes = {"kubectl.kubernetes.io/default-container": "b"}
+    pod = {"metadata": {"annotations": notes}, "status": {"containerStatuses": statuses}}
+    assert (run_of(pod, None), run_of(pod, "a")) == ("2", "1")

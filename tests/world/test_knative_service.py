@@ -214,3 +214,20 @@ async def test_a_restart_in_the_middle_of_a_burst_changes_no_decision():
                 seen.append(len(it.pods("hello-00001")))
             counts.append(seen)
     assert counts[0] == counts[1]
+
+
+async def test_containers_beside_the_serving_one_tell_what_ended_them_and_leave_logs_to_it():
+    async with world() as it:
+        given = service("hello")
+        pod = given.spec.template.spec
+        main = pod.containers[0]
+        beside = replace(main, name="a-beside", ports=())
+        prepare = replace(main, name="prepare", ports=())
+        pod = replace(pod, containers=(beside, main), init_containers=(prepare,))
+        template = replace(given.spec.template, spec=pod)
+        await it.given(replace(given, spec=replace(given.spec, template=template)))
+        template = it.the(Deployment, "hello-00001-deployment").spec.template
+        all_of_them = (*template.spec.init_containers, *template.spec.containers)
+        assert {c.termination_message_policy for c in all_of_them} == {"FallbackToLogsOnError"}
+        meant = template.metadata.annotations["kubectl.kubernetes.io/default-container"]
+        assert meant == "user-container"

@@ -11,6 +11,7 @@ from tidegate.kit.clock import Clock
 from tidegate.model.conditions import seconds_of
 from tidegate.model.core import Pod
 from tidegate.model.errors import BadRequest, Cause, Invalid, NotFound
+from tidegate.model.serving_names import DEFAULT_CONTAINER
 from tidegate.store import Store
 
 
@@ -92,7 +93,8 @@ def _wrong(pod: str, option: str, said: str, value: str) -> Invalid:
 
 
 def container_of(pod: Pod, asked: str | None) -> str:
-    """The container that is meant; None or empty: the only one. Raises BadRequest."""
+    """The container that is meant; None or empty: the only one, or the one that the
+    pod's annotation names. Raises BadRequest."""
     names = [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)]
     if asked:
         if asked not in names:
@@ -103,6 +105,9 @@ def container_of(pod: Pod, asked: str | None) -> str:
     main = [c.name for c in pod.spec.containers]
     if len(main) == 1:
         return main[0]
+    meant = pod.metadata.annotations.get(DEFAULT_CONTAINER)
+    if meant in main:
+        return meant
     inits = " ".join(c.name for c in pod.spec.init_containers)
     raise BadRequest(
         f"a container name must be specified for pod {pod.metadata.name}, "

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from tidegate.cli.errors import CliError
 from tidegate.model.errors import ApiError
+from tidegate.model.serving_names import DEFAULT_CONTAINER
 
 Json = dict[str, Any]
 _LOOK_S = 1.0
@@ -59,7 +60,11 @@ class Follower:
 
 
 def run_of(pod: Json, container: str | None) -> str | None:
-    """The container id of the present (or last) run; None while there has been none."""
+    """The container id of the present (or last) run; None while there has been none. No `container`:
+    the one that the pod's annotation names, else the first."""
+    container = container or ((pod.get("metadata") or {}).get("annotations") or {}).get(
+        DEFAULT_CONTAINER
+    )
     found = (pod.get("status") or {}).get("containerStatuses") or ()
     for status in found:
         if container in (None, status["name"]):

@@ -48,7 +48,7 @@ def logs(
     target
         POD, or ksvc/NAME, revision/NAME, deployment/NAME.
     container
-        Container of the pod (default: the first one).
+        Container of the pod (default: the one with the port, or the only one).
     follow
         Go on printing until Ctrl-C.
     tail

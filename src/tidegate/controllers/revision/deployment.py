@@ -5,7 +5,7 @@ Source: knative/serving pkg/reconciler/revision/resources/deploy.go.
 
 from __future__ import annotations
 
-from tidegate.controllers.revision.pods import pod_spec
+from tidegate.controllers.revision.pods import pod_spec, serving_container
 from tidegate.model import serving_names as names
 from tidegate.model.apps import (
     Deployment,
@@ -49,7 +49,10 @@ def desired_deployment(
             revision_history_limit=0,
             progress_deadline_seconds=max(1, int(deadline_s)),
             template=PodTemplateSpec(
-                metadata=ObjectMeta(labels=labels, annotations=_pod_annotations(revision)),
+                metadata=ObjectMeta(
+                    labels=labels,
+                    annotations={**_meant_container(revision), **_pod_annotations(revision)},
+                ),
                 spec=pod_spec(revision),
             ),
         ),
@@ -62,6 +65,14 @@ def pod_labels(revision: Revision) -> dict[str, str]:
     labels = {k: v for k, v in meta.labels.items() if k != names.ROUTING_STATE}
     own = {names.REVISION: meta.name, names.REVISION_UID: meta.uid or ""}
     return {"app": meta.name, **labels, **own}
+
+
+def _meant_container(revision: Revision) -> dict[str, str]:
+    """Which of several containers `logs` and `exec` are about when they name none."""
+    containers = revision.spec.containers
+    if len(containers) < 2:
+        return {}
+    return {names.DEFAULT_CONTAINER: containers[serving_container(containers)].name}
 
 
 def _pod_annotations(revision: Revision) -> dict[str, str]:

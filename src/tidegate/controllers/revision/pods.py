@@ -28,7 +28,7 @@ def pod_spec(revision: Revision) -> PodSpec:
     containers = tuple(
         _container(c, revision, serving=index == serving) for index, c in enumerate(spec.containers)
     )
-    init = tuple(_with_env(c, _identity(revision)) for c in spec.init_containers)
+    init = tuple(_with_env(_telling(c), _identity(revision)) for c in spec.init_containers)
     base = PodSpec(**{**common, "containers": containers, "init_containers": init})
     return msgspec.structs.replace(
         base,
@@ -55,10 +55,14 @@ def _with_env(container: Container, more: tuple[EnvVar, ...]) -> Container:
     return msgspec.structs.replace(container, env=(*container.env, *more))
 
 
-def _container(container: Container, revision: Revision, *, serving: bool) -> Container:
-    # The end of the log says more than nothing when a container fails and wrote no message file.
+def _telling(container: Container) -> Container:
+    """The end of the log says more than nothing when it fails and wrote no message file."""
     policy = container.termination_message_policy or "FallbackToLogsOnError"
-    container = msgspec.structs.replace(container, termination_message_policy=policy)
+    return msgspec.structs.replace(container, termination_message_policy=policy)
+
+
+def _container(container: Container, revision: Revision, *, serving: bool) -> Container:
+    container = _telling(container)
     if not serving:
         return _with_env(container, _identity(revision))
     given = container.ports[0] if container.ports else None
