@@ -89,8 +89,47 @@ def test_a_field_that_is_not_known_is_refused_when_it_says_something():
 
 
 def test_other_kinds_are_refused_with_the_way_out():
-    with pytest.raises(UnsupportedMedia, match="a Job is not read from protobuf: write it as a"):
-        decode_protobuf(document("batch/v1", "Job", named("j")))
+    with pytest.raises(UnsupportedMedia, match="a Role is not read from protobuf: write it as a"):
+        decode_protobuf(document("rbac.authorization.k8s.io/v1", "Role", named("r")))
+
+
+def test_a_job_made_from_a_cron_job_keeps_its_owner_and_its_whole_pod():
+    owner = field(1, "CronJob") + field(3, "tick") + field(4, "u1") + field(6, True)
+    meta = field(1, "now") + field(13, owner)
+    source = field(3, field(1, field(1, "settings")) + field(2, "mode"))
+    env = field(7, field(1, "MODE") + field(3, source))
+    mount = field(9, field(1, "data") + field(2, False) + field(3, "/data"))
+    container = field(1, "main") + field(2, "x:1") + env + mount
+    volume = field(1, field(1, "data") + field(2, field(2, field(1, ""))))
+    pod = volume + field(2, container) + field(3, "Never") + field(14, b"") + field(30, True)
+    rule = field(1, "Ignore") + field(2, field(2, "In") + field(3, 3) + field(3, 4))
+    spec = field(2, 0) + field(6, field(2, pod)) + field(10, False) + field(11, field(1, rule))
+    decoded = decode_protobuf(document("batch/v1", "Job", field(1, meta), field(2, spec)))
+    refs = [{"kind": "CronJob", "name": "tick", "uid": "u1", "controller": True}]
+    assert decoded["metadata"] == {"name": "now", "ownerReferences": refs}
+    assert decoded["spec"]["completions"] == 0
+    assert decoded["spec"]["suspend"] is False
+    assert decoded["spec"]["podFailurePolicy"]["rules"] == [
+        {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [3, 4]}}
+    ]
+    assert decoded["spec"]["template"]["spec"] == {
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "main",
+                "image": "x:1",
+                "env": [
+                    {
+                        "name": "MODE",
+                        "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}},
+                    }
+                ],
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }
+        ],
+        "restartPolicy": "Never",
+        "enableServiceLinks": True,
+    }
 
 
 def test_json_under_the_wrong_name_is_no_protobuf():

@@ -326,3 +326,22 @@ async def test_an_image_whose_program_is_missing_backs_off(world):
     began_s = world.now()
     await world.until(lambda: world.main().restart_count == 3)
     assert world.now() - began_s >= 10
+
+
+async def test_a_pod_that_a_finalizer_holds_says_how_it_ended_and_is_ended_once(world):
+    await world.start_agent()
+    pod = await world.given(main(), name="p")
+    held = msgspec.structs.replace(pod.metadata, finalizers=("example.com/counted",))
+    await world.api.update(msgspec.structs.replace(pod, metadata=held))
+    await world.until(lambda: world.status().phase == "Running")
+    await world.api.delete(Pod, "default", "p")
+    await world.until(lambda: world.status().phase == "Failed")
+    await world.clock_to(world.now() + 60)
+    there = world.pod()
+    assert there is not None
+    assert there.metadata.deletion_grace_period_seconds == 0
+    assert world.keeper.running() == []
+    let_go = msgspec.structs.replace(there.metadata, finalizers=())
+    await world.api.update(msgspec.structs.replace(there, metadata=let_go))
+    await world.until(lambda: world.pod() is None)
+    assert started(world) == ["main"]

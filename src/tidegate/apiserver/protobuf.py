@@ -12,7 +12,8 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.apiserver.protobuf_messages import MESSAGES, READABLE, VARIANTS, Field
+from tidegate.apiserver.protobuf_field import Field
+from tidegate.apiserver.protobuf_messages import MESSAGES, READABLE, VARIANTS
 from tidegate.model.conditions import timestamp
 from tidegate.model.errors import BadRequest, UnsupportedMedia
 

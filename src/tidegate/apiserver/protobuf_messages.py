@@ -6,33 +6,12 @@ Source: the generated.proto files of k8s.io/api and k8s.io/apimachinery.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """`kind` is text, bytes, int, bool, time, quantity, int-or-text, or the name of a message; a
-    map's is that of its values. `zero`: a zero (or false) means something there, because it would
-    not have been written otherwise. `inline`: its fields are the outer message's own in JSON."""
-
-    name: str
-    kind: str
-    many: bool = False
-    map: bool = False
-    zero: bool = False
-    inline: bool = False
-
-
-def _texts(name: str) -> Field:
-    return Field(name, "text", many=True)
-
-
-def _map(name: str, kind: str = "text") -> Field:
-    return Field(name, kind, map=True)
-
+from tidegate.apiserver.protobuf_batch import BATCH, PODS
+from tidegate.apiserver.protobuf_field import Field, map_of, texts
 
 _TEXT = "text"
-MESSAGES: Mapping[str, Mapping[int, Field]] = {
+_OWN: Mapping[str, Mapping[int, Field]] = {
     "ObjectMeta": {
         1: Field("name", _TEXT),
         2: Field("generateName", _TEXT),
@@ -42,28 +21,29 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         6: Field("resourceVersion", _TEXT),
         7: Field("generation", "int"),
         8: Field("creationTimestamp", "time"),
-        11: _map("labels"),
-        12: _map("annotations"),
-        14: _texts("finalizers"),
+        11: map_of("labels"),
+        12: map_of("annotations"),
+        13: Field("ownerReferences", "OwnerReference", many=True),
+        14: texts("finalizers"),
     },
     "Namespace": {
         1: Field("metadata", "ObjectMeta"),
         2: Field("spec", "NamespaceSpec"),
         3: Field("status", "NamespaceStatus"),
     },
-    "NamespaceSpec": {1: _texts("finalizers")},
+    "NamespaceSpec": {1: texts("finalizers")},
     "NamespaceStatus": {1: Field("phase", _TEXT)},
     "ConfigMap": {
         1: Field("metadata", "ObjectMeta"),
-        2: _map("data"),
-        3: _map("binaryData", "bytes"),
+        2: map_of("data"),
+        3: map_of("binaryData", "bytes"),
         4: Field("immutable", "bool", zero=True),
     },
     "Secret": {
         1: Field("metadata", "ObjectMeta"),
-        2: _map("data", "bytes"),
+        2: map_of("data", "bytes"),
         3: Field("type", _TEXT),
-        4: _map("stringData"),
+        4: map_of("stringData"),
         5: Field("immutable", "bool", zero=True),
     },
     "Service": {
@@ -73,10 +53,10 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     },
     "ServiceSpec": {
         1: Field("ports", "ServicePort", many=True),
-        2: _map("selector"),
+        2: map_of("selector"),
         3: Field("clusterIP", _TEXT),
         4: Field("type", _TEXT),
-        5: _texts("externalIPs"),
+        5: texts("externalIPs"),
         7: Field("sessionAffinity", _TEXT),
         10: Field("externalName", _TEXT),
     },
@@ -105,7 +85,7 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     },
     "DeploymentStatus": {n: Field("", "int") for n in (1, 2, 3, 4, 5, 7)},
     "DeploymentStrategy": {1: Field("type", _TEXT)},
-    "LabelSelector": {1: _map("matchLabels")},
+    "LabelSelector": {1: map_of("matchLabels")},
     "PodTemplateSpec": {1: Field("metadata", "ObjectMeta"), 2: Field("spec", "PodSpec")},
     "PodSpec": {
         2: Field("containers", "Container", many=True),
@@ -118,8 +98,8 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     "Container": {
         1: Field("name", _TEXT),
         2: Field("image", _TEXT),
-        3: _texts("command"),
-        4: _texts("args"),
+        3: texts("command"),
+        4: texts("args"),
         5: Field("workingDir", _TEXT),
         6: Field("ports", "ContainerPort", many=True),
         7: Field("env", "EnvVar", many=True),
@@ -135,7 +115,7 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         5: Field("hostIP", _TEXT),
     },
     "EnvVar": {1: Field("name", _TEXT), 2: Field("value", _TEXT)},
-    "ResourceRequirements": {1: _map("limits", "quantity"), 2: _map("requests", "quantity")},
+    "ResourceRequirements": {1: map_of("limits", "quantity"), 2: map_of("requests", "quantity")},
     "Quantity": {1: Field("string", _TEXT)},
     "Time": {1: Field("seconds", "int"), 2: Field("nanos", "int")},
     "IntOrString": {
@@ -152,7 +132,7 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         2: Field("spec", "ResourceQuotaSpec"),
         3: Field("status", "Nothing"),
     },
-    "ResourceQuotaSpec": {1: _map("hard", "quantity"), 2: _texts("scopes")},
+    "ResourceQuotaSpec": {1: map_of("hard", "quantity"), 2: texts("scopes")},
     "Ingress": {
         1: Field("metadata", "ObjectMeta"),
         2: Field("spec", "IngressSpec"),
@@ -167,7 +147,7 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     "IngressBackend": {4: Field("service", "IngressServiceBackend")},
     "IngressServiceBackend": {1: Field("name", _TEXT), 2: Field("port", "ServiceBackendPort")},
     "ServiceBackendPort": {1: Field("name", _TEXT), 2: Field("number", "int")},
-    "IngressTLS": {1: _texts("hosts"), 2: Field("secretName", _TEXT)},
+    "IngressTLS": {1: texts("hosts"), 2: Field("secretName", _TEXT)},
     "IngressRule": {1: Field("host", _TEXT), 2: Field("", "IngressRuleValue", inline=True)},
     "IngressRuleValue": {1: Field("http", "HTTPIngressRuleValue")},
     "HTTPIngressRuleValue": {1: Field("paths", "HTTPIngressPath", many=True)},
@@ -217,7 +197,7 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
         2: Field("preconditions", "Preconditions"),
         3: Field("orphanDependents", "bool", zero=True),
         4: Field("propagationPolicy", _TEXT),
-        5: _texts("dryRun"),
+        5: texts("dryRun"),
     },
     "Preconditions": {1: Field("uid", _TEXT), 2: Field("resourceVersion", _TEXT)},
     "Eviction": {
@@ -268,6 +248,9 @@ MESSAGES: Mapping[str, Mapping[int, Field]] = {
     },
     "TypeMeta": {1: Field("apiVersion", _TEXT), 2: Field("kind", _TEXT)},
 }
+MESSAGES: Mapping[str, Mapping[int, Field]] = {**PODS, **BATCH} | {
+    name: {**known, **PODS.get(name, {})} for name, known in _OWN.items()
+}
 #: (apiVersion, kind) of what may come: the message's name is the kind's but for these.
 VARIANTS: Mapping[tuple[str, str], str] = {
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "AutoscalerV2",
@@ -275,11 +258,13 @@ VARIANTS: Mapping[tuple[str, str], str] = {
 READABLE = frozenset(
     [
         "ConfigMap",
+        "CronJob",
         "DeleteOptions",
         "Deployment",
         "Eviction",
         "HorizontalPodAutoscaler",
         "Ingress",
+        "Job",
         "Namespace",
         "ResourceQuota",
         "Secret",

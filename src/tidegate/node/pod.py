@@ -240,6 +240,8 @@ class PodWorker:
         await self._ground.clear()
         if not self._gone:
             meta = self.record.pod.metadata
+            if meta.finalizers:
+                await self._report.last_words(self.record)
             await self._around.api.delete(
                 Pod, meta.namespace or "", meta.name, uid=self.record.uid, grace_s=0
             )

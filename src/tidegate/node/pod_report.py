@@ -33,6 +33,13 @@ class PodReport:
         """The object is no more: nothing is written from now on."""
         self._over = True
 
+    async def last_words(self, record: PodRecord) -> None:
+        """How it ended, for whoever still holds the object: with a finalizer it outlives its processes."""
+        try:
+            await self._write(record)
+        except ApiError as why:
+            _LOG.warning("last status of pod %s: %s", record.pod.key, why)
+
     async def run(self, record: PodRecord) -> None:
         """Until cancelled."""
         while True:
