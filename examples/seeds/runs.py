@@ -224,7 +224,7 @@ def bert(stage: Stage) -> None:
         stage.check(f"{command}: {columns}", told.splitlines()[0].split() == columns.split())
     asked = (
         _at("")
-        + "curl -sS -H 'Host: test.example.com' http://$NGINX_INGRESS_IP/v1/models/chnsenticorp"
+        + "curl -sS -H 'Host: test.example.com' http://$NGINX_INGRESS_IP:80/v1/models/chnsenticorp"
     )
     stage.wait("the route", lambda: "AVAILABLE" in stage.ask(asked), within_s=30)
     answer = stage.run(asked)
@@ -275,8 +275,8 @@ def canary(stage: Stage) -> None:
         "kubectl -n kube-system get svc nginx-ingress-lb "
         "-ojsonpath='{.status.loadBalancer.ingress[0].ip}'"
     )
-    stage.wait("both answer", lambda: len(_answers(ip, 40)) == 2, within_s=60)
-    found = _answers(ip, 2000)
+    stage.wait("both answer", lambda: len(_answers(ip, stage.port, 40)) == 2, within_s=60)
+    found = _answers(ip, stage.port, 2000)
     share = found["inference-v2"] / 2000
     stage.check(f"10% to inference-v2: {share:.1%} of 2000", abs(share - 0.1) <= 0.01)
 
@@ -318,9 +318,9 @@ def _teller(name: str) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
-def _answers(ip: str, count: int) -> Counter[str]:
+def _answers(ip: str, port: int, count: int) -> Counter[str]:
     found: Counter[str] = Counter()
-    connection = HTTPConnection(ip, 80, timeout=30)
+    connection = HTTPConnection(ip, port, timeout=30)
     for _ in range(count):
         connection.request("GET", "/", headers={"Host": "inference.example.com"})
         answer = connection.getresponse()
@@ -368,6 +368,7 @@ def _load(
         codes = set(re.findall(r"\[(\d{3})\]\s+\d+ responses", told))
         stage.check("every answer is 200", codes == {"200"} and "Error distribution" not in told)
         return
+    script = stage.here(script)
     print(f"$ {script.strip()}  # ended when pods came")
     line = ["bash", "-c", script]
     with subprocess.Popen(

@@ -17,6 +17,7 @@ from tidegate.testing.engine import RunningEngine, running_engine
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+_BALANCER = "kubectl -n kube-system get svc nginx-ingress-lb"
 
 
 class Missed(Exception):
@@ -25,16 +26,18 @@ class Missed(Exception):
 
 @dataclass
 class Stage:
-    """`say` prints; what was seen and missed is kept in `missed`."""
+    """`port` is the gateway's where documents say 80; `missed` the runs in which something wasn't seen."""
 
     engine: RunningEngine
     folder: Path
     env: dict[str, str]
     short: bool
+    port: int = 80
     missed: list[str] = field(default_factory=list)
 
     def run(self, script: str, *, timeout_s: float = 240) -> str:
         """A command line as it stands in a document; what it printed. Raises `Missed` if it fails."""
+        script = self.here(script)
         print("$ " + script.strip().replace("\n", "\n  "), flush=True)
         done = subprocess.run(
             ["bash", "-c", script],
@@ -53,11 +56,15 @@ class Stage:
 
     def ask(self, script: str) -> str:
         """The same without a word, for looking again and again; empty when it fails."""
-        line = ["bash", "-c", script]
+        line = ["bash", "-c", self.here(script)]
         done = subprocess.run(
             line, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
         )
         return done.stdout.strip() if done.returncode == 0 else ""
+
+    def here(self, script: str) -> str:
+        """The script as it is true where port 80 can't be had (only root may bind it)."""
+        return script if self.port == 80 else script.replace(":80/", f":{self.port}/")
 
     def document(self, name: str, **filled: str) -> str:
         """A document of this folder with words filled in, as a file; its path."""
@@ -105,7 +112,9 @@ def stage(*, short: bool) -> Iterator[Stage]:
             "KUBECONFIG": str(engine.home / "kubeconfig"),
             "KUBECACHEDIR": str(folder / "cache"),
         }
-        yield Stage(engine, folder, env, short)
+        on = Stage(engine, folder, env, short)
+        on.port = int(on.ask(f"{_BALANCER} -ojsonpath='{{.spec.ports[0].port}}'"))
+        yield on
 
 
 def _kubectl() -> Path:

