@@ -27,6 +27,11 @@ from tidegate.controllers.configuration import ConfigurationController
 from tidegate.controllers.cronjob import CronJobController
 from tidegate.controllers.deployment import DeploymentController
 from tidegate.controllers.domain_mapping import DomainMappingController
+from tidegate.controllers.fluid import (
+    DataLoadController,
+    DatasetController,
+    DatasetFolders,
+)
 from tidegate.controllers.job import JobController
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
@@ -59,7 +64,7 @@ from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
 from tidegate.model import serving_names as names
 from tidegate.model.core import ConfigMap
 from tidegate.policy.cluster_config import ClusterConfig
-from tidegate.reconcile import Engine
+from tidegate.reconcile import Controller, Engine
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -91,11 +96,16 @@ def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
     return read
 
 
+def _of_datasets(api: Api, clock: Clock, folders: DatasetFolders) -> list[Controller]:
+    return [DatasetController(api, clock, folders), DataLoadController(api, clock, folders)]
+
+
 class Plane:
     """Owner of the engine, the autoscaler and the routing table. `boot` is this boot's id.
 
     `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
     `volumes`: where claims get their folders; None: they wait for volumes that somebody makes.
+    `datasets`: where datasets lead to their data; None: none is bound.
     `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
     `zone`: what schedules that name none are in.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does."""
@@ -109,6 +119,7 @@ class Plane:
         boot: str,
         gateway: GatewayAddress | None = None,
         volumes: VolumeFolders | None = None,
+        datasets: DatasetFolders | None = None,
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
@@ -167,6 +178,7 @@ class Plane:
                 IngressesController(api, clock, self.table, gateway),
                 routes,
                 UnreadyController(api, self.table, config),
+                *([] if datasets is None else _of_datasets(api, clock, datasets)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
                 *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),
             ],

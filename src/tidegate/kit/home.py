@@ -83,6 +83,11 @@ class Home:
         return self.root / "volumes"
 
     @property
+    def datasets(self) -> Path:
+        """Links to the data of datasets: `<namespace>/<name>/data`."""
+        return self.root / "datasets"
+
+    @property
     def logs(self) -> Path:
         """Container logs `<pod>_<namespace>_<container>-<id>.log`, and `keeper.log`, `gateway.log`, `control-plane.log`."""
         return self.root / "logs"

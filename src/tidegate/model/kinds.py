@@ -23,6 +23,7 @@ from tidegate.model import (
     core,
     domains,
     endpoints,
+    fluid,
     ingresses,
     kserve,
     networking,
@@ -105,6 +106,7 @@ class Kind:
 _SERVING = "serving.knative.dev"
 _KSERVE = "serving.kserve.io"
 _KNATIVE = ("all", "knative", "serving")
+_FLUID = ("fluid",)
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -374,6 +376,59 @@ KINDS: tuple[Kind, ...] = (
         "podautoscaler",
         ("kpa", "pa"),
         ("knative-internal", "autoscaling"),
+    ),
+    Kind(
+        fluid.Dataset,
+        fluid.GROUP,
+        "v1alpha1",
+        "Dataset",
+        "datasets",
+        "dataset",
+        ("dataset",),
+        _FLUID,
+    ),
+    Kind(
+        fluid.JindoRuntime,
+        fluid.GROUP,
+        "v1alpha1",
+        "JindoRuntime",
+        "jindoruntimes",
+        "jindoruntime",
+        ("jindo",),
+        _FLUID,
+        has_scale=True,
+    ),
+    Kind(
+        fluid.AlluxioRuntime,
+        fluid.GROUP,
+        "v1alpha1",
+        "AlluxioRuntime",
+        "alluxioruntimes",
+        "alluxioruntime",
+        ("alluxio",),
+        _FLUID,
+        has_scale=True,
+    ),
+    Kind(
+        fluid.EFCRuntime,
+        fluid.GROUP,
+        "v1alpha1",
+        "EFCRuntime",
+        "efcruntimes",
+        "efcruntime",
+        ("efc",),
+        _FLUID,
+        has_scale=True,
+    ),
+    Kind(
+        fluid.DataLoad,
+        fluid.GROUP,
+        "v1alpha1",
+        "DataLoad",
+        "dataloads",
+        "dataload",
+        ("load",),
+        _FLUID,
     ),
     Kind(
         traffic.TrafficReport,

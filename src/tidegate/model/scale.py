@@ -33,7 +33,7 @@ def scale_view(obj: Object) -> ScaleView:
     spec, status = getattr(obj, "spec", None), getattr(obj, "status", None)
     selector = getattr(spec, "selector", None)
     text = selector_text(selector) if selector is not None else ""
-    return ScaleView(_count(spec, default=1), _count(status, default=0), text)
+    return ScaleView(_count(spec, default=1), _observed(status), text)
 
 
 def with_replicas(obj: T, replicas: int) -> T:
@@ -42,6 +42,12 @@ def with_replicas(obj: T, replicas: int) -> T:
     spec: Any = getattr(obj, "spec", None)
     changed: Any = {"spec": msgspec.structs.replace(spec, replicas=replicas)}
     return msgspec.structs.replace(obj, **changed)
+
+
+def _observed(status: Any) -> int:
+    # Fluid's runtimes count workers under a name of their own.
+    workers = getattr(status, "current_worker_number_scheduled", None)
+    return _count(status, default=0) if workers is None else int(workers)
 
 
 def _count(part: Any, *, default: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tidegate.client.api import Reader
 from tidegate.model.core import HostPathVolumeSource
+from tidegate.model.fluid import FLUID_DRIVER, FLUID_PATH
 from tidegate.model.storage import VOLUME_KINDS, PersistentVolume, PersistentVolumeClaim
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path
@@ -42,6 +43,15 @@ def _path_of(volume: str, found: PersistentVolume) -> Path:
         if not path.exists():
             raise VolumeNotReady(
                 volume, f'path "{path}" of persistentvolume "{name}" does not exist'
+            )
+        return path
+    if spec.csi is not None and spec.csi.driver == FLUID_DRIVER:
+        path = Path(spec.csi.volume_attributes.get(FLUID_PATH, ""))
+        if not path.is_absolute() or not path.exists():
+            raise VolumeNotReady(
+                volume,
+                f'the data of persistentvolume "{name}" is not there: `kubectl describe dataset` '
+                "says what it waits for",
             )
         return path
     way_out = (

@@ -15,6 +15,7 @@ import msgspec
 from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.app.plane import Plane
+from tidegate.controllers.fluid import DatasetFolders
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
 from tidegate.model.core import Pod
@@ -38,12 +39,20 @@ class World:
         self.node = FakeNode(self.api, self.clock, start_s=start_s, cpu=cpu)
         self.gateway = FakeGateway(self.clock)
         self.usage = FakeUsage(self.api, self.clock)
+        self.datasets: DatasetFolders | None = None
         self._plane_task: asyncio.Task[None] | None = None
         self.plane: Plane
 
     async def start_plane(self) -> None:
         """A (new) control plane over the same store and gateway."""
-        self.plane = Plane(self.api, self.clock, self.gateway, boot="boot-1", usage=self.usage)
+        self.plane = Plane(
+            self.api,
+            self.clock,
+            self.gateway,
+            boot="boot-1",
+            usage=self.usage,
+            datasets=self.datasets,
+        )
         self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
         await self.plane.engine.primed.wait()
 
@@ -106,9 +115,12 @@ class World:
 
 
 @asynccontextmanager
-async def world(*, start_s: float = 1.0, cpu: str = "64") -> AsyncIterator[World]:
+async def world(
+    *, start_s: float = 1.0, cpu: str = "64", datasets: DatasetFolders | None = None
+) -> AsyncIterator[World]:
     """A running world; everything in it ends with the block."""
     it = World(start_s=start_s, cpu=cpu)
+    it.datasets = datasets
     await ensure_namespaces(it.api)
     loop = asyncio.get_running_loop()
     garbage = GarbageCollector(it.api.writes, it.clock)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from tidegate.model import apps, autoscaling, core, endpoints, ingresses, labels
+from tidegate.model import apps, autoscaling, core, endpoints, fluid, ingresses, labels
 from tidegate.model.admission import autoscalers, cluster, data_maps, pods, services, workloads
 from tidegate.model.admission import endpoints as endpoint_rules
+from tidegate.model.admission import fluid as fluid_rules
 from tidegate.model.admission import ingresses as ingress_rules
 from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
@@ -97,6 +98,13 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     StorageClass: Rules(
         storage_rules.default_class, storage_rules.check_class, storage_rules.check_class_change
     ),
+    fluid.Dataset: Rules(
+        fluid_rules.default_dataset, fluid_rules.check_dataset, fluid_rules.check_dataset_change
+    ),
+    fluid.JindoRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid.AlluxioRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid.EFCRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid.DataLoad: Rules(fluid_rules.default_load, fluid_rules.check_load),
     endpoints.Endpoints: Rules(check=endpoint_rules.check_endpoints),
     endpoints.EndpointSlice: Rules(
         check=endpoint_rules.check_slice, change=endpoint_rules.check_slice_change

@@ -1,0 +1,313 @@
+"""Binds a Dataset and the runtime of its name, and gives pods a claim that leads to the data.
+
+The key is the name that dataset, runtime, claim and volume share. Source: fluid
+pkg/controllers/v1alpha1/dataset, pkg/ddc/base (`Setup`, `CreateVolume`), pkg/utils/dataset/volume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from tidegate.client.api import Api
+from tidegate.client.events import NORMAL, WARNING, EventRecorder
+from tidegate.controllers.fluid import status as reports
+from tidegate.controllers.fluid.folders import DatasetFolders, Measured, measure, missing
+from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
+from tidegate.controllers.fluid.volumes import claim_of, is_ours, volume_name, volume_of
+from tidegate.kit.clock import Clock
+from tidegate.model.core import Pod
+from tidegate.model.fluid import (
+    GROUP,
+    RUNTIMES,
+    AlluxioRuntime,
+    DataRuntime,
+    Dataset,
+    DatasetStatus,
+    EFCRuntime,
+    JindoRuntime,
+)
+from tidegate.model.fluid_mounts import BadMount, source_of
+from tidegate.model.kinds import kind_of
+from tidegate.model.meta import Key, Object, OwnerReference, touched
+from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
+from tidegate.policy.claimed_volumes import claims_of
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
+from tidegate.reconcile.apply import write_status
+
+T = TypeVar("T", bound=Object)
+
+_DATASET_FINALIZER = "fluid-dataset-controller-finalizer"
+#: How often the data is measured; less often where that takes long.
+_MEASURE_EVERY_S = 60.0
+_MEASURE_SHARE = 20.0
+#: Folders appear without telling anybody.
+_LOOK_FOR_DATA_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was measured, for which paths, and when it should be measured again."""
+
+    paths: dict[str, str]
+    measured: Measured
+    stale_s: float
+
+
+class DatasetController:
+    """The one writer of datasets' and their runtimes' status, and of the claims they give."""
+
+    name = "fluid-dataset"
+
+    def __init__(self, api: Api, clock: Clock, folders: DatasetFolders) -> None:
+        self._api, self._clock, self._folders = api, clock, folders
+        self._events = EventRecorder(api, clock, "Dataset")
+        self._known: dict[Key, _Known] = {}
+        self._told: dict[Key, str] = {}
+        self.watches: Sequence[Watch] = (
+            watch_self(Dataset),
+            watch_self(JindoRuntime),
+            watch_self(AlluxioRuntime),
+            watch_self(EFCRuntime),
+            watch_mapped(PersistentVolumeClaim, self._of_claim),
+            watch_mapped(PersistentVolume, _of_volume),
+            watch_mapped(Pod, _of_pod),
+        )
+
+    async def reconcile(self, key: Key) -> Next:
+        dataset = self._api.get(Dataset, key.namespace, key.name)
+        found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
+        runtimes = [runtime for runtime in found if runtime is not None]
+        chosen = _chosen(dataset, runtimes)
+        if dataset is None or chosen is None:
+            await self._unbind(key, dataset, runtimes)
+            return Done()
+        for runtime in runtimes:
+            if runtime.metadata.deletion_timestamp:
+                await self._release(runtime)
+            elif runtime is not chosen:
+                why = f'dataset "{key.name}" is bound to a {kind_of(chosen).kind} of that name'
+                await write_status(self._api, runtime, reports.runtime_unready(why))
+        return await self._bind(dataset, chosen)
+
+    # --- binding
+
+    async def _bind(self, dataset: Dataset, runtime: DataRuntime) -> Next:
+        key = dataset.key
+        dataset = await self._held(dataset, _DATASET_FINALIZER)
+        runtime = await self._owned(runtime, dataset)
+        try:
+            paths = real_paths(self._api, dataset)
+            await self._lay(dataset, paths)
+        except (DatasetNotReady, OSError) as why:
+            await self._unready(dataset, runtime, str(why))
+            return Again(_LOOK_FOR_DATA_EVERY_S)
+        known = self._known.get(key)
+        if known is None or known.paths != paths:
+            await self._report(dataset, runtime, None)
+            known = await self._measured(key, paths)
+        elif known.stale_s <= self._clock.now():
+            known = await self._measured(key, paths)
+        await self._report_newest(key, known.measured)
+        self._told.pop(key, None)
+        return Again(max(1.0, known.stale_s - self._clock.now()))
+
+    async def _lay(self, dataset: Dataset, paths: dict[str, str]) -> None:
+        """The links, and the volume and claim that lead there. Raises `DatasetNotReady`, OSError."""
+        key = dataset.key
+        absent = await asyncio.to_thread(missing, paths)
+        if absent is not None:
+            raise DatasetNotReady(f"{absent} does not exist on this machine")
+        volume = self._api.get(PersistentVolume, "", volume_name(key))
+        claim = self._api.get(PersistentVolumeClaim, key.namespace, key.name)
+        for there in (volume, claim):
+            if there is not None and not is_ours(there, key):
+                kind = kind_of(there).kind
+                raise DatasetNotReady(
+                    f'a {kind} "{there.metadata.name}" is there that this dataset did not make: '
+                    "delete it, or give the dataset another name"
+                )
+            if there is not None and there.metadata.deletion_timestamp:
+                raise DatasetNotReady(f"the former {kind_of(there).kind} is still being deleted")
+        await asyncio.to_thread(self._folders.lay, key, paths)
+        if volume is None:
+            await self._api.create(volume_of(dataset, self._folders.path_of(key)))
+        if claim is None:
+            await self._api.create(claim_of(dataset))
+
+    async def _measured(self, key: Key, paths: dict[str, str]) -> _Known:
+        began_s = self._clock.now()
+        measured = await asyncio.to_thread(measure, paths)
+        now_s = self._clock.now()
+        wait_s = max(_MEASURE_EVERY_S, _MEASURE_SHARE * (now_s - began_s))
+        known = self._known[key] = _Known(paths, measured, now_s + wait_s)
+        return known
+
+    async def _report_newest(self, key: Key, measured: Measured) -> None:
+        """Measuring took its time: both may have changed."""
+        dataset = self._api.get(Dataset, key.namespace, key.name)
+        found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
+        runtime = _chosen(dataset, [each for each in found if each is not None])
+        if dataset is not None and runtime is not None:
+            await self._report(dataset, runtime, measured)
+
+    async def _report(
+        self, dataset: Dataset, runtime: DataRuntime, measured: Measured | None
+    ) -> None:
+        now_s = self._clock.now()
+        was = dataset.status.phase if dataset.status is not None else None
+        status = reports.bound(dataset, runtime, measured, now_s)
+        await write_status(self._api, dataset, status)
+        if was != "Bound":
+            why = f'{kind_of(runtime).kind} "{runtime.metadata.name}": data is read in place'
+            await self._events.emit(dataset, NORMAL, "Bound", why)
+        used = bool(self._users(dataset.key))
+        told = reports.runtime_ready(runtime, status, used=used, now_s=now_s)
+        await write_status(self._api, runtime, told)
+
+    async def _unready(self, dataset: Dataset, runtime: DataRuntime, why: str) -> None:
+        self._known.pop(dataset.key, None)
+        status = reports.unready(dataset, why, self._clock.now())
+        await write_status(self._api, dataset, status)
+        await write_status(self._api, runtime, reports.runtime_unready(why))
+        await self._say(dataset, "DatasetFailedToSetup", why)
+
+    async def _owned(self, runtime: DataRuntime, dataset: Dataset) -> DataRuntime:
+        """A runtime goes with its dataset."""
+        runtime = await self._held(runtime, _finalizer(runtime))
+        meta, uid = runtime.metadata, dataset.metadata.uid or ""
+        if any(ref.uid == uid for ref in meta.owner_references):
+            return runtime
+        ref = OwnerReference(
+            api_version=f"{GROUP}/v1alpha1", kind="Dataset", name=dataset.metadata.name, uid=uid
+        )
+        others = tuple(each for each in meta.owner_references if each.kind != "Dataset")
+        changed = touched(meta, owner_references=(*others, ref))
+        return await self._api.update(replace(runtime, metadata=changed))
+
+    # --- and back
+
+    async def _unbind(
+        self, key: Key, dataset: Dataset | None, runtimes: Sequence[DataRuntime]
+    ) -> None:
+        going = dataset is not None and dataset.metadata.deletion_timestamp
+        if not await self._taken_away(key, dataset):
+            return
+        self._known.pop(key, None)
+        self._told.pop(key, None)
+        for runtime in runtimes:
+            if runtime.metadata.deletion_timestamp:
+                await self._release(runtime)
+            else:
+                gone = "is being deleted" if going else "not found"
+                why = f'dataset "{key.name}" {gone}: a runtime serves the Dataset of its own name'
+                await write_status(self._api, runtime, reports.runtime_unready(why))
+        if dataset is None:
+            return
+        if going:
+            await self._without(dataset, _DATASET_FINALIZER)
+            return
+        dataset = await self._held(dataset, _DATASET_FINALIZER)
+        was: DatasetStatus = dataset.status or DatasetStatus()
+        if was.phase != "NotBound" or was.runtimes:
+            await write_status(self._api, dataset, reports.not_bound())
+
+    async def _taken_away(self, key: Key, dataset: Dataset | None) -> bool:
+        """Claim, volume and links; False: not yet, something will wake us."""
+        claim = self._api.get(PersistentVolumeClaim, key.namespace, key.name)
+        volume = self._api.get(PersistentVolume, "", volume_name(key))
+        if claim is not None and is_ours(claim, key):
+            users = self._users(key)
+            if users:
+                if dataset is not None:
+                    why = f"waits for the pods that use it: {', '.join(users[:5])}"
+                    await self._say(dataset, "DatasetInUse", why)
+                return False
+            if not claim.metadata.deletion_timestamp:
+                await self._api.delete(PersistentVolumeClaim, key.namespace, key.name)
+            if self._api.get(PersistentVolumeClaim, key.namespace, key.name) is not None:
+                return False
+        if volume is not None and is_ours(volume, key):
+            if not volume.metadata.deletion_timestamp:
+                await self._api.delete(PersistentVolume, "", volume.metadata.name)
+            if self._api.get(PersistentVolume, "", volume.metadata.name) is not None:
+                return False
+        await asyncio.to_thread(self._folders.remove, key)
+        return True
+
+    def _users(self, key: Key) -> list[str]:
+        """Pods that mount the claim and have not ended."""
+        return [
+            pod.metadata.name
+            for pod in self._api.list(Pod, key.namespace)
+            if key.name in claims_of(pod)
+            and not (pod.status and pod.status.phase in ("Succeeded", "Failed"))
+        ]
+
+    async def _release(self, runtime: DataRuntime) -> None:
+        await self._without(runtime, _finalizer(runtime))
+
+    # --- both
+
+    async def _held(self, obj: T, finalizer: str) -> T:
+        meta = obj.metadata
+        if finalizer in meta.finalizers or meta.deletion_timestamp:
+            return obj
+        meta = touched(meta, finalizers=(*meta.finalizers, finalizer))
+        return await self._api.update(replace(obj, metadata=meta))
+
+    async def _without(self, obj: Object, finalizer: str) -> None:
+        left = tuple(f for f in obj.metadata.finalizers if f != finalizer)
+        if left != obj.metadata.finalizers:
+            await self._api.update(replace(obj, metadata=touched(obj.metadata, finalizers=left)))
+
+    async def _say(self, dataset: Dataset, reason: str, why: str) -> None:
+        """Once for as long as it stays so."""
+        if self._told.get(dataset.key) != why:
+            self._told[dataset.key] = why
+            await self._events.emit(dataset, WARNING, reason, why)
+
+    def _of_claim(self, claim: PersistentVolumeClaim) -> Iterable[Key]:
+        """The dataset that gives it, and those whose data lies in it."""
+        yield claim.key
+        for dataset in self._api.list(Dataset, claim.metadata.namespace):
+            if claim.metadata.name in _claims_read(dataset):
+                yield dataset.key
+
+
+def _claims_read(dataset: Dataset) -> set[str]:
+    found = set()
+    for mount in dataset.spec.mounts:
+        try:
+            found.add(source_of(mount).claim or "")
+        except BadMount:
+            continue
+    return found
+
+
+def _chosen(dataset: Dataset | None, runtimes: Sequence[DataRuntime]) -> DataRuntime | None:
+    """The runtime that serves the dataset: the one it is bound to, as long as that stays."""
+    if dataset is None or dataset.metadata.deletion_timestamp:
+        return None
+    staying = [runtime for runtime in runtimes if not runtime.metadata.deletion_timestamp]
+    bound = {runtime.type for runtime in dataset.status.runtimes} if dataset.status else set()
+    mine = [runtime for runtime in staying if RUNTIMES[type(runtime)] in bound]
+    return next(iter(mine or staying), None)
+
+
+def _finalizer(runtime: DataRuntime) -> str:
+    return f"{RUNTIMES[type(runtime)]}-runtime-controller-finalizer"
+
+
+def _of_volume(volume: PersistentVolume) -> Iterable[Key]:
+    ref = volume.spec.claim_ref
+    if ref is not None:
+        yield Key(ref.namespace or "", ref.name or "")
+
+
+def _of_pod(pod: Pod) -> Iterable[Key]:
+    return (Key(pod.metadata.namespace or "", name) for name in claims_of(pod))

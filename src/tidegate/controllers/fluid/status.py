@@ -1,0 +1,140 @@
+"""What datasets and their runtimes report. Pure.
+
+Source: fluid pkg/ddc/jindofsx/{dataset,runtime_info,ufs,cache}.go; docker go-units (`BytesSize`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tidegate.controllers.fluid.folders import Measured
+from tidegate.kit.quantity import parse_quantity
+from tidegate.model.conditions import merged, timestamp
+from tidegate.model.fluid import (
+    RUNTIMES,
+    DataRuntime,
+    Dataset,
+    DatasetRuntime,
+    DatasetStatus,
+    RuntimeStatus,
+    TierLevel,
+)
+from tidegate.model.meta import Condition
+
+CALCULATING = "[Calculating]"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+
+
+def bytes_text(size_bytes: int | Decimal) -> str:
+    """`1.16GiB`, as Fluid writes sizes."""
+    value, place = Decimal(size_bytes), 0
+    while value >= 1024 and place < len(_UNITS) - 1:
+        value, place = value / 1024, place + 1
+    return f"{value:.2f}{_UNITS[place]}"
+
+
+def capacity_bytes(runtime: DataRuntime) -> Decimal:
+    """What its workers' tiers hold together."""
+    workers = 1 if runtime.spec.replicas is None else runtime.spec.replicas
+    return workers * sum((_quota(level) for level in runtime.spec.tieredstore.levels), Decimal(0))
+
+
+def _quota(level: TierLevel) -> Decimal:
+    if level.quota_list:
+        each = (parse_quantity(text) for text in level.quota_list.split(",") if text)
+        return sum(each, Decimal(0))
+    return parse_quantity(level.quota) if level.quota is not None else Decimal(0)
+
+
+def cache_states(runtime: DataRuntime, measured: Measured | None) -> dict[str, str]:
+    """All of the data is on this machine, which is what a full cache is for."""
+    capacity = {"cacheCapacity": bytes_text(capacity_bytes(runtime))}
+    if measured is None:
+        return capacity
+    return {**capacity, "cached": bytes_text(measured.size_bytes), "cachedPercentage": "100.0%"}
+
+
+def bound(
+    dataset: Dataset, runtime: DataRuntime, measured: Measured | None, now_s: float
+) -> DatasetStatus:
+    """`measured` None: it is being counted."""
+    was = dataset.status or DatasetStatus()
+    master = runtime.spec.master
+    return replace(
+        was,
+        phase="Bound",
+        conditions=_ready(was, "Ready", "DatasetReady", "The ddc runtime is ready.", now_s),
+        mounts=tuple(replace(mount, encrypt_options=()) for mount in dataset.spec.mounts),
+        ufs_total=CALCULATING if measured is None else bytes_text(measured.size_bytes),
+        file_num=CALCULATING if measured is None else str(measured.files),
+        cache_states=cache_states(runtime, measured),
+        runtimes=(
+            DatasetRuntime(
+                name=runtime.metadata.name,
+                namespace=runtime.metadata.namespace,
+                category="Accelerate",
+                type=RUNTIMES[type(runtime)],
+                master_replicas=master.replicas if master is not None else None,
+            ),
+        ),
+    )
+
+
+def not_bound() -> DatasetStatus:
+    """No runtime of its name is there."""
+    return DatasetStatus(phase="NotBound")
+
+
+def unready(dataset: Dataset, why: str, now_s: float) -> DatasetStatus:
+    """A runtime is there, the data is not. A dataset that was bound has failed."""
+    was = dataset.status or DatasetStatus()
+    phase = "Failed" if was.phase in ("Bound", "Failed") else "NotBound"
+    conditions = _ready(was, "NotReady", "DatasetFailedToSetup", why, now_s)
+    return replace(was, phase=phase, conditions=conditions)
+
+
+def _ready(
+    was: DatasetStatus, type_: str, reason: str, message: str, now_s: float
+) -> tuple[Condition, ...]:
+    condition = Condition(type=type_, status="True", reason=reason, message=message)
+    now = merged(was.conditions, (condition,), now_s=now_s)
+    return tuple(replace(c, last_update_time=c.last_transition_time) for c in now)
+
+
+def runtime_ready(
+    runtime: DataRuntime, status: DatasetStatus, *, used: bool, now_s: float
+) -> RuntimeStatus:
+    """What the parts would report: a master, the workers, and a fuse where a pod mounts the claim."""
+    was = runtime.status or RuntimeStatus()
+    masters = (runtime.spec.master.replicas if runtime.spec.master else None) or 1
+    workers, fuses = runtime.spec.replicas or 0, int(used)
+    return RuntimeStatus(
+        master_phase="Ready",
+        worker_phase="Ready",
+        fuse_phase="Ready",
+        desired_master_number_scheduled=masters,
+        current_master_number_scheduled=masters,
+        master_number_ready=masters,
+        desired_worker_number_scheduled=workers,
+        current_worker_number_scheduled=workers,
+        worker_number_ready=workers,
+        worker_number_available=workers,
+        desired_fuse_number_scheduled=fuses,
+        current_fuse_number_scheduled=fuses,
+        fuse_number_ready=fuses,
+        fuse_number_available=fuses,
+        cache_states=status.cache_states,
+        mounts=status.mounts,
+        mount_time=was.mount_time or timestamp(now_s),
+    )
+
+
+def runtime_unready(why: str) -> RuntimeStatus:
+    return RuntimeStatus(
+        master_phase="NotReady",
+        worker_phase="NotReady",
+        fuse_phase="NotReady",
+        master_reason=why,
+    )
