@@ -29,6 +29,7 @@ from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
 from tidegate.app.settings_maps import ensure_settings
+from tidegate.controllers.fluid import DatasetFolders
 from tidegate.controllers.kserve import ensure_runtimes
 from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
@@ -116,6 +117,7 @@ async def _run_parts(
         boot=boot,
         gateway=_gateway_address(sockets),
         volumes=volumes,
+        datasets=DatasetFolders(home.datasets),
         issue=HostCertificates(pki, clock),
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
