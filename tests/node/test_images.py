@@ -182,8 +182,8 @@ def test_torchserve_runs_where_it_is_installed_and_is_refused_elsewhere():
 
 
 def test_what_a_stand_in_leaves_out_is_said():
-    program = program_of("kube-ai/vllm", (), ("--quantization=gptq", "--port=1"), here())
-    assert left_out(program.argv, program.runtime) == ("--quantization has no effect here",)
+    program = program_of("kube-ai/vllm", (), ("--kv_cache_dtype=fp8", "--port=1"), here())
+    assert left_out(program.argv, program.runtime) == ("--kv-cache-dtype has no effect here",)
     real = program_of("kube-ai/vllm", (), ("--quantization=gptq",), here("vllm"))
     assert left_out(real.argv, real.runtime) == ()
     tf = program_of("tensorflow/serving", (), (), here())

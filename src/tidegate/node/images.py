@@ -92,7 +92,7 @@ def left_out(argv: Sequence[str], runtime: Runtime | None) -> tuple[str, ...]:
     """What the stand-in that `argv` starts, if it does, doesn't do of what its image does."""
     if runtime is None or not runtime.entry or tuple(argv[1:3]) != runtime.entry[1:3]:
         return ()
-    flags = [word.partition("=")[0] for word in argv]
+    flags = [word.partition("=")[0].replace("_", "-") for word in argv]  # vLLM takes either
     said = [f"{flag} has no effect here" for flag in flags if flag in runtime.unheeded]
     return (*runtime.unserved, *dict.fromkeys(said))
 
