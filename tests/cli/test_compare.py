@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tidegate.cli.compare import as_json, sides_of, verdicts
+from tidegate.cli.compare import as_json, latency_text, sides_of, verdicts
 from tidegate.cli.main import main
+from tidegate.routing.latency import edges_ms
 
 AFTER = datetime(2026, 1, 1, 11, 0, 30, tzinfo=UTC)
 SERVICE = {"status": {"traffic": [{"revisionName": "a-1", "percent": 90}]}}
@@ -75,3 +76,11 @@ def test_json_has_an_upper_bound_only_where_there_is_one():
 def test_one_or_three_revisions_are_no_comparison(capsys, names):
     assert main(["compare", "a", *names]) == 2
     assert "name two revisions to compare, or none" in capsys.readouterr().err
+
+
+def test_seconds_are_written_out():
+    bucket = next(b for b in range(1000) if edges_ms(b)[0] > 5000)
+    (side,) = sides(report("a-1", busy(500, 0, bucket)))
+    low, high = edges_ms(bucket)
+    assert low < float(latency_text(side, 0.5).split()[0]) < high
+    assert "e" not in latency_text(side, 0.5)

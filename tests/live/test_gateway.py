@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import time
 from collections import Counter
@@ -669,6 +671,29 @@ async def test_a_late_answer_is_a_504_that_says_which_limit_it_broke(tmp_path, l
         assert words.startswith("request timeout: "), "what Knative's queue-proxy says"
         assert 0.29 <= time.monotonic() - begun < 2
         await control.hear(Sample, lambda sample: sample.errors == 1 and sample.running == 0)
+
+
+async def test_a_line_that_is_late_all_at_once_gets_no_replica_and_blames_none(tmp_path):
+    held, reached = Held(), []
+
+    async def count(got: Request, wire: Wire) -> None:
+        reached.append(got)
+        await held(got, wire)
+
+    async with gateway(tmp_path) as gate, replica("a", count) as pod:
+        control = await gate.control()
+        await control.tell(revision(pod, container_concurrency=1, timeout_s=5))
+        asked = [asyncio.create_task(gate.ask()) for _ in range(20)]
+        await control.hear(Sample, lambda sample: (sample.running, sample.waiting) == (1, 19))
+        since = time.monotonic()
+        os.kill(gate.process.pid, signal.SIGSTOP)  # so that it finds all of them late in one look
+        await until(lambda: time.monotonic() > since + 5)
+        os.kill(gate.process.pid, signal.SIGCONT)
+        answers = await asyncio.gather(*asked)
+        assert Counter(answer.status for answer in answers) == {504: 20}
+        assert len(reached) == 1
+        blamed = [b"while a replica worked on it" in answer.body for answer in answers]
+        assert Counter(blamed) == {True: 1, False: 19}
 
 
 async def test_who_waited_in_vain_is_told_why_there_is_no_replica(tmp_path):

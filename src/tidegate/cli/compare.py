@@ -210,7 +210,7 @@ def _row(side: Side) -> list[str]:
         str(side.counts.requests),
         str(side.counts.errors),
         rate,
-        *(_latency_text(side, share) for share in _SHARES),
+        *(latency_text(side, share) for share in _SHARES),
         str(side.cold_starts),
         f"{side.replica_s:.0f}",
         "-" if side.cost is None else f"{side.cost:.1f}",
@@ -228,12 +228,18 @@ def _latency(side: Side, share: float) -> Json | None:
     }
 
 
-def _latency_text(side: Side, share: float) -> str:
+def latency_text(side: Side, share: float) -> str:
+    """A quantile with its confidence interval, in milliseconds; `?`: too few answers for a bound."""
     found = _latency(side, share)
     if found is None:
         return "-"
-    high = "?" if found["high"] is None else f"{found['high']:.3g}"
-    return f"{found['value']:.3g} ({found['low']:.3g}-{high})"
+    high = "?" if found["high"] is None else _three(found["high"])
+    return f"{_three(found['value'])} ({_three(found['low'])}-{high})"
+
+
+def _three(time_ms: float) -> str:
+    """Three figures, and no powers of ten."""
+    return f"{time_ms:.0f}" if time_ms >= 1000 else f"{time_ms:.3g}"
 
 
 def _middle_ms(bucket: int) -> float:

@@ -404,13 +404,19 @@ class Lane:
         only_whole = not (revision.response_start_timeout_s or revision.idle_timeout_s) and (
             revision.wait_s is None or self._gate.has_replica
         )
-        for exchange in list(self._alive):
+        late: list[tuple[Exchange, _Limit]] = []
+        for exchange in self._alive:
             due, limit = self._due(exchange)
-            if due > now:
-                next_s = min(next_s, due)
-                if only_whole:
-                    break  # the others came later
-            elif not exchange.ended:
+            if due <= now:
+                late.append((exchange, limit))
+                continue
+            next_s = min(next_s, due)
+            if only_whole:
+                break  # the others came later
+        # Those in line first: else each place that comes free goes to one that is as late, connections are
+        # opened for nothing, and the answer blames a replica that never saw the request.
+        for exchange, limit in sorted(late, key=lambda each: each[0].seat is not None):
+            if not exchange.ended:
                 exchange.refuse(self._late(exchange, limit))
         if self._alive and self._watch is None:
             self._watch = self._hub.later(max(next_s - now, _LEAST_WATCH_S), self._look)

@@ -145,11 +145,15 @@ def _latency_problem(
     assert theirs is not None
     assert theirs.high is not None
     return (
-        f"its p{share * 100:g} is {edges_ms(ours.middle)[1]:.3g} ms "
-        f"(at least {edges_ms(ours.low)[0]:.3g} ms) against {edges_ms(theirs.middle)[1]:.3g} ms "
-        f"(at most {edges_ms(theirs.high)[1]:.3g} ms), more than chance and the tolerance of "
+        f"its p{share * 100:g} is {_ms(edges_ms(ours.middle)[1])} "
+        f"(at least {_ms(edges_ms(ours.low)[0])}) against {_ms(edges_ms(theirs.middle)[1])} "
+        f"(at most {_ms(edges_ms(theirs.high)[1])}), more than chance and the tolerance of "
         f"{spec.latency_tolerance * 100:g}% explain"
     )
+
+
+def _ms(time_ms: float) -> str:
+    return f"{time_ms:.0f} ms" if time_ms >= 1000 else f"{time_ms:.3g} ms"
 
 
 def _comparable(old: Counts, new: Counts) -> float | None:
