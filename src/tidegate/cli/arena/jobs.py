@@ -160,6 +160,8 @@ def _kind(cluster: Cluster, word: str) -> Resource | None:
 
 
 def _job(cluster: Cluster, obj: Json, resource: Resource) -> Job | None:
+    # Items of a list of a built-in kind don't say what they are, as in Kubernetes.
+    obj = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
     meta = obj["metadata"]
     labels = meta.get("labels", {})
     type_ = type_labelled(labels.get("servingType", ""))
