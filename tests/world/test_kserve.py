@@ -156,6 +156,7 @@ async def test_the_stop_annotation_takes_the_workload_away_and_brings_it_back():
         stopped = find(status(it).conditions, "Stopped")
         assert stopped is not None
         assert stopped.status == "True"
+        assert ready(it) == ("False", "Stopped")
         await it.given(isvc(CUSTOM, annotations={"serving.kserve.io/stop": "false"}))
         assert ready(it) == ("True", "")
 

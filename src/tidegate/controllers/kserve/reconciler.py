@@ -90,7 +90,7 @@ class InferenceServiceController:
             return Done()  # what it owns goes with it
         config = self._config.inference()
         mode = mode_of(isvc, config.default_mode)
-        if isvc.metadata.annotations.get(names.STOP) == "true":
+        if isvc.metadata.annotations.get(names.STOP, "").lower() == "true":
             await self._stop(isvc, mode)
             return Done()
         try:
@@ -259,7 +259,7 @@ class InferenceServiceController:
         status_ = status.plan_status(
             isvc,
             mode,
-            conditions=(Condition(type="Stopped", status="True", reason="Stopped"),),
+            conditions=status.stopped([name for name, _ in _components(isvc)]),
             components={},
             model=None,
             runtime=None,
@@ -267,6 +267,7 @@ class InferenceServiceController:
             now_s=self._clock.now(),
         )
         await write_status(self._api, isvc, status_)
+        await self._tell(isvc, status_)
 
     def _refused(self, isvc: InferenceService, mode: str, why: str) -> InferenceServiceStatus:
         """One of its parts was refused by admission: say so where people look."""

@@ -107,6 +107,16 @@ def mapped(mapping: DomainMapping) -> Condition:
     )
 
 
+def stopped(components: Sequence[str]) -> tuple[Condition, ...]:
+    """A stopped InferenceService is not Ready, as in KServe: nothing answers at its URL."""
+    why = f"annotation {names.STOP} is true"
+    parts = (*(f"{component.capitalize()}Ready" for component in components), "IngressReady")
+    return (
+        Condition(type="Stopped", status="True", reason="Stopped"),
+        *(Condition(type=part, status="False", reason="Stopped", message=why) for part in parts),
+    )
+
+
 # --- components
 
 
