@@ -17,9 +17,11 @@ def counts(requests: int, errors: int = 0, bucket: int = 100) -> Counts:
     return Counts(requests, errors, {bucket: requests})
 
 
-def look(trial: Trial, current: Counts, canary: Counts, at: float) -> Trial:
+def look(
+    trial: Trial, current: Counts, canary: Counts, at: float, spec: PromoteSpec = SPEC
+) -> Trial:
     return judged(
-        SPEC,
+        spec,
         trial,
         current,
         canary,
@@ -70,6 +72,15 @@ def test_a_slow_canary_goes_back_and_says_by_how_much() -> None:
         "a-2 goes back to 0% from 10%: its p99 is 11.1 ms (at least 11 ms) against 10.1 ms "
         "(at most 10.1 ms), more than chance and the tolerance of 10% explain"
     )
+
+
+def test_a_small_sample_is_compared_by_its_median_once_it_is_complete() -> None:
+    spec = PromoteSpec(steps=(10, 50), least_requests=30, step_s=30, limit_s=600)
+    early = look(counting(), counts(900), counts(20, bucket=150), 20, spec)
+    assert early.verdict is Verdict.RUNNING
+    trial = look(early, counts(900), counts(30, bucket=150), 30, spec)
+    assert trial.verdict is Verdict.ROLLED_BACK
+    assert "its p50 is 15.1 ms (at least 15 ms) against 10.1 ms" in trial.why
 
 
 def test_a_step_that_nobody_asks_anything_in_ends_at_its_limit() -> None:

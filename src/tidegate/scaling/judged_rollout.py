@@ -16,6 +16,8 @@ from tidegate.scaling.errors import BadSpec
 from tidegate.scaling.judge import Counts, error_chance, quantile, worse_errors, worse_latency
 
 QUANTILES = (0.99, 0.95, 0.9)  # the highest one that both samples are large enough for is compared
+# What a complete but small sample is compared by; an early one may be all first requests.
+_MEDIAN = 0.5
 # Looks before the sample is complete come every few seconds; each is that much stricter, so that many
 # looks together don't call chance an error.
 _EARLY = 0.02
@@ -91,8 +93,9 @@ def judged(
         return replace(was, counting_s=now_s, current_then=current, canary_then=canary)
     old, new = current.since(was.current_then), canary.since(was.canary_then)
     complete = new.requests >= spec.least_requests and now_s - was.counting_s >= spec.step_s
+    shares = (*QUANTILES, _MEDIAN) if complete else QUANTILES
     problem = _errors_problem(old, new, complete=complete) or _latency_problem(
-        spec, old, new, tolerance_buckets, edges_ms
+        spec, old, new, _comparable(old, new, shares), tolerance_buckets, edges_ms
     )
     if problem is None and not complete and now_s - was.counting_s > spec.limit_s:
         problem = (
@@ -132,10 +135,10 @@ def _latency_problem(
     spec: PromoteSpec,
     old: Counts,
     new: Counts,
+    share: float | None,
     tolerance_buckets: float,
     edges_ms: Callable[[int], tuple[float, float]],
 ) -> str | None:
-    share = _comparable(old, new)
     if share is None or not worse_latency(
         old, new, share=share, tolerance_buckets=tolerance_buckets
     ):
@@ -156,8 +159,8 @@ def _ms(time_ms: float) -> str:
     return f"{time_ms:.0f} ms" if time_ms >= 1000 else f"{time_ms:.3g} ms"
 
 
-def _comparable(old: Counts, new: Counts) -> float | None:
-    for share in QUANTILES:
+def _comparable(old: Counts, new: Counts, shares: tuple[float, ...]) -> float | None:
+    for share in shares:
         ours, theirs = quantile(new.latency, share), quantile(old.latency, share)
         if ours is not None and theirs is not None and None not in (ours.high, theirs.high):
             return share
@@ -169,5 +172,5 @@ def _errors(counts: Counts) -> str:
 
 
 def _slowness(old: Counts, new: Counts) -> str:
-    share = _comparable(old, new)
+    share = _comparable(old, new, (*QUANTILES, _MEDIAN))
     return "" if share is None else f", p{share * 100:g} no worse"
