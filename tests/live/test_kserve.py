@@ -129,6 +129,47 @@ def test_a_transformer_stands_in_front_of_its_predictor(engine):
     gone(engine, "pair")
 
 
+TRANSFORMER = """
+import json, sys, urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
+told = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        url = "http://" + told["--predictor_host"] + self.path
+        headers = {"content-type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
+            seen = json.loads(answer.read())
+        out = json.dumps({**seen, "by": "transformer"}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(out)))
+        self.end_headers()
+        self.wfile.write(out)
+
+HTTPServer(("127.0.0.1", int(told["--http_port"])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("mode", ["Standard", "Knative"])
+def test_a_transformer_reaches_its_predictor_by_the_host_it_is_told(engine, model, tmp_path, mode):
+    program = tmp_path / "transformer.py"
+    program.write_text(TRANSFORMER)
+    command = ["python", str(program)]
+    front = {"image": "python:3", "command": command, "resources": SMALL}
+    front["ports"] = [{"containerPort": 8080}]
+    predictor = {"sklearn": {"storageUri": str(model), "resources": SMALL}}
+    annotations = {"serving.kserve.io/deploymentMode": mode}
+    name = f"led-{mode.lower()}"
+    document = isvc(name, predictor, annotations=annotations, transformer={"containers": [front]})
+    url = given(engine, document)["status"]["url"]
+    path = f"/v1/models/{name}:predict"
+    wait_until("an answer", lambda: ask(engine, url, path, TWO_FLOWERS)[0] == 200)
+    seen = json.loads(ask(engine, url, path, TWO_FLOWERS)[1])
+    assert seen == {"predictions": [1, 1], "by": "transformer"}
+    gone(engine, name)
+
+
 class Sink:
     """Takes events; bounded by the test."""
 

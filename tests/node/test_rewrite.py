@@ -148,3 +148,56 @@ def test_without_rules_only_listening_everywhere_changes(args):
     assert [a for a in argv[1:] if "127.0.0.1" not in a] == [
         a for a, b in zip(args, argv[1:], strict=True) if "127.0.0.1" not in b
     ]
+
+
+BY_GATEWAY = Rewriting(ports={80: 20001}, gateway="127.0.0.1:8080")
+
+
+@pytest.mark.parametrize(
+    ("given", "becomes"),
+    [
+        pytest.param(
+            ["--predictor_host", "iris-predictor.default"],
+            ["--predictor_host", "127.0.0.1:8080/default/iris-predictor"],
+            id="what KServe gives a transformer",
+        ),
+        pytest.param(
+            ["--predictor_host=iris-predictor.default.svc.cluster.local:80"],
+            ["--predictor_host=127.0.0.1:8080/default/iris-predictor"],
+            id="the same in full",
+        ),
+        pytest.param(
+            ["--log-url=http://dumper.ns.svc/a?b"],
+            ["--log-url=http://127.0.0.1:8080/ns/dumper/a?b"],
+            id="a Service's URL in a flag",
+        ),
+        pytest.param(
+            ["--url", "http://web.ns.svc.cluster.local:9090"],
+            ["--url", "http://127.0.0.1:8080/ns/web:9090"],
+            id="another port of it",
+        ),
+        pytest.param(
+            ["http://web.ns.svc?q"], ["http://127.0.0.1:8080/ns/web/?q"], id="a query, no path"
+        ),
+        pytest.param(["http://web.ns/a"], ["http://web.ns/a"], id="it may be on the internet"),
+        pytest.param(
+            ["https://web.ns.svc/"], ["https://web.ns.svc/"], id="its certificate would be another"
+        ),
+        pytest.param(["--host", "web.ns"], ["--host", "web.ns"], id="another flag"),
+        pytest.param(
+            ["--predictor_host", "10.0.0.1"], ["--predictor_host", "10.0.0.1"], id="an address"
+        ),
+    ],
+)
+def test_names_of_services_lead_to_the_gateway(given, becomes):
+    assert list(rewrite_args(("server", *given), BY_GATEWAY)[0][1:]) == becomes
+    unknown = Rewriting(ports=BY_GATEWAY.ports)
+    assert list(rewrite_args(("server", *given), unknown)[0][1:]) == given
+
+
+def test_an_environment_s_url_of_a_service_leads_to_the_gateway_and_is_told():
+    env, said = rewrite_env({"URL": "http://web.ns.svc.cluster.local/v1", "N": "web"}, BY_GATEWAY)
+    assert env == {"URL": "http://127.0.0.1:8080/ns/web/v1", "N": "web"}
+    assert said == (
+        "environment URL: 'http://web.ns.svc.cluster.local/v1' became 'http://127.0.0.1:8080/ns/web/v1'",
+    )

@@ -106,7 +106,7 @@ async def _run_parts(
     listener = sockets["api"]
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
-    settings = NodeSettings(simulated_gpus=_simulated_gpus(home))
+    settings = NodeSettings(simulated_gpus=_simulated_gpus(home), gateway=_dialled(sockets))
     agent = NodeAgent(api, keeper, clock, home, settings)
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
@@ -160,6 +160,15 @@ def _simulated_gpus(home: Home) -> tuple[Card, ...]:
     except (OSError, ValueError) as why:
         log.warning("no GPUs are simulated: %s", why)
         return ()
+
+
+def _dialled(sockets: Mapping[str, socket.socket]) -> str | None:
+    """Where pods reach the gateway."""
+    if "gateway" not in sockets:
+        return None
+    host, port = sockets["gateway"].getsockname()[:2]
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{here}]:{port}" if ":" in here else f"{here}:{port}"
 
 
 def _gateway_address(sockets: Mapping[str, socket.socket]) -> GatewayAddress | None:

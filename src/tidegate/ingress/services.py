@@ -35,6 +35,7 @@ TIMEOUT_S = 3600.0
 #: How long a request waits for a pod that is on its way, as a client's connection attempts would.
 WAIT_S = 30.0
 _PREFIX = "svc:"
+_HTTP = 80
 
 
 class ServicesController:
@@ -261,6 +262,8 @@ def routes_of(service: Service) -> Iterator[Route]:
         with_port = tuple(f"{host}:{port.port}" for host in hosts)
         if index == 0:
             yield _route(f"~{lane}", (*hosts, *with_port), path, lane)
+            if port.port != _HTTP:
+                yield _route(f"~{lane}#", (), f"{path}:{port.port}", lane)
         else:
             yield _route(f"~{lane}", with_port, f"{path}:{port.port}", lane)
     if service.spec.type == "ExternalName" and not service.spec.ports:

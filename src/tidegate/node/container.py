@@ -184,6 +184,7 @@ class ContainerRunner:
             ports=pod.ports,
             log_bytes=around.settings.log_bytes,
             cards=around.cards,
+            gateway=around.settings.gateway,
         )
         attempt = self.record.runs
         return plan_launch(around.api, pod.pod, self.record.spec, attempt=attempt, site=site)

@@ -46,6 +46,7 @@ class Site:
     ports: tuple[LocalPort, ...]
     log_bytes: int
     cards: tuple[Card, ...] = ()
+    gateway: str | None = None  # its host:port
 
     def folder(self, pod: Pod) -> Path:
         return pod_folder(self.home, pod)
@@ -128,7 +129,7 @@ def _rules(
     # A container may dial its neighbour's port: within a pod they share one network.
     ports = {port.container_port: port.local_port for port in site.ports}
     ports |= {p.container_port: p.local_port for p in ports_of(site.ports, container)}
-    return Rewriting(ports, mounts)
+    return Rewriting(ports, mounts, site.gateway)
 
 
 def _sub_path(mount: VolumeMount, env: dict[str, str]) -> str | None:

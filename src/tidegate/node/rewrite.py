@@ -1,10 +1,11 @@
 """Making arguments and environment values that were written for a container true on this machine.
 
-Three things differ here: a declared container port is another, local port; a mount path is a folder
-of the pod; and nothing may listen beyond loopback. Everything else is left as it is written. Pure;
-each change gives one sentence for people. The rules, for one argument or one environment value:
+Four things differ here: a declared container port is another, local port; a mount path is a folder
+of the pod; nothing may listen beyond loopback; and no DNS knows Services. Everything else is left as
+it is written. Pure; each change gives one sentence for people. The rules, for one argument or one
+environment value:
 
-* A value with `://` in it (a URL) is never touched. A whole shell script as one argument is not
+* A value with `://` in it (a URL) is touched only for a Service's name (`service_names`). A whole shell script as one argument is not
   read either: it can use `$PORT`, or `$(PORT)`, which Kubernetes expands anywhere.
 * **Ports.** Only numbers that the pod declares as container ports. `--flag=8080` and `--flag 8080` when
   one of the flag's words is port, listen, bind, addr or address (and none says another machine:
@@ -29,6 +30,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tidegate.node.service_names import host_by_gateway, url_by_gateway
+
 _LISTEN_WORDS = {"port", "ports", "listen", "bind", "addr", "address"}
 _BIND_WORDS = {"PORT", "HOST", "ADDR", "ADDRESS", "BIND", "LISTEN"}
 _HOST_WORDS = {"HOST", "ADDR", "ADDRESS", "BIND", "LISTEN", "IP"}
@@ -41,10 +44,12 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What stands for what: declared container port -> local port, mount path -> real path."""
+    """What stands for what: declared container port -> local port, mount path -> real path; and the
+    gateway's `host:port`, which stands for every Service. None: those are left as written."""
 
     ports: Mapping[int, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
+    gateway: str | None = None
 
 
 def rewrite_args(argv: Sequence[str], rules: Rewriting) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -83,9 +88,11 @@ def rewrite_path(path: str, rules: Rewriting) -> str:
 
 
 def _argument(arg: str, before: str, rules: Rewriting) -> str:
-    if "://" in arg:
-        return arg
     flag, equals, value = arg.partition("=")
+    if "://" in arg:
+        if equals and flag.startswith("-"):
+            return f"{flag}={url_by_gateway(value, rules.gateway)}"
+        return url_by_gateway(arg, rules.gateway)
     if equals and flag.startswith("-"):
         return f"{flag}={_flag_value(flag, value, rules)}"
     if before.startswith("-") and "=" not in before:
@@ -98,7 +105,7 @@ def _flag_value(flag: str, value: str, rules: Rewriting) -> str:
     local = _local(value, rules)
     if local is not None:
         return local if _is_port_flag(flag) else value
-    return _value(value, rules)
+    return _value(host_by_gateway(flag, value, rules.gateway), rules)
 
 
 def _local(text: str, rules: Rewriting) -> str | None:
@@ -132,7 +139,7 @@ def _paths(value: str, rules: Rewriting) -> str:
 
 def _variable(name: str, value: str, env: Mapping[str, str], rules: Rewriting) -> str:
     if "://" in value:
-        return value
+        return url_by_gateway(value, rules.gateway)
     words = {word.upper() for word in _WORDS.findall(name)}
     local = _local(value, rules)
     if local is not None:

@@ -21,6 +21,7 @@ class NodeSettings:
     routed_grace_s: float = (
         30.0  # most between SIGTERM and SIGKILL of a pod that is drained already
     )
+    gateway: str | None = None  # its host:port, which stands for the names of Services
     log_bytes: int = 10 * 2**20  # the kubelet's containerLogMaxSize
 
     def __post_init__(self) -> None:
