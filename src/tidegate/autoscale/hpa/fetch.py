@@ -23,7 +23,8 @@ def get(url: str) -> bytes:
         with _OPENER.open(asked, timeout=_TIMEOUT_S) as answer:
             body: bytes = answer.read(_MOST_BYTES + 1)
     except urllib.error.HTTPError as why:
-        detail = why.read(300).decode("utf-8", "replace").strip()
+        # One line: it ends up in a condition, and some servers answer with a page of HTML.
+        detail = " ".join(why.read(300).decode("utf-8", "replace").split())
         raise NotFetched(f"{url} answered {why.code}: {detail or why.reason}") from why
     except (OSError, ValueError) as why:
         raise NotFetched(f"{url}: {getattr(why, 'reason', None) or why}") from why
