@@ -216,6 +216,17 @@ CLAIM = Volume(
 )
 
 
+async def test_a_claim_of_a_dataset_is_where_its_links_are(api, tmp_path):
+    (tmp_path / "data").mkdir()
+    csi = CSISource(
+        driver="fuse.csi.fluid.io",
+        volume_handle="pv",
+        volume_attributes={"fluid_path": str(tmp_path / "data")},
+    )
+    await given_claim(api, csi=csi)
+    assert made(api, tmp_path, CLAIM) == tmp_path / "data"
+
+
 async def test_a_claim_is_the_folder_of_its_volume(api, tmp_path):
     await given_claim(
         api, host_path=HostPathSource(path=str(tmp_path / "pv"), type="DirectoryOrCreate")
@@ -238,6 +249,11 @@ async def test_a_claim_is_the_folder_of_its_volume(api, tmp_path):
             id="object storage",
         ),
         pytest.param({"nfs": {"server": "x"}}, "is of type nfs", id="nfs"),
+        pytest.param(
+            {"csi": CSISource(driver="fuse.csi.fluid.io", volume_handle="pv")},
+            'the data of persistentvolume "pv" is not there',
+            id="dataset",
+        ),
     ],
 )
 async def test_a_volume_that_is_not_here_says_so_and_the_way_out(api, tmp_path, spec, why):

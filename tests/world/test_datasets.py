@@ -262,6 +262,20 @@ async def test_deletion_waits_for_pods_and_then_everything_goes(world, models, t
     assert (models / "iris" / "weights").exists()
 
 
+async def test_a_claim_that_somebody_deletes_comes_back(world, models):
+    await world.given(dataset(at(models)), jindo())
+    await bound(world)
+    first = world.the(PersistentVolumeClaim, "data").metadata.uid
+    await world.api.delete(PersistentVolumeClaim, "default", "data")
+
+    def again() -> bool:
+        claim = world.api.get(PersistentVolumeClaim, "default", "data")
+        return claim is not None and claim.metadata.uid != first and claim.status.phase == "Bound"
+
+    await until(world, again)
+    await until(world, lambda: seen(world).phase == "Bound")
+
+
 async def test_without_its_runtime_a_dataset_is_not_bound_again(world, models):
     await world.given(dataset(at(models)), jindo())
     await bound(world)

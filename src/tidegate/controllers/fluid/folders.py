@@ -44,7 +44,7 @@ class DatasetFolders:
         target = links[""] if "" in links else _view(folder, links)
         _link(folder / "data", target)
         for entry in folder.iterdir():
-            if entry.name not in ("data", target):
+            if not entry.is_symlink() and entry.name != target:
                 shutil.rmtree(entry)
 
     def remove(self, key: Key) -> None:

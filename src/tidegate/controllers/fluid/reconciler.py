@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.fluid import status as reports
-from tidegate.controllers.fluid.folders import DatasetFolders, Measured, measure, missing
+from tidegate.controllers.fluid.folders import DatasetFolders, Measured, measure
+from tidegate.controllers.fluid.giving import DatasetVolumes
 from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
-from tidegate.controllers.fluid.volumes import claim_of, is_ours, volume_name, volume_of
 from tidegate.kit.clock import Clock
 from tidegate.model.core import Pod
 from tidegate.model.fluid import (
@@ -64,7 +64,8 @@ class DatasetController:
     name = "fluid-dataset"
 
     def __init__(self, api: Api, clock: Clock, folders: DatasetFolders) -> None:
-        self._api, self._clock, self._folders = api, clock, folders
+        self._api, self._clock = api, clock
+        self._volumes = DatasetVolumes(api, folders)
         self._events = EventRecorder(api, clock, "Dataset")
         self._known: dict[Key, _Known] = {}
         self._told: dict[Key, str] = {}
@@ -102,7 +103,7 @@ class DatasetController:
         runtime = await self._owned(runtime, dataset)
         try:
             paths = real_paths(self._api, dataset)
-            await self._lay(dataset, paths)
+            await self._volumes.give(dataset, paths)
         except (DatasetNotReady, OSError) as why:
             await self._unready(dataset, runtime, str(why))
             return Again(_LOOK_FOR_DATA_EVERY_S)
@@ -115,29 +116,6 @@ class DatasetController:
         await self._report_newest(key, known.measured)
         self._told.pop(key, None)
         return Again(max(1.0, known.stale_s - self._clock.now()))
-
-    async def _lay(self, dataset: Dataset, paths: dict[str, str]) -> None:
-        """The links, and the volume and claim that lead there. Raises `DatasetNotReady`, OSError."""
-        key = dataset.key
-        absent = await asyncio.to_thread(missing, paths)
-        if absent is not None:
-            raise DatasetNotReady(f"{absent} does not exist on this machine")
-        volume = self._api.get(PersistentVolume, "", volume_name(key))
-        claim = self._api.get(PersistentVolumeClaim, key.namespace, key.name)
-        for there in (volume, claim):
-            if there is not None and not is_ours(there, key):
-                kind = kind_of(there).kind
-                raise DatasetNotReady(
-                    f'a {kind} "{there.metadata.name}" is there that this dataset did not make: '
-                    "delete it, or give the dataset another name"
-                )
-            if there is not None and there.metadata.deletion_timestamp:
-                raise DatasetNotReady(f"the former {kind_of(there).kind} is still being deleted")
-        await asyncio.to_thread(self._folders.lay, key, paths)
-        if volume is None:
-            await self._api.create(volume_of(dataset, self._folders.path_of(key)))
-        if claim is None:
-            await self._api.create(claim_of(dataset))
 
     async def _measured(self, key: Key, paths: dict[str, str]) -> _Known:
         began_s = self._clock.now()
@@ -165,7 +143,7 @@ class DatasetController:
         if was != "Bound":
             why = f'{kind_of(runtime).kind} "{runtime.metadata.name}": data is read in place'
             await self._events.emit(dataset, NORMAL, "Bound", why)
-        used = bool(self._users(dataset.key))
+        used = bool(self._volumes.users(dataset.key))
         told = reports.runtime_ready(runtime, status, used=used, now_s=now_s)
         await write_status(self._api, runtime, told)
 
@@ -195,7 +173,11 @@ class DatasetController:
         self, key: Key, dataset: Dataset | None, runtimes: Sequence[DataRuntime]
     ) -> None:
         going = dataset is not None and dataset.metadata.deletion_timestamp
-        if not await self._taken_away(key, dataset):
+        if not await self._volumes.take_away(key):
+            users = self._volumes.users(key)
+            if dataset is not None and users:
+                why = f"waits for the pods that use it: {', '.join(users[:5])}"
+                await self._say(dataset, "DatasetInUse", why)
             return
         self._known.pop(key, None)
         self._told.pop(key, None)
@@ -215,38 +197,6 @@ class DatasetController:
         was: DatasetStatus = dataset.status or DatasetStatus()
         if was.phase != "NotBound" or was.runtimes:
             await write_status(self._api, dataset, reports.not_bound())
-
-    async def _taken_away(self, key: Key, dataset: Dataset | None) -> bool:
-        """Claim, volume and links; False: not yet, something will wake us."""
-        claim = self._api.get(PersistentVolumeClaim, key.namespace, key.name)
-        volume = self._api.get(PersistentVolume, "", volume_name(key))
-        if claim is not None and is_ours(claim, key):
-            users = self._users(key)
-            if users:
-                if dataset is not None:
-                    why = f"waits for the pods that use it: {', '.join(users[:5])}"
-                    await self._say(dataset, "DatasetInUse", why)
-                return False
-            if not claim.metadata.deletion_timestamp:
-                await self._api.delete(PersistentVolumeClaim, key.namespace, key.name)
-            if self._api.get(PersistentVolumeClaim, key.namespace, key.name) is not None:
-                return False
-        if volume is not None and is_ours(volume, key):
-            if not volume.metadata.deletion_timestamp:
-                await self._api.delete(PersistentVolume, "", volume.metadata.name)
-            if self._api.get(PersistentVolume, "", volume.metadata.name) is not None:
-                return False
-        await asyncio.to_thread(self._folders.remove, key)
-        return True
-
-    def _users(self, key: Key) -> list[str]:
-        """Pods that mount the claim and have not ended."""
-        return [
-            pod.metadata.name
-            for pod in self._api.list(Pod, key.namespace)
-            if key.name in claims_of(pod)
-            and not (pod.status and pod.status.phase in ("Succeeded", "Failed"))
-        ]
 
     async def _release(self, runtime: DataRuntime) -> None:
         await self._without(runtime, _finalizer(runtime))

@@ -1,0 +1,83 @@
+"""Fluid's kinds against the CRDs that Fluid publishes, where those are at hand."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from tidegate.model.columns import columns_of
+from tidegate.model.kinds import KINDS, Kind
+
+CRDS = Path(os.environ.get("TIDEGATE_SHARED") or Path(__file__).parents[3] / "shared") / (
+    "crds/fluid"
+)
+FLUID = [kind for kind in KINDS if kind.group == "data.fluid.io"]
+pytestmark = pytest.mark.skipif(not CRDS.is_dir(), reason="the CRDs are not on this machine")
+
+
+@lru_cache
+def crd(kind: Kind) -> dict[str, Any]:
+    path = CRDS / f"data.fluid.io_{kind.plural}.yaml"
+    if not path.exists():
+        pytest.skip(f"no CRD of {kind.kind}")
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text())["spec"]
+    return loaded
+
+
+def known(type_: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(type_)}
+
+
+def struct_of(kind: Kind, part: str) -> type[msgspec.Struct]:
+    field = next(f for f in msgspec.structs.fields(kind.type) if f.name == part)
+    info = msgspec.inspect.type_info(field.type)
+    inner = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return next(t.cls for t in inner if isinstance(t, msgspec.inspect.StructType))
+
+
+@pytest.mark.parametrize("kind", FLUID, ids=lambda kind: kind.kind)
+def test_names_scope_and_subresources(kind):
+    names, version = crd(kind)["names"], crd(kind)["versions"][0]
+    assert (kind.kind, kind.plural, kind.singular) == tuple(
+        names[n] for n in ("kind", "plural", "singular")
+    )
+    assert kind.short_names == tuple(names["shortNames"])
+    assert kind.categories == tuple(names["categories"])
+    assert kind.version == version["name"]
+    assert {"status": kind.has_status, "scale": kind.has_scale} == {
+        name: name in version["subresources"] for name in ("status", "scale")
+    }
+
+
+@pytest.mark.parametrize("kind", FLUID, ids=lambda kind: kind.kind)
+def test_columns(kind):
+    wanted = [
+        (column["name"], column.get("priority", 0))
+        for column in crd(kind)["versions"][0]["additionalPrinterColumns"]
+    ]
+    assert [(column.name, column.priority) for column in columns_of(kind)][1:] == wanted
+
+
+@pytest.mark.parametrize("part", ["spec", "status"])
+@pytest.mark.parametrize("kind", FLUID, ids=lambda kind: kind.kind)
+def test_every_field_is_known(kind, part):
+    schema = crd(kind)["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+    assert set(schema["properties"]) <= known(struct_of(kind, part))
+    assert set(schema.get("required", ())) <= known(struct_of(kind, part))
+
+
+@pytest.mark.parametrize("name", ["master", "worker", "fuse"])
+@pytest.mark.parametrize("kind", [k for k in FLUID if k.has_scale], ids=lambda kind: kind.kind)
+def test_every_field_of_a_runtimes_parts_is_known(kind, name):
+    schema = crd(kind)["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    fields = msgspec.structs.fields(struct_of(kind, "spec"))
+    part = msgspec.inspect.type_info(next(f.type for f in fields if f.name == name))
+    assert isinstance(part, msgspec.inspect.UnionType)
+    struct = next(t.cls for t in part.types if isinstance(t, msgspec.inspect.StructType))
+    assert set(schema["properties"][name]["properties"]) <= known(struct)
