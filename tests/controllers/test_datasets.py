@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,12 @@ def test_files_are_counted_each_and_their_bytes_once(tmp_path):
     assert measure({"f": str(a / "one")}) == Measured(10, 1)
     assert missing({"a": str(a), "b": str(a / "no")}) == str(a / "no")
     assert missing({"a": str(a)}) is None
+
+
+def test_measuring_stops_when_it_is_told(tmp_path):
+    stop = threading.Event()
+    stop.set()
+    assert measure({"": str(made(tmp_path / "a", "one"))}, stop) == Measured(0, 0)
 
 
 @pytest.mark.parametrize(

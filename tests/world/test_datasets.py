@@ -37,6 +37,7 @@ from tidegate.model.fluid import (
     TierLevel,
 )
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.quotas import ResourceQuota, ResourceQuotaSpec
 from tidegate.model.storage import (
     HostPathSource,
     PersistentVolume,
@@ -235,6 +236,18 @@ async def test_a_foreign_claim_of_its_name_is_left_alone(world, models):
     await world.api.delete(Dataset, "default", "data")
     await until(world, lambda: world.api.get(Dataset, "default", "data") is None)
     assert world.api.get(PersistentVolumeClaim, "default", "data") is not None
+
+
+async def test_a_claim_beyond_a_quota_is_said(world, models):
+    hard: dict[str, str | int | float] = {"requests.storage": "1Gi"}
+    await world.given(
+        ResourceQuota(metadata=meta("storage"), spec=ResourceQuotaSpec(hard=hard)),
+        dataset(at(models)),
+        jindo(),
+    )
+    await until(world, lambda: seen(world) is not None and seen(world).conditions)
+    assert seen(world).phase == "NotBound"
+    assert "exceeded quota: storage" in seen(world).conditions[0].message
 
 
 async def test_a_second_runtime_of_its_name_waits(world, models):

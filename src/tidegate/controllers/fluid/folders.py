@@ -12,7 +12,8 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,17 @@ def missing(paths: Mapping[str, str]) -> str | None:
     return next((path for path in paths.values() if not os.path.exists(path)), None)
 
 
-def measure(paths: Mapping[str, str]) -> Measured:
-    """How much there is at these paths. What vanishes or can't be read meanwhile doesn't count."""
+def measure(paths: Mapping[str, str], stop: threading.Event | None = None) -> Measured:
+    """How much there is at these paths. What vanishes or can't be read meanwhile doesn't count.
+
+    Long for a large tree: once `stop` is set, whatever was counted by then comes back.
+    """
     seen: set[tuple[int, int]] = set()
     size = files = 0
     for path in paths.values():
         for file in _files(path):
+            if stop is not None and stop.is_set():
+                break
             with suppress(OSError):
                 about = os.stat(file)
                 if not stat.S_ISREG(about.st_mode):
@@ -85,10 +91,12 @@ def measure(paths: Mapping[str, str]) -> Measured:
     return Measured(size, files)
 
 
-def _files(path: str) -> list[str]:
+def _files(path: str) -> Iterator[str]:
     if not os.path.isdir(path):
-        return [path]
-    return [os.path.join(at, name) for at, _, names in os.walk(path) for name in names]
+        yield path
+    for at, _, names in os.walk(path):
+        for name in names:
+            yield os.path.join(at, name)
 
 
 def _view(folder: Path, links: Mapping[str, str]) -> str:

@@ -25,7 +25,8 @@ class DatasetVolumes:
         self._api, self._folders = api, folders
 
     async def give(self, dataset: Dataset, paths: dict[str, str]) -> None:
-        """`paths`: place in the dataset -> real path. Raises `DatasetNotReady`, OSError."""
+        """`paths`: place in the dataset -> real path. Raises `DatasetNotReady`, OSError,
+        Forbidden (a quota), Invalid."""
         key = dataset.key
         absent = await asyncio.to_thread(missing, paths)
         if absent is not None:

@@ -7,6 +7,7 @@ pkg/controllers/v1alpha1/dataset, pkg/ddc/base (`Setup`, `CreateVolume`), pkg/ut
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,6 +22,7 @@ from tidegate.controllers.fluid.giving import DatasetVolumes
 from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
 from tidegate.kit.clock import Clock
 from tidegate.model.core import Pod
+from tidegate.model.errors import Forbidden, Invalid
 from tidegate.model.fluid import (
     GROUP,
     RUNTIMES,
@@ -104,7 +106,7 @@ class DatasetController:
         try:
             paths = real_paths(self._api, dataset)
             await self._volumes.give(dataset, paths)
-        except (DatasetNotReady, OSError) as why:
+        except (DatasetNotReady, Forbidden, Invalid, OSError) as why:  # a quota, a long name
             await self._unready(dataset, runtime, str(why))
             return Again(_LOOK_FOR_DATA_EVERY_S)
         known = self._known.get(key)
@@ -119,7 +121,11 @@ class DatasetController:
 
     async def _measured(self, key: Key, paths: dict[str, str]) -> _Known:
         began_s = self._clock.now()
-        measured = await asyncio.to_thread(measure, paths)
+        stop = threading.Event()
+        try:
+            measured = await asyncio.to_thread(measure, paths, stop)
+        finally:
+            stop.set()  # cancelled: the thread must not keep the process from ending
         now_s = self._clock.now()
         wait_s = max(_MEASURE_EVERY_S, _MEASURE_SHARE * (now_s - began_s))
         known = self._known[key] = _Known(paths, measured, now_s + wait_s)
