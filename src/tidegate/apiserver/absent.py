@@ -17,6 +17,9 @@ ABSENT: Mapping[tuple[str, str], str] = {
     ("apps", "daemonsets"): "there is one node: use a Deployment with one replica",
     ("policy", "poddisruptionbudgets"): "one machine moves no pods, so there is nothing to budget",
     ("scheduling.k8s.io", "priorityclasses"): "pods are scheduled in the order they come",
+    ("data.fluid.io", "datamigrates"): (
+        "datasets are read in place: copy the data with a Job, or mount another folder"
+    ),
     ("apiextensions.k8s.io", "customresourcedefinitions"): (
         "the kinds are built in (`kubectl api-resources` lists them); an object needs no definition "
         "applied before it"

@@ -56,6 +56,9 @@ class DatasetFolders:
         with suppress(OSError):  # other datasets of the namespace are in it
             folder.parent.rmdir()
 
+    def laid(self, key: Key) -> bool:
+        return self._folder(key).exists()
+
     def has(self, key: Key, path: str) -> bool:
         """Whether there is something at a path of the dataset."""
         return os.path.exists(os.path.join(self.path_of(key), path.strip("/")))

@@ -60,7 +60,8 @@ class DatasetVolumes:
                 await self._api.delete(PersistentVolume, "", volume.metadata.name)
             if self._volume(key) is not None:
                 return False
-        await asyncio.to_thread(self._folders.remove, key)
+        if self._folders.laid(key):  # most claims that pods use are no dataset's
+            await asyncio.to_thread(self._folders.remove, key)
         return True
 
     def users(self, key: Key) -> list[str]:
