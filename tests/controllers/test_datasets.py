@@ -17,15 +17,8 @@ from tidegate.controllers.fluid.status import (
     capacity_bytes,
     unready,
 )
-from tidegate.model.fluid import (
-    Dataset,
-    DatasetMount,
-    DatasetSpec,
-    JindoRuntime,
-    JindoRuntimeSpec,
-    TieredStore,
-    TierLevel,
-)
+from tidegate.model.fluid import Dataset, DatasetMount, DatasetSpec
+from tidegate.model.fluid_runtimes import JindoRuntime, JindoRuntimeSpec, TieredStore, TierLevel
 from tidegate.model.meta import Key, ObjectMeta
 
 KEY = Key("default", "data")

@@ -20,7 +20,6 @@ from tidegate.model.core import (
 from tidegate.model.errors import Invalid
 from tidegate.model.fluid import (
     FLUID_PATH,
-    AlluxioRuntime,
     DataLoad,
     DataLoadSpec,
     Dataset,
@@ -28,11 +27,14 @@ from tidegate.model.fluid import (
     DatasetSpec,
     EncryptOption,
     EncryptOptionSource,
-    JindoRuntime,
-    JindoRuntimeSpec,
     LoadTarget,
     SecretKeyRef,
     TargetDataset,
+)
+from tidegate.model.fluid_runtimes import (
+    AlluxioRuntime,
+    JindoRuntime,
+    JindoRuntimeSpec,
     TieredStore,
     TierLevel,
 )

@@ -24,6 +24,7 @@ from tidegate.model import (
     domains,
     endpoints,
     fluid,
+    fluid_runtimes,
     ingresses,
     kserve,
     networking,
@@ -388,7 +389,7 @@ KINDS: tuple[Kind, ...] = (
         _FLUID,
     ),
     Kind(
-        fluid.JindoRuntime,
+        fluid_runtimes.JindoRuntime,
         fluid.GROUP,
         "v1alpha1",
         "JindoRuntime",
@@ -399,7 +400,7 @@ KINDS: tuple[Kind, ...] = (
         has_scale=True,
     ),
     Kind(
-        fluid.AlluxioRuntime,
+        fluid_runtimes.AlluxioRuntime,
         fluid.GROUP,
         "v1alpha1",
         "AlluxioRuntime",
@@ -410,7 +411,7 @@ KINDS: tuple[Kind, ...] = (
         has_scale=True,
     ),
     Kind(
-        fluid.EFCRuntime,
+        fluid_runtimes.EFCRuntime,
         fluid.GROUP,
         "v1alpha1",
         "EFCRuntime",

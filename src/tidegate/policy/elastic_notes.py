@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 BURST = "alibabacloud.com/burst-resource"
-_LABELS = ("alibabacloud.com/eci", "alibabacloud.com/acs", "alibabacloud.com/compute-class")
+_LABELS = (
+    "alibabacloud.com/eci",
+    "alibabacloud.com/acs",
+    "alibabacloud.com/compute-class",
+    "alibabacloud.com/fluid-sidecar-target",
+)
 _PREFIXES = ("k8s.aliyun.com/eci-", "knative.aliyun.com/reserve-instance")
 _KEPT = "kept, but it only has an effect on a cluster with elastic instances"
 

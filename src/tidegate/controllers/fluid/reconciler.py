@@ -23,17 +23,15 @@ from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
 from tidegate.kit.clock import Clock
 from tidegate.model.core import Pod
 from tidegate.model.errors import Forbidden, Invalid
-from tidegate.model.fluid import (
-    GROUP,
+from tidegate.model.fluid import GROUP, Dataset, DatasetStatus
+from tidegate.model.fluid_mounts import BadMount, source_of
+from tidegate.model.fluid_runtimes import (
     RUNTIMES,
     AlluxioRuntime,
     DataRuntime,
-    Dataset,
-    DatasetStatus,
     EFCRuntime,
     JindoRuntime,
 )
-from tidegate.model.fluid_mounts import BadMount, source_of
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Key, Object, OwnerReference, touched
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim

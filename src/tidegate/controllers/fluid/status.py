@@ -12,15 +12,8 @@ from msgspec.structs import replace
 from tidegate.controllers.fluid.folders import Measured
 from tidegate.kit.quantity import parse_quantity
 from tidegate.model.conditions import merged, timestamp
-from tidegate.model.fluid import (
-    RUNTIMES,
-    DataRuntime,
-    Dataset,
-    DatasetRuntime,
-    DatasetStatus,
-    RuntimeStatus,
-    TierLevel,
-)
+from tidegate.model.fluid import Dataset, DatasetRuntime, DatasetStatus
+from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime, RuntimeStatus, TierLevel
 from tidegate.model.meta import Condition
 
 CALCULATING = "[Calculating]"

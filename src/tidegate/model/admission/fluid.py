@@ -22,8 +22,9 @@ from tidegate.model.admission.problems import (
     required,
 )
 from tidegate.model.admission.storage import ACCESS_MODES
-from tidegate.model.fluid import DataLoad, DataRuntime, Dataset, TierLevel
+from tidegate.model.fluid import DataLoad, Dataset
 from tidegate.model.fluid_mounts import BadMount, RemoteMount, place_of, source_of
+from tidegate.model.fluid_runtimes import DataRuntime, TierLevel
 
 _MEDIUMS = ("MEM", "SSD", "HDD")
 RuntimeT = TypeVar("RuntimeT", bound=DataRuntime)

@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from tidegate.model import apps, autoscaling, core, endpoints, fluid, ingresses, labels
+from tidegate.model import (
+    apps,
+    autoscaling,
+    core,
+    endpoints,
+    fluid,
+    fluid_runtimes,
+    ingresses,
+    labels,
+)
 from tidegate.model.admission import autoscalers, cluster, data_maps, pods, services, workloads
 from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import fluid as fluid_rules
@@ -101,9 +110,9 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     fluid.Dataset: Rules(
         fluid_rules.default_dataset, fluid_rules.check_dataset, fluid_rules.check_dataset_change
     ),
-    fluid.JindoRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
-    fluid.AlluxioRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
-    fluid.EFCRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid_runtimes.JindoRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid_runtimes.AlluxioRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    fluid_runtimes.EFCRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
     fluid.DataLoad: Rules(fluid_rules.default_load, fluid_rules.check_load),
     endpoints.Endpoints: Rules(check=endpoint_rules.check_endpoints),
     endpoints.EndpointSlice: Rules(
