@@ -130,8 +130,6 @@ def test_create_makes_objects_by_name_and_delete_takes_them_away(kubectl, what, 
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        (["job", "j", "--image=python:3"], "kubectl run NAME --image=IMAGE --restart=Never"),
-        (["cronjob", "j", "--image=python:3", "--schedule=* * * * *"], "CronJobs are not here"),
         (["token", "default"], "tidegate token create NAME --role view"),
         (["role", "r", "--verb=get", "--resource=pods"], "there are three roles here"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tidegate.scaling.gradual_rollout import (
@@ -140,6 +140,10 @@ def test_a_state_that_makes_no_sense_is_forgotten():
         st.tuples(st.sampled_from(["time", "revision", "total", "ready"]), st.integers(0, 100)),
         max_size=40,
     ),
+)
+@example(
+    totals=[4],
+    moves=[("revision", 0), ("total", 34), ("time", 30), ("ready", 0), ("total", 32)],
 )
 def test_shares_always_add_up_and_the_newest_only_grows_while_the_goal_stays(totals, moves):
     now_s, revision, total = 0.0, 1, totals[0]

@@ -117,7 +117,9 @@ def _advance_one(goal: Target, was: Target | None, now_s: float) -> Target:
     if newest == shares[-1].revision:
         if len(shares) < 2:
             return goal
-        return _stepped(replace(was, percent=goal.percent, revisions=shares), now_s)
+        step_percent = min(was.step_percent, goal.percent)  # it was planned for another total
+        resized = replace(was, percent=goal.percent, revisions=shares, step_percent=step_percent)
+        return _stepped(resized, now_s)
     return replace(goal, revisions=_begun(shares, newest), start_s=now_s)
 
 
