@@ -182,6 +182,10 @@ async def test_knative_mode_makes_a_knative_service():
         await it.given(isvc(CUSTOM, annotations=KNATIVE))
         assert ready(it) == ("True", "")
         assert it.names(serving.Service) == ["iris-predictor"]
+        for sum_ in ("LatestDeploymentReady", "RoutesReady"):
+            found = find(status(it).conditions, sum_)
+            assert found is not None
+            assert found.status == "True"
         assert it.gateway.serving("iris-default.example.com") == {"iris-predictor-00001": 100}
         assert it.names(Deployment) == ["iris-predictor-00001-deployment"]
         predictor = status(it).components["predictor"]

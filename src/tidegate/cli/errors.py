@@ -3,6 +3,7 @@
 CliError 1
   ├── Usage 2            the command line itself makes no sense
   ├── BadDocument        a file that can't be read as a document (names file, line, column)
+  ├── Told               several lines, printed as they are
   └── Several            a command that did some of its work: each failure was printed already
 
 Errors of the API (`model.errors`) and of the keeper (`link`) come through as they are; `main` turns
@@ -31,6 +32,10 @@ class BadDocument(CliError):
         self.source, self.line, self.column, self.problem = source, line, column, problem
         place = f"{source}:{line}:{column}" if line else source
         super().__init__(f"{place}: {problem}")
+
+
+class Told(CliError):
+    """Several lines that are printed as they are: another tool's own words, with a table in them."""
 
 
 class Several(CliError):

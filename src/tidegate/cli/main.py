@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cli.catalog import COMMANDS, Command, overview
-from tidegate.cli.errors import CliError, Usage, one_line
+from tidegate.cli.errors import CliError, Told, Usage, one_line
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -113,6 +113,9 @@ def _call(command: Command, tokens: list[str]) -> int:
 
 
 def _report(why: Exception) -> int:
+    if isinstance(why, Told):
+        print(why, file=sys.stderr)
+        return why.exit_code
     text = one_line(why) or ("" if isinstance(why, CliError) else type(why).__name__)
     if text:
         print(f"tidegate: {text}", file=sys.stderr)

@@ -256,3 +256,21 @@ class ServingRuntime(Object, frozen=True, kw_only=True):
 class ClusterServingRuntime(Object, frozen=True, kw_only=True):
     spec: ServingRuntimeSpec = ServingRuntimeSpec()
     status: Any = None
+
+
+# --- known, and refused with the reason when one is written (`admission.kserve`)
+
+
+class InferenceGraph(Object, frozen=True, kw_only=True):
+    spec: Any = None
+    status: Any = None
+
+
+class TrainedModel(Object, frozen=True, kw_only=True):
+    spec: Any = None
+    status: Any = None
+
+
+class LLMInferenceService(Object, frozen=True, kw_only=True):
+    spec: Any = None
+    status: Any = None

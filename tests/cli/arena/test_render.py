@@ -166,6 +166,11 @@ def test_objects_are_named_by_helms_rule(release, chart, name):
             "tensorflow --name=x --model-name=m --model-path=/m --version-policy=newest",
             "latest, latest:N, specific:N or all",
         ),
+        (
+            "kserve --name=x --image=i --scale-metric=gpu_use --scale-target=5 "
+            "-a serving.kserve.io/autoscalerClass=none",
+            "needs the autoscaler class external",
+        ),
         ("custom --name=x --image=i", "all  ports are 0,invalid configuration"),
         ("custom --name=x --image=i --port=1 --enable-istio", "there is no Istio here"),
         ("custom --name=x --image=i --port=1 --no-such-flag=1", "--no-such-flag"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.cli.arena.change import changed_documents
-from tidegate.cli.arena.jobs import Job
+from tidegate.cli.arena.jobs import Job, one_job
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.show import job_text, job_values, list_table, short_age
 from tidegate.cli.arena.types import type_named
+from tidegate.cli.main import guarded
 
 MADE = "2026-01-01T00:00:00Z"
 NOW_S = 1767225600 + 19.0
@@ -136,3 +137,20 @@ def test_shared_memory_of_a_card_replaces_whole_cards():
     (changed,) = changed_documents(bert(), Options(name="b", gpumemory=3))
     limits = changed["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits == {"aliyun.com/gpu-mem": "3"}
+
+
+def test_several_versions_are_listed_line_by_line(capsys):
+    def ask() -> int:
+        one_job([bert(), bert()], "bert-tfserving")
+        return 0
+
+    assert guarded(ask) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "There is 2 jobs have been found:",
+        "",
+        "NAME            TYPE        VERSION",
+        "bert-tfserving  Tensorflow  202207181536",
+        "bert-tfserving  Tensorflow  202207181536",
+        "",
+        "please use '--type' or '--version' to filter.",
+    ]

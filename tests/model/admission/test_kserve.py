@@ -8,7 +8,14 @@ import pytest
 
 from tidegate.model.admission import admit_kserve, kserve_notes
 from tidegate.model.errors import BadRequest
-from tidegate.model.kserve import InferenceService, InferenceServiceStatus, ServingRuntime
+from tidegate.model.kserve import (
+    InferenceGraph,
+    InferenceService,
+    InferenceServiceStatus,
+    LLMInferenceService,
+    ServingRuntime,
+    TrainedModel,
+)
 from tidegate.model.wire import read, to_raw
 
 SKLEARN = {"sklearn": {"storageUri": "file:///models/iris"}}
@@ -164,6 +171,13 @@ def test_a_framework_key_that_is_patched_in_replaces_the_stored_model():
     assert new.spec.predictor.model is not None
     assert new.spec.predictor.model.storage_uri == "file:///models/other"
     assert new.spec.predictor.sklearn is None
+
+
+@pytest.mark.parametrize("type_", [InferenceGraph, TrainedModel, LLMInferenceService])
+def test_kinds_that_are_not_served_say_what_to_do_instead(type_):
+    given, _ = read({"metadata": {"name": "x", "namespace": "default"}, "spec": {}}, type_)
+    with pytest.raises(BadRequest, match=f"{type_.__name__} is not served here: "):
+        admit_kserve(given, None, default_mode="Standard")
 
 
 def test_a_runtime_needs_a_container():

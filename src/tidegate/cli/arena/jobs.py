@@ -9,7 +9,7 @@ from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json
 from tidegate.cli.arena.types import ServeType, type_labelled
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_kind
-from tidegate.cli.errors import CliError
+from tidegate.cli.errors import CliError, Told
 
 _PREDICTOR = "component=predictor"
 
@@ -136,7 +136,7 @@ def one_job(jobs: Sequence[Job], name: str) -> Job:
         rows = [("NAME", "TYPE", "VERSION")]
         rows += [(job.name, job.type.shown, job.version) for job in jobs]
         listed = "\n".join(padded(rows))
-        raise CliError(
+        raise Told(
             f"There is {len(jobs)} jobs have been found:\n\n{listed}\n\n"
             "please use '--type' or '--version' to filter."
         )

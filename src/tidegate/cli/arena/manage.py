@@ -15,7 +15,7 @@ from tidegate.cli.arena.submit import apply_documents
 from tidegate.cli.arena.types import ServeType, type_named
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
-from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.errors import CliError, Told, Usage
 
 
 def list_jobs(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
@@ -153,7 +153,7 @@ def _instance(job: Job, wanted: str | None) -> str:
         raise CliError(f"the serving job {job.name} has no instance right now")
     if len(names) > 1:
         listed = "\n".join(padded([["NAME"], *([name] for name in names)]))
-        raise CliError(
+        raise Told(
             f"There is {len(names)} instances have been found:\n\n{listed}\n\n"
             "please use '-i' or '--instance' to filter."
         )

@@ -18,6 +18,7 @@ from tidegate.cli.errors import Usage
 
 _METRICS = ("cpu", "memory", "rps", "concurrency")
 _METRICS_PORT = 8080
+_CLASS = "serving.kserve.io/autoscalerClass"
 
 
 def render_kserve(options: Options, namespace: str) -> list[Json]:
@@ -37,6 +38,11 @@ def render_kserve(options: Options, namespace: str) -> list[Json]:
     custom = _custom_metric(options)
     if custom and not options.scale_target:
         raise Usage(f"--scale-metric={custom}: needs a --scale-target")
+    said = pairs(options.annotation, "--annotation").get(_CLASS)
+    if custom and said not in (None, "external"):
+        raise Usage(
+            f"--scale-metric={custom} needs the autoscaler class external, and --annotation says {said}"
+        )
     documents = [_inference_service(options, namespace)]
     if custom:
         documents.append(_autoscaler(options, namespace, custom))
@@ -53,7 +59,7 @@ def _custom_metric(options: Options) -> str | None:
 def _inference_service(options: Options, namespace: str) -> Json:
     annotations = pairs(options.annotation, "--annotation")
     if _custom_metric(options):
-        annotations["serving.kserve.io/autoscalerClass"] = "external"
+        annotations[_CLASS] = "external"
     if options.enable_prometheus:
         annotations["serving.kserve.io/enable-prometheus-scraping"] = "true"
     meta: Json = {

@@ -146,7 +146,11 @@ class InferenceServiceController:
         return status.plan_status(
             isvc,
             mode,
-            conditions=(*(c for part in seen.values() for c in part.conditions), *routed),
+            conditions=(
+                *(c for part in seen.values() for c in part.conditions),
+                *status.knative_sums(part.conditions for part in seen.values()),
+                *routed,
+            ),
             components={name: part.status for name, part in seen.items()},
             model=model,
             runtime=runtime,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from tidegate.controllers.kserve.serverless import Latest, rolled_out
 from tidegate.model import kserve_names as names
 from tidegate.model import serving
@@ -94,6 +96,20 @@ def knative_conditions(component: str, ksvc: serving.Service) -> tuple[Condition
                     message=seen.message,
                 )
             )
+    return tuple(found)
+
+
+def knative_sums(components: Iterable[Iterable[Condition]]) -> tuple[Condition, ...]:
+    """LatestDeploymentReady and RoutesReady: those of all components together."""
+    every = [condition for conditions in components for condition in conditions]
+    found = []
+    for ending, type_ in (
+        ("ConfigurationReady", "LatestDeploymentReady"),
+        ("RouteReady", "RoutesReady"),
+    ):
+        parts = [replace(c, severity=None) for c in every if c.type.endswith(ending)]
+        if parts:
+            found.append(replace(derive_ready(parts, type_=type_), severity="Info"))
     return tuple(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from tidegate.model import kserve_names as names
@@ -15,20 +15,37 @@ from tidegate.model.kinds import kind_of
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     Component,
+    InferenceGraph,
     InferenceService,
+    LLMInferenceService,
     ServingRuntime,
     ServingRuntimeSpec,
+    TrainedModel,
 )
 from tidegate.model.meta import Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
-KSERVE: tuple[type[Object], ...] = (InferenceService, ServingRuntime, ClusterServingRuntime)
+#: Kinds of KServe that are not served: why, and the way out.
+NOT_SERVED: Mapping[type[Object], str] = {
+    InferenceGraph: "chain the models in a transformer, or call them one after the other",
+    TrainedModel: "ModelMesh is not run here: make it an InferenceService of its own",
+    LLMInferenceService: "make it an InferenceService whose container is the server, such as vLLM",
+}
+KSERVE: tuple[type[Object], ...] = (
+    InferenceService,
+    ServingRuntime,
+    ClusterServingRuntime,
+    *NOT_SERVED,
+)
 _WEBHOOK = "inferenceservice.kserve-webhook-server.validator"
 _RUNTIME_WEBHOOK = "servingruntime.kserve-webhook-server.validator"
 
 
 def admit_kserve(obj: ObjectT, old: ObjectT | None, *, default_mode: str) -> ObjectT:
     """The object with defaults. Raises `Invalid` for its metadata, else `BadRequest` as the webhook."""
+    if type(obj) in NOT_SERVED:
+        kind = kind_of(obj).kind
+        _refuse(_WEBHOOK, [f"{kind} is not served here: {NOT_SERVED[type(obj)]}"])
     meta = check_metadata(obj.metadata, labels.dns1123_subdomain)
     if old is not None:
         meta += check_metadata_change(obj.metadata, old.metadata)
