@@ -333,7 +333,9 @@ def test_a_canary_by_header_and_cookie(kubectl):
     assert ask(kubectl, "/env/WHO", host, X_New="never", Cookie="beta=always") == (200, "stable")
     assert ask(kubectl, "/env/WHO", host, X_New="maybe") == (200, "stable")
     row = kubectl("get", "ingress", "next", "--no-headers").split()
-    assert row[:4] == ["next", "<none>", host, kubectl.engine.gateway[0]]
+    address = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+    front = kubectl("-n", "kube-system", "get", "svc", "nginx-ingress-lb", "-o", address)
+    assert row[:4] == ["next", "<none>", host, front]
 
 
 def test_a_canary_by_a_pattern_that_matches_anywhere_in_the_header(kubectl):
