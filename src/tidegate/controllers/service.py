@@ -170,7 +170,11 @@ def plan_status(
             message="Traffic is not yet migrated to the latest revision.",
         )
     parts = merged(was.conditions, (config_condition, route_condition), now_s=now_s)
-    conditions = merged(was.conditions, (*parts, derive_ready(parts)), now_s=now_s)
+    # A Configuration that failed is why its Route is not ready, whichever was noticed later: Knative's
+    # rule (the later transition) would hide the reason whenever a second begins in between.
+    cause = _cause(parts)
+    ready = derive_ready(parts if cause is None else (cause,))
+    conditions = merged(was.conditions, (*parts, ready), now_s=now_s)
     return ServiceStatus(
         observed_generation=service.metadata.generation,
         conditions=conditions,
@@ -180,6 +184,12 @@ def plan_status(
         address=routed.address if routed else None,
         traffic=routed.traffic if routed else (),
     )
+
+
+def _cause(parts: Sequence[Condition]) -> Condition | None:
+    """The Configuration's condition, when that is what failed."""
+    found = find(parts, "ConfigurationsReady")
+    return found if found is not None and found.status == "False" else None
 
 
 def _mirror(
