@@ -42,11 +42,11 @@ async def serve(
         hub.busy_elsewhere = lambda: busy_elsewhere(home.run)
         control = Control(hub, Journal(home.gateway_table))
         control.restore()
+        giver = SocketGiver(sockets)
+        giver.serve(home.sockets_socket)  # before the link: who finds that finds this too
         link = await loop.create_unix_server(
             control.connection, sock=bind_unix(home.gateway_socket)
         )
-        giver = SocketGiver(sockets)
-        giver.serve(home.sockets_socket)
         fronts = {name: sock for name, sock in sockets.items() if name in (*_PLAIN, *_SECURE)}
         hub.https_ports = {
             name: sock.getsockname()[1] for name, sock in fronts.items() if name in _SECURE
