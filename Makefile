@@ -35,8 +35,10 @@ demo: $(STAMP) ## Serve two models from zero, scale one out under load, back to 
 up: $(STAMP) ## Start the engine in the foreground (Ctrl-C stops it)
 	@$(PY) -m tidegate.cli.main up
 
-test: $(STAMP) ## Run all tests, four files at a time (most live ones wait)
-	$(PY) -m pytest -q -n 4 --dist loadfile
+test: $(STAMP) ## Run all tests, four files at a time (most live ones wait); what fails once more, alone
+	$(PY) -m pytest -q -n 4 --dist loadfile || { \
+		echo "What failed among the others runs once more, alone. What passes then is a race worth finding." >&2; \
+		$(PY) -m pytest -q --last-failed --last-failed-no-failures none; }
 
 check: $(STAMP) ## Format, lint, types, import contracts
 	$(PY) -m ruff format --check .
