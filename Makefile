@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet install
-LISTS := requirements/build.txt requirements/core.txt requirements/models.txt requirements/dev.txt requirements/nodeps.txt
+LISTS := requirements/build.txt requirements/core.txt requirements/models.txt requirements/extras.txt requirements/dev.txt requirements/nodeps.txt
 # The stamp's name holds what was installed and where: another list or a moved folder installs again.
 STAMP := .venv/stamp-$(shell (echo $(CURDIR); cat $(LISTS) pyproject.toml) | cksum | cut -d' ' -f1)
 

@@ -1,0 +1,1 @@
+"""Model weights on disk: fetched once, verified, published whole, pinned, evicted."""

@@ -1,0 +1,1 @@
+"""Event sources: adapters that run as pods (Kafka to HTTP)."""
