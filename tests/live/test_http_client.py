@@ -21,6 +21,7 @@ async def server(*answers: bytes, close_after: int = 0):
 
     async def serve(reader, writer):
         connections.append(writer)
+        connections_open.add(writer)
         answered = 0
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -35,7 +36,9 @@ async def server(*answers: bytes, close_after: int = 0):
                 if b"\r\n\r\n" not in answer or close_after == answered or b"until-end" in answer:
                     break
         writer.close()
+        connections_open.discard(writer)
 
+    connections_open: set[asyncio.StreamWriter] = set()
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     client = HttpClient(Origin("127.0.0.1", listener.sockets[0].getsockname()[1]))
     try:
@@ -43,6 +46,9 @@ async def server(*answers: bytes, close_after: int = 0):
     finally:
         client.close()
         listener.close()
+        while connections_open:  # their ends are on the way
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 def ask(client, **more):
