@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tidegate.model.kafka import KafkaSource
 from tidegate.model.kinds import kind_of
 from tidegate.model.label_text import selector_text
 from tidegate.model.meta import Object
@@ -30,6 +31,8 @@ class ScaleView:
 
 def scale_view(obj: Object) -> ScaleView:
     """The scale of an object whose kind has one."""
+    if isinstance(obj, KafkaSource):
+        return _consumers(obj)
     spec, status = getattr(obj, "spec", None), getattr(obj, "status", None)
     selector = getattr(spec, "selector", None)
     text = selector_text(selector) if selector is not None else ""
@@ -40,8 +43,19 @@ def with_replicas(obj: T, replicas: int) -> T:
     """The object with another wish."""
     assert kind_of(obj).has_scale
     spec: Any = getattr(obj, "spec", None)
-    changed: Any = {"spec": msgspec.structs.replace(spec, replicas=replicas)}
+    field = "consumers" if isinstance(obj, KafkaSource) else "replicas"
+    changed: Any = {"spec": msgspec.structs.replace(spec, **{field: replicas})}
     return msgspec.structs.replace(obj, **changed)
+
+
+def _consumers(source: KafkaSource) -> ScaleView:
+    """A source's replicas have a name of their own, and its status says the selector."""
+    wished, status = source.spec.consumers, source.status
+    return ScaleView(
+        1 if wished is None else wished,
+        (status.consumers or 0) if status else 0,
+        (status.selector or "") if status else "",
+    )
 
 
 def _observed(status: Any) -> int:
