@@ -17,6 +17,8 @@ from tidegate.model.admission.knative.settings import STATES
 from tidegate.model.admission.services import service_warnings
 from tidegate.model.core import Container, PodSpec
 from tidegate.model.jobs import CronJob, Job
+from tidegate.model.kafka import KafkaSource
+from tidegate.model.kafka_settings import annotation_notes
 from tidegate.model.meta import Object, ObjectMeta
 from tidegate.model.wire import Wire, to_raw
 
@@ -76,6 +78,8 @@ def warnings_of(obj: Object) -> tuple[str, ...]:
             found += _sidecar_warnings(meta.annotations, f"{path}metadata.annotations")
     if isinstance(obj, core.Service):
         found += service_warnings(obj)
+    if isinstance(obj, KafkaSource):
+        found += [f"metadata.annotations.{k}: {why}" for k, why in annotation_notes(obj)]
     if isinstance(obj, core.ConfigMap) and obj.metadata.name == "config-features":
         found += _feature_warnings(obj.data)
     return tuple(found)
