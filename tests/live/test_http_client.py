@@ -71,6 +71,14 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing():
     assert (len(seen), len(connections)) == (3, 3)
 
 
+async def test_what_may_be_sent_only_once_is_not_sent_again_when_it_is_lost():
+    async with server(OK, b"") as (client, seen, _):
+        await ask(client)
+        with pytest.raises(NoAnswer, match="without an answer"):
+            await ask(client, once=True)
+    assert len(seen) == 2
+
+
 async def test_chunks_interim_answers_and_bodies_until_the_end_are_read_whole():
     chunked = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     until_end = b"HTTP/1.1 200 OK\r\nX: until-end\r\n\r\nok"

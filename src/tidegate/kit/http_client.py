@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httptools
 
 _MOST_IDLE: Final = 512
+_TRUST_S: Final = 1.0  # servers keep idle connections for 2 s or more
 _MOST_ANSWER_BYTES: Final = 256 * 2**20
 
 Headers = Sequence[tuple[str, str]]
@@ -73,21 +74,32 @@ class HttpClient:
         *,
         connect_s: float = 10.0,
         most_answer_bytes: int = _MOST_ANSWER_BYTES,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls`: how to trust a server of https; None: as the system does."""
         self._origin, self._connect_s, self._most = origin, connect_s, most_answer_bytes
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
-        self._tls = ssl.create_default_context() if origin.tls else None
+        self._tls = (tls or ssl.create_default_context()) if origin.tls else None
 
     async def send(
-        self, method: str, target: str, headers: Headers, body: bytes, *, timeout_s: float
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes,
+        *,
+        timeout_s: float,
+        once: bool = False,
     ) -> HttpAnswer:
         """Send a request and read its answer. Headers say everything but the length; without a Host
-        the server's own is said. Raises `NoAnswer`, ValueError for what HTTP can't carry."""
+        the server's own is said. `once`: never sent a second time (the caller counts), and never on
+        a connection that stood idle for long, which the server may be closing at this moment.
+        Raises `NoAnswer`, ValueError for what HTTP can't carry."""
         data = _request(self._origin, method, target, headers, body)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(data, head_only=method == "HEAD")
+                return await self._exchange(data, head_only=method == "HEAD", once=once)
         except TimeoutError:
             raise NoAnswer(f"{self._origin} gave no answer within {timeout_s:g} s") from None
 
@@ -97,15 +109,19 @@ class HttpClient:
             connection.abort()
         self._idle.clear()
 
-    async def _exchange(self, data: bytes, *, head_only: bool) -> HttpAnswer:
+    async def _exchange(self, data: bytes, *, head_only: bool, once: bool) -> HttpAnswer:
+        rested_since_s = asyncio.get_running_loop().time() - _TRUST_S
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable:
                 continue
+            if once and connection.idle_since_s < rested_since_s:
+                connection.abort()
+                continue
             try:
                 return await self._on(connection, data, head_only=head_only)
             except NoAnswer:
-                if connection.heard:
+                if connection.heard or once:
                     raise
                 break  # it had stood idle and was closed as we wrote
         return await self._on(await self._connect(), data, head_only=head_only)
@@ -120,6 +136,7 @@ class HttpClient:
         finally:
             self._busy.discard(connection)
         if connection.usable and len(self._idle) < _MOST_IDLE:
+            connection.idle_since_s = asyncio.get_running_loop().time()
             self._idle.append(connection)
         else:
             connection.abort()
@@ -173,6 +190,7 @@ class _Connection(asyncio.Protocol):
         self._headed = False  # the head is through
         self._keep = False
         self.heard = False  # a byte of the current answer came
+        self.idle_since_s = 0.0  # the loop's time
 
     @property
     def usable(self) -> bool:
