@@ -15,6 +15,8 @@ KeeperError
 
 import os
 
+from tidegate.link.keeper import ZYGOTE_FAILED
+
 
 class KeeperError(Exception):
     """`errno` is a number for errors that came from the system, else None."""
@@ -92,6 +94,14 @@ class CannotRun(Refusal):
     def __init__(self, sentence: str, number: int | None = None) -> None:
         self.errno = number
         super().__init__(sentence)
+
+
+class ZygoteFailed(Refusal):
+    """Nothing was started, and nothing will be."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.errno = ZYGOTE_FAILED
+        super().__init__(f"zygote {name!r} {why}: spawn without it")
 
 
 class StillThere(Refusal):

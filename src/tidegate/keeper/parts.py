@@ -22,6 +22,7 @@ from tidegate.keeper.sweep import Sweeper
 from tidegate.keeper.table import Table
 from tidegate.link.keeper import FDS, PART, Process
 from tidegate.link.log_file import rotate
+from tidegate.link.newborn import Cradle
 
 GATEWAY, CONTROL_PLANE = "gateway", "control_plane"
 GRACE_S = 10.0  # from SIGTERM to SIGKILL for a control plane that is restarted
@@ -171,8 +172,7 @@ class Parts:
         return Plan(
             argv=spec.argv,
             env={**self._behind.environ, FDS: json.dumps(dict(spec.fds)), PART: spec.name},
-            stdout=str(spec.log),
-            stderr=str(spec.log),
+            cradle=Cradle(stdout=str(spec.log), stderr=str(spec.log)),
             keep_fds=tuple(spec.fds.values()),
         )
 

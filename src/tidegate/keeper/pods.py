@@ -5,7 +5,7 @@ Every change is in the table on disk before anybody is told of it.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tidegate.keeper import proc
@@ -22,7 +22,9 @@ from tidegate.keeper.loop import Loop
 from tidegate.keeper.output import LogFile, Output, fifo_folder, make_fifos, remove_fifos
 from tidegate.keeper.sweep import Sweeper
 from tidegate.keeper.table import Entry, Table, ended_unknown
-from tidegate.link.keeper import MARK, Process, SpawnSpec
+from tidegate.keeper.zygotes import Zygotes
+from tidegate.link.keeper import MARK, ZYGOTE_FD, Process, SpawnSpec
+from tidegate.link.newborn import Cradle
 
 OnSpawned = Callable[[Process | KeeperError], None]
 
@@ -56,6 +58,8 @@ class Pods:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._pods: dict[str, _Pod] = {}
+        self._zygotes = Zygotes(around.loop)
+        self._expected: dict[str, list[OnSpawned]] = {}  # asked of a zygote, not born yet
 
     @property
     def running(self) -> list[str]:
@@ -66,14 +70,20 @@ class Pods:
         return {pod.leader.process.pid for pod in self._pods.values()}
 
     def spawn(self, spec: SpawnSpec, then: OnSpawned) -> None:
-        """Start it; `then` is called once exec has happened or failed. Raises `CannotRun`."""
+        """Start it; `then` is called once it runs or failed. Raises `CannotRun`, `ZygoteFailed`."""
         pod = self._pods.get(spec.name)
         if pod is not None and not pod.born:
             pod.spawners.append(then)
+        elif spec.name in self._expected:
+            self._expected[spec.name].append(then)
         elif spec.name in self._around.table.entries:
             then(self._around.table.entries[spec.name].process)
         else:
-            self._fork(spec, then)
+            self._begin(spec, then)
+
+    def expect_no_more(self) -> None:
+        """Children that zygotes were asked for and that have not come yet never run."""
+        self._zygotes.cancel_all()
 
     def adopt(self) -> None:
         """Take over what the keeper before left in the table: watch the living, end the others."""
@@ -113,7 +123,35 @@ class Pods:
         except KeyError:
             raise NoSuchProcess(name) from None
 
-    def _fork(self, spec: SpawnSpec, then: OnSpawned) -> None:
+    def _begin(self, spec: SpawnSpec, then: OnSpawned) -> None:
+        plan, output = self._prepare(spec)
+        name = spec.name
+        if spec.zygote is None:
+            try:
+                child = self._fork(spec, plan)
+            except OSError as why:
+                output.discard()
+                raise CannotRun(f"Can't make a process: {why}", why.errno) from why
+            self._record(spec, child, output, [then])
+            return
+
+        def born(result: Newborn | KeeperError) -> None:
+            waiting = self._expected.pop(name)
+            if isinstance(result, Newborn):
+                self._record(spec, result, output, waiting)
+                return
+            output.discard()
+            for spawner in waiting:
+                spawner(result)
+
+        try:
+            self._zygotes.fork(spec.zygote, plan, patience_s=spec.patience_s, then=born)
+        except KeeperError:
+            output.discard()
+            raise
+        self._expected[name] = [then]
+
+    def _prepare(self, spec: SpawnSpec) -> tuple[Plan, Output]:
         around = self._around
         limits = {**around.limits, **limits_from(spec.limits)}
         folder = fifo_folder(around.folder, spec.name)
@@ -123,27 +161,35 @@ class Pods:
         except OSError as why:
             remove_fifos(folder)
             raise CannotRun(f"Can't take the output of {spec.name!r}: {why}", why.errno) from why
-        plan = Plan(
-            argv=spec.argv,
-            env={**spec.env, MARK: spec.name},
-            stdout=output.path("stdout"),
-            stderr=output.path("stderr"),
-            cwd=spec.cwd,
-            limits=limits,
-        )
-        try:
-            child = fork(plan)
-        except OSError as why:
-            output.discard()
-            raise CannotRun(f"Can't make a process: {why}", why.errno) from why
+        cradle = Cradle(output.path("stdout"), output.path("stderr"), spec.cwd, limits)
+        return Plan(spec.argv, {**spec.env, MARK: spec.name}, cradle), output
+
+    def _fork(self, spec: SpawnSpec, plan: Plan) -> Newborn:
+        """Raises OSError."""
+        if not spec.forks:
+            return fork(plan)
+        with self._zygotes.open(spec.name) as theirs:
+            fd = theirs.fileno()
+            plan = replace(plan, env={**plan.env, ZYGOTE_FD: str(fd)}, keep_fds=(fd,))
+            try:
+                return fork(plan)
+            except OSError:
+                self._zygotes.close(spec.name)
+                raise
+
+    def _record(
+        self, spec: SpawnSpec, child: Newborn, output: Output, spawners: list[OnSpawned]
+    ) -> None:
+        """Into the table, then it may run."""
+        around = self._around
         process = Process(spec.name, child.pid, child.start, around.boot_id)
         pod = self._put(process, os.pidfd_open(child.pid), output)
-        pod.spawners.append(then)
+        pod.spawners = spawners
         around.table.put(Entry(process, spec.log, spec.log_bytes))
         try:
             around.save()
         except OSError as why:
-            child.channel.close()  # it never runs: see `fork`
+            child.channel.close()  # it never runs: see `link.newborn`
             self._undo(pod, CannotRun(f"Can't record {spec.name!r}: {why}", why.errno))
             return
         around.loop.watch(child.channel.fileno(), lambda _: self._born(pod, child))
@@ -167,6 +213,7 @@ class Pods:
         if pod.output is not None:
             pod.output.discard()
         del self._pods[process.name]
+        self._zygotes.close(process.name)
         self._around.table.drop(process.name)
         self._save_or_report()
         self._answer(pod, failure)
@@ -219,6 +266,7 @@ class Pods:
 
     def _ended(self, process: Process) -> None:
         pod = self._pods.pop(process.name)
+        self._zygotes.close(process.name)
         if pod.output is not None:
             pod.output.finish()
         entry = self._around.table.entries[process.name]

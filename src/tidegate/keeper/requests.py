@@ -24,6 +24,9 @@ def spec_of(fields: Mapping[str, object]) -> SpawnSpec:
     _check("log", raw["log"], _is_text(spec.log) and os.path.isabs(spec.log))
     _check("log_bytes", spec.log_bytes, _is_count(spec.log_bytes) and spec.log_bytes > 0)
     _check("limits", spec.limits, _are_limits(spec.limits))
+    _check("forks", spec.forks, isinstance(spec.forks, bool))
+    _check("zygote", spec.zygote, spec.zygote is None or _is_text(spec.zygote))
+    _check("patience_s", spec.patience_s, _is_patience(spec.patience_s))
     return spec
 
 
@@ -62,6 +65,10 @@ def _is_text(value: object) -> bool:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_patience(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 600
 
 
 def _is_argv(value: object) -> bool:

@@ -5,7 +5,7 @@ are finishing get their answers out.
 """
 
 from collections.abc import Callable
-from signal import SIGTERM
+from signal import SIGCONT, SIGTERM
 
 from tidegate.keeper.errors import HasEnded, KeeperError
 from tidegate.keeper.loop import Loop
@@ -33,9 +33,11 @@ class Shutdown:
 
     def _stop_pods(self) -> None:
         self._stopping_pods = True
+        self._pods.expect_no_more()
         for name in self._pods.running:
             try:
                 self._pods.signal(name, SIGTERM)
+                self._pods.signal(name, SIGCONT)  # one at rest may be frozen
             except (HasEnded, PermissionError):  # its end is on its way to us; or not ours to ask
                 pass
         self._loop.after(GRACE_S, self._kill_pods)

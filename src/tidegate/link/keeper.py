@@ -18,7 +18,9 @@ same `id` and either `ok: true` with the fields named below, or `error` (one sen
     shutdown  {}                       -> {}      stops control plane, pods, gateway; answers when all is gone
 
 A part that would not let go, a name never heard of, a process that has ended: an `error` that says so.
-`spawn` answers when exec has happened; what exec refuses is an `error` with its errno.
+`spawn` answers when exec has happened; what exec refuses is an `error` with its errno. Where the spec
+names a zygote, it answers when the forked child runs; if that zygote is unknown, dies or doesn't answer in
+time, the errno is `ZYGOTE_FAILED`, nothing was started, and the same name may be asked for again without it.
 
     event exited {process: Process}    `code` or `signal` set; both null: Unknown (was not our child)
                                        sent when nothing of the pod is left and its log is complete
@@ -27,6 +29,7 @@ A part that would not let go, a name never heard of, a process that has ended: a
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 
 TYPE_CHECKING = False  # the keeper does without `typing`, half a megabyte
@@ -37,6 +40,8 @@ HOME = "TIDEGATE_HOME"  # environment of keeper, gateway and control plane: the 
 FDS = "TIDEGATE_FDS"  # environment of parts: JSON, name of a listening socket -> its descriptor
 READY_FD = "TIDEGATE_READY_FD"  # environment of a keeper: where it says `ok <pid>` or `error <why>`
 PART = "TIDEGATE_PART"  # environment of gateway and control plane: which of the two it is
+ZYGOTE_FD = "TIDEGATE_ZYGOTE_FD"  # environment of a zygote: where the keeper asks for children
+ZYGOTE_FAILED = errno.ECHILD
 MARK = "TIDEGATE_POD"  # in the environment of every process of a pod; its value is SpawnSpec.name
 
 
@@ -48,6 +53,9 @@ class SpawnSpec:
     name answers with the process already made. `log` is a file that gets its output as JSON lines
     (`{"log": "...\\n", "stream": "stdout", "time": RFC 3339}`), rotated at `log_bytes` keeping one
     old file `<log>.1`. `limits` maps resource names without RLIMIT_ (`NOFILE`, `AS`, ...) to soft=hard values.
+
+    `forks`: it is a zygote, which the keeper will ask for children (`link.zygote`). `zygote`: fork it from
+    the zygote of that name instead of exec, waiting for it at most `patience_s`; None: exec.
     """
 
     name: str
@@ -57,6 +65,9 @@ class SpawnSpec:
     log: str
     log_bytes: int = 10 * 2**20
     limits: dict[str, int] = field(default_factory=dict)
+    forks: bool = False
+    zygote: str | None = None
+    patience_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
