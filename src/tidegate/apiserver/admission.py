@@ -34,9 +34,11 @@ from tidegate.model.admission.knative import (
 from tidegate.model.apps import Deployment, ReplicaSet
 from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.domains import DomainMapping
+from tidegate.model.field_errors import FieldError
 from tidegate.model.ingresses import Ingress
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService
+from tidegate.model.kserve_names import DEPLOYMENT_MODE
 from tidegate.model.meta import Object
 from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -63,6 +65,7 @@ from tidegate.policy.errors import BadConfig
 from tidegate.policy.nginx import nginx_notes
 from tidegate.policy.route_annotations import validate_route_annotations
 from tidegate.policy.serving_notes import metadata_notes, template_notes
+from tidegate.policy.standby import standby_notes, validate_standby
 
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
@@ -173,6 +176,11 @@ def _annotation_notes(obj: Object) -> list[str]:
     return notes + _elastic_notes(obj)
 
 
+def _is_serverless(obj: Object) -> bool:
+    mode = obj.metadata.annotations.get(DEPLOYMENT_MODE, "")
+    return isinstance(obj, InferenceService) and mode in ("Serverless", "Knative")
+
+
 def _elastic_notes(obj: Object) -> list[str]:
     """Of the metadata that pods get: the template's, or the object's own."""
     if isinstance(obj, Deployment | ReplicaSet | Service | Configuration):
@@ -183,8 +191,11 @@ def _elastic_notes(obj: Object) -> list[str]:
         return []
     if meta is None:
         return []
+    found = elastic_notes(meta.annotations)
+    if not isinstance(obj, Service | Configuration) and not _is_serverless(obj):
+        found += standby_notes(meta.annotations)
     return [
-        *(f"{path}.annotations.{note}" for note in elastic_notes(meta.annotations)),
+        *(f"{path}.annotations.{note}" for note in found),
         *(f"{path}.labels.{note}" for note in elastic_label_notes(meta.labels)),
     ]
 
@@ -253,9 +264,16 @@ def _given(*, cpu: str | None, memory: str | None, storage: str | None) -> dict[
     return {name: text for name, text in quantities.items() if text is not None}
 
 
+def _of_template(annotations: Mapping[str, str], config: AutoscalerConfig) -> list[FieldError]:
+    return [
+        *annotation_rules.validate_autoscaling(annotations, config),
+        *validate_standby(annotations),
+    ]
+
+
 def _annotation_checks(config: AutoscalerConfig) -> AnnotationChecks:
     return AnnotationChecks(
-        autoscaling=partial(annotation_rules.validate_autoscaling, config=config),
+        autoscaling=partial(_of_template, config=config),
         no_autoscaling=annotation_rules.validate_no_autoscaling,
         rollout_duration=annotation_rules.validate_rollout_duration,
         progress_deadline=annotation_rules.validate_progress_deadline,

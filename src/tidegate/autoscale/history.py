@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tidegate.kit.clock import Clock
+from tidegate.model import serving_names as names
 from tidegate.model.core import Pod
 from tidegate.model.serving import ColdStart, PodAutoscalerStatus, ScaleDecision
 
@@ -82,11 +83,16 @@ class History:
         ready = [
             pod
             for pod in pods
-            if "ready" in _stages(pod) and self._since_asked(_stages(pod)["ready"]) >= 0
+            if (at_s := _ready_s(pod)) is not None and self._since_asked(at_s) >= 0
         ]
         if not ready:
             return
-        first = min(ready, key=lambda pod: _stages(pod)["ready"])
+        first = min(ready, key=lambda pod: _ready_s(pod) or 0.0)
+        woken_s = _stages(first).get("woken")
+        if woken_s is not None:
+            at_s = self._since_asked(woken_s)
+            self._amend({"pod": first.metadata.name, "woken_s": at_s, "ready_s": at_s})
+            return
         times = {
             field: self._since_asked(at_s)
             for stage, field in _STAGES.items()
@@ -118,7 +124,8 @@ def cold_start_words(start: ColdStart) -> str:
         ("scheduled", start.seen_s),
         ("process started", start.spawned_s),
         ("listening", start.listening_s),
-        ("probe passed", start.ready_s),
+        ("woken from standby", start.woken_s),
+        ("probe passed", start.ready_s if start.woken_s is None else None),
         ("first byte", start.first_byte_s),
     )
     parts, last_s = [], 0.0
@@ -132,6 +139,14 @@ def cold_start_words(start: ColdStart) -> str:
     if start.ready_s is None:
         what = "not ready yet"
     return f"A request found no replica; {what} after {last_s:.3f} s ({', '.join(parts)})."
+
+
+def _ready_s(pod: Pod) -> float | None:
+    """Since when it serves: it became ready, or was woken from standby. None: it doesn't yet."""
+    if names.STANDBY in pod.metadata.labels:
+        return None
+    stages = _stages(pod)
+    return stages.get("woken", stages.get("ready"))
 
 
 def _gist(decision: ScaleDecision) -> tuple[object, ...]:

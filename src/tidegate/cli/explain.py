@@ -20,11 +20,13 @@ from tidegate.cli.tables import bold
 
 Json = dict[str, Any]
 _SERVICE = "serving.knative.dev/service"
+_STANDBY = "tidegate.dev/standby"
 _STAGES = (
     ("decidedS", "a replica was asked for"),
     ("seenS", "it was scheduled"),
     ("spawnedS", "its process started"),
     ("listeningS", "it listened"),
+    ("wokenS", "a pod on standby was woken"),
     ("readyS", "its probe passed"),
     ("firstByteS", "the first byte of the answer came"),
 )
@@ -62,6 +64,7 @@ def explain(
         selector=f"{_SERVICE}={service}",
     )
     story = story_of(live, scalers, after)
+    story["standby"] = _standby(cluster, namespace, service)
     if output == "json":
         print(json.dumps(story, indent=2))
         return 0
@@ -101,12 +104,41 @@ def story_of(service: Json, scalers: list[Json], after: datetime) -> Json:
     }
 
 
+def _standby(cluster: Cluster, namespace: str, service: str) -> list[Json]:
+    """The service's pods at rest, and the memory that each costs (empty: not measured yet)."""
+    kinds = cluster.resources()
+    selector = f"{_SERVICE}={service},{_STANDBY}"
+    rests = cluster.items(find_kind(kinds, "pods"), namespace, selector=selector)
+    used: dict[str, Json] = {}
+    if rests:
+        measured = cluster.items(find_kind(kinds, "pods.metrics.k8s.io"), namespace)
+        used = {m["metadata"]["name"]: m for m in measured}
+    rows = []
+    for pod in rests:
+        conditions = (pod.get("status") or {}).get("conditions") or []
+        ready: Json = next((c for c in conditions if c.get("type") == "Ready"), {})
+        name = pod["metadata"]["name"]
+        containers = used.get(name, {}).get("containers") or []
+        rows.append(
+            {
+                "name": name,
+                "level": pod["metadata"]["labels"][_STANDBY],
+                "message": ready.get("message", ""),
+                "memory": " + ".join(c["usage"]["memory"] for c in containers),
+            }
+        )
+    return rows
+
+
 def lines_of(story: Json, now: datetime, since: str) -> Iterator[str]:
     """The story for people."""
     ready = story["ready"]
     if ready["status"] != "True" and ready["message"]:
         yield f"{story['service']} is not ready ({ready['reason']}): {ready['message']}"
         yield ""
+    for pod in story.get("standby", ()):
+        memory = f", {pod['memory']} of memory" if pod["memory"] else ""
+        yield f"on standby: {pod['name']} ({pod['level']}): {pod['message'] or 'on its way'}{memory}"
     if not story["revisions"]:
         yield f"{story['service']} has no revision that is scaled yet."
     for number, revision in enumerate(story["revisions"]):
@@ -139,10 +171,16 @@ def _decision(decision: Json) -> str:
 
 
 def _cold_start(start: Json) -> str:
-    reached = [(text, start[key]) for key, text in _STAGES if start.get(key) is not None]
+    reached = [(text, start[key]) for key, text in _stages_of(start) if start.get(key) is not None]
     stages = ", ".join(f"{text} after {at:.3f} s" for text, at in reached)
     missing = "" if start.get("readyS") is not None else "; no replica is ready yet"
     return f"{'cold':<9} A request found no replica: {stages or 'nothing came of it yet'}{missing}."
+
+
+def _stages_of(start: Json) -> Iterator[tuple[str, str]]:
+    """One that was woken had passed its probe before."""
+    woken = start.get("wokenS") is not None
+    return (stage for stage in _STAGES if not (woken and stage[0] == "readyS"))
 
 
 def _to(traffic: list[Json], revision: str) -> list[Json]:

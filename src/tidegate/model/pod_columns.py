@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tidegate.model.ages import age_of
 from tidegate.model.conditions import find, is_true, seconds_of
 from tidegate.model.core import ContainerStateTerminated, ContainerStatus, Pod, PodStatus
+from tidegate.model.serving_names import RESTING
 
 _ENDED = ("Succeeded", "Failed")
 
@@ -52,6 +53,9 @@ def pod_row(pod: Pod) -> PodRow:
         counted = (*beside, *status.container_statuses)
         reason, more = _running(status, reason)
         ready += more
+        rests = find(status.conditions, "Ready")
+        if reason == "Running" and rests is not None and rests.reason == RESTING:
+            reason = RESTING
     if pod.metadata.deletion_timestamp and status.phase not in _ENDED:
         reason = "Unknown" if status.reason == "NodeLost" else "Terminating"
     return PodRow(

@@ -159,7 +159,8 @@ class ColdStart(Wire, frozen=True, kw_only=True):
     seen_s: float | None = None  # scheduled, and the node agent has it
     spawned_s: float | None = None  # its process runs
     listening_s: float | None = None
-    ready_s: float | None = None  # its probe passed
+    woken_s: float | None = None  # it was at rest and loaded, and woke
+    ready_s: float | None = None  # its probe passed, or it was woken
     first_byte_s: float | None = None  # of the answer
 
 

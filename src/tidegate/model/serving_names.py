@@ -30,6 +30,9 @@ IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its call
 TLS = "tidegate.dev/tls"  # "true": HTTPS with a certificate made here; else the name of a Secret
 OPENAI_PATH = "tidegate.dev/openai-path"  # where its server has the OpenAI API, if not at /v1
 MODELS = "tidegate.dev/models"  # names, with commas, for the OpenAI API of all models
+STANDBY = "tidegate.dev/standby"  # pod label: at rest, at this level; no request is sent there
+RESTING = "Standby"  # reason of a pod's Ready condition while it is at rest
+STANDBY_HELD = "tidegate.dev/standby-held"  # of a Deployment: what its ReplicaSet keeps at rest
 DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
 
 #: Which tag a request was sent to, by host or by this header itself, and whether to none.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
 from tidegate.model.core import ContainerStatus, Pod, PodStatus
 
@@ -35,7 +36,7 @@ class Trouble:
 
 def trouble_of(pods: Iterable[Pod]) -> Trouble | None:
     """What the first pod that isn't going says; None: nothing, as far as one can see."""
-    pod = next((p for p in pods if p.metadata.deletion_timestamp is None), None)
+    pod = next((p for p in pods if _is_replica(p)), None)
     if pod is None or pod.status is None:
         return None
     status = pod.status
@@ -50,6 +51,12 @@ def trouble_of(pods: Iterable[Pod]) -> Trouble | None:
         if failed is not None:
             return failed
     return _on_its_way(status, containers)
+
+
+def _is_replica(pod: Pod) -> bool:
+    """Not going, and not at rest."""
+    meta = pod.metadata
+    return meta.deletion_timestamp is None and names.STANDBY not in meta.labels
 
 
 def _failed(container: ContainerStatus) -> Trouble | None:

@@ -307,6 +307,7 @@ class ContainerRunner:
             must_listen=routed,
             was_started=self.record.started,
             was_ready=self.record.ready,
+            awake=self._pod.awake,
         )
 
     def _launch_again(self) -> Launch | None:

@@ -38,12 +38,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class HttpGet:
-    """One GET request to a port of this machine."""
+    """One request without a body to a port of this machine; a GET if nothing else is said."""
 
     port: int
     path: str = "/"
     https: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,10 @@ async def _get(request: HttpGet) -> int:
     try:
         headers = {"Host": f"{LOOPBACK}:{request.port}", "User-Agent": "kube-probe/1.32"}
         headers |= {"Accept": "*/*", "Connection": "close", **dict(request.headers)}
+        if request.method != "GET":
+            headers["Content-Length"] = "0"
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"GET {request.path} HTTP/1.1\r\n{head}\r\n".encode())
+        writer.write(f"{request.method} {request.path} HTTP/1.1\r\n{head}\r\n".encode())
         line = await reader.readline()
         words = line.split(None, 2)
         if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():

@@ -23,6 +23,7 @@ from tidegate.node.lifecycle import Happened, Phase
 from tidegate.node.pod_ground import PodGround
 from tidegate.node.pod_report import PodReport
 from tidegate.node.record import CREATING, NORMAL, WARNING, Around, Failure, Waiting
+from tidegate.node.resting import Resting
 from tidegate.node.volume_files import references, shows_pod
 
 DRAINED = "tidegate.dev/Drained"
@@ -42,10 +43,11 @@ class PodWorker:
         self.record = recall_pod(
             pod,
             around.keeper.processes,
-            self._report.mark,
+            self._changed,
             now_s=clock.now(),
             monotonic_s=clock.monotonic(),
         )
+        self._resting = Resting(around, self.record)
         self._ground = PodGround(around, self.record)
         self._woken = asyncio.Event()
         self._leaving, self._hurry = asyncio.Event(), asyncio.Event()
@@ -61,6 +63,10 @@ class PodWorker:
         ]
         self._gone = False
         self._respecified = asyncio.Event()
+
+    def _changed(self) -> None:
+        self._report.mark()
+        self._resting.look()
 
     # --- told by the agent
 
@@ -79,6 +85,8 @@ class PodWorker:
                 runner.redefine(spec)
             self._respecified.set()
             self._wake()
+        if pod.metadata.labels != was.metadata.labels:
+            self._changed()
         if pod.spec.readiness_gates and pod.status != was.status:
             self._report.mark()
         if shows_pod(pod) and pod.metadata != was.metadata:
@@ -115,12 +123,14 @@ class PodWorker:
             self._begin_stop()
         async with asyncio.TaskGroup() as tasks:
             reporting = tasks.create_task(self._report.run(self.record))
+            resting = tasks.create_task(self._resting.run())
             living = tasks.create_task(self._live())
             expiring = tasks.create_task(self._expire())
             await self._leaving.wait()
             expiring.cancel()
             await self._leave(living)
             reporting.cancel()
+            resting.cancel()
 
     async def _live(self) -> None:
         self._report.mark()
@@ -251,7 +261,7 @@ class PodWorker:
         for runner in (*self._inits, *self._runners):
             runner.begin_stop()
         self._wake()
-        self._report.mark()
+        self._changed()
 
     def _is_routed(self) -> bool:
         """Whether the gateway may send requests here: to a revision's pod, or one that a Service has."""

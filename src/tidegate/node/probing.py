@@ -60,6 +60,7 @@ class Subject:
     must_listen: bool
     was_started: bool = False
     was_ready: bool = False
+    awake: asyncio.Event | None = None  # clear: frozen, no attempt is made or counts
 
 
 async def probe(around: Around, subject: Subject, findings: Findings) -> None:
@@ -223,8 +224,13 @@ class _Probing:
             wait_s -= self._clock.monotonic()
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
+            awake = self._subject.awake
+            if awake is not None:
+                await awake.wait()
             began_s = self._clock.monotonic()
             outcome = await act(self._around, self._subject, probe, timeout_s=rhythm.timeout_s)
+            if awake is not None and not awake.is_set():
+                continue
             fresh = after(rhythm, row, ok=outcome.ok, began_at_s=began_s)
             if not outcome.ok and fresh.failures > row.failures:
                 self._findings.unhealthy(kind, outcome.detail)

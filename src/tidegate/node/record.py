@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from tidegate.node.machine import Machine
 from tidegate.node.ports import PortRange
 from tidegate.node.settings import NodeSettings
 from tidegate.policy.gpu_cards import Card
+from tidegate.policy.standby import Level
 
 NORMAL, WARNING = "Normal", "Warning"
 
@@ -98,6 +100,12 @@ class Around:
     say: Callable[[Pod, str, str, str], None]
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class PodRecord:
     """A pod's latest object and what has been made for it. Owned by the pod's task.
@@ -114,6 +122,8 @@ class PodRecord:
     stages: dict[str, float] = field(default_factory=dict)
     stopping: bool = False
     failure: Failure | None = None  # set before its containers are stopped
+    resting: Level | None = None  # how it is kept from traffic just now; None: it isn't
+    awake: asyncio.Event = field(default_factory=_set)  # clear: frozen, it would answer no probe
 
     @property
     def sidecars(self) -> list[ContainerRecord]:

@@ -23,8 +23,10 @@ from tidegate.model.core import (
     PodStatus,
 )
 from tidegate.model.meta import Condition
+from tidegate.model.serving_names import RESTING
 from tidegate.node.lifecycle import Phase
 from tidegate.node.record import ContainerRecord, PodRecord
+from tidegate.node.resting import RESTS, wished
 
 LOOPBACK = "127.0.0.1"
 PREFIX = "process://"
@@ -155,7 +157,7 @@ def _conditions(record: PodRecord, phase: str, known: Sequence[Condition]) -> li
             [init for init in record.inits if not _is_done(init, record)],
         ),
         msgspec.structs.replace(ready, type="ContainersReady"),
-        msgspec.structs.replace(_gated(ready, record, known), type="Ready"),
+        msgspec.structs.replace(_rested(_gated(ready, record, known), record), type="Ready"),
     ]
 
 
@@ -176,6 +178,17 @@ def _gated(ready: Condition, record: PodRecord, known: Sequence[Condition]) -> C
         return ready
     why = ", ".join(lacking)
     return Condition(type="", status="False", reason="ReadinessGatesNotReady", message=why)
+
+
+def _rested(ready: Condition, record: PodRecord) -> Condition:
+    """A pod at rest gets no requests, however ready its containers are."""
+    if ready.status != "True":
+        return ready
+    if record.resting is not None:
+        return Condition(type="", status="False", reason=RESTING, message=RESTS[record.resting])
+    if wished(record) is not None:  # about to be laid down
+        return Condition(type="", status="False", reason=RESTING, message="loaded")
+    return ready
 
 
 def _containers_ready(records: Sequence[ContainerRecord], phase: str) -> Condition:

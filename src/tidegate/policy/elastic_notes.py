@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidegate.policy.standby import RESERVE_KEYS
+
 BURST = "alibabacloud.com/burst-resource"
 _LABELS = (
     "alibabacloud.com/eci",
@@ -26,7 +28,7 @@ def elastic_notes(annotations: Mapping[str, str]) -> list[str]:
         if key == BURST:
             where = "this machine has no elastic instances, its pods run on the machine itself"
             notes.append(f"{key}: {annotations[key]}: {where}")
-        elif key.startswith(_PREFIXES):
+        elif key.startswith(_PREFIXES) and key not in RESERVE_KEYS:
             notes.append(f"{key}: {_KEPT}")
     return notes
 

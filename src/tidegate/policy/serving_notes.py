@@ -14,6 +14,7 @@ from tidegate.policy.annotation_keys import PROGRESS_DEADLINE
 from tidegate.policy.annotations import ROLLOUT_DURATION
 from tidegate.policy.gpu_cards import CARDS_NOTE
 from tidegate.policy.route_annotations import PROMOTE, SHADOW, STICKY
+from tidegate.policy.standby import KEYS as STANDBY_KEYS
 
 _SERVING, _NETWORKING, _FEATURES = (
     f"{group}.knative.dev/" for group in ("serving", "networking", "features")
@@ -40,6 +41,7 @@ _OF_TEMPLATES = _MARKS | {
     f"{_FEATURES}http-full-duplex",
     names.IDEMPOTENT,
     CARDS_NOTE,
+    *STANDBY_KEYS,
 }
 
 _IDLE: Mapping[str, str] = {

@@ -22,9 +22,12 @@ def service(
     traffic: tuple[TrafficTarget, ...] = (),
     revision: str | None = None,
     cpu: str | None = None,
+    annotations: dict[str, str] | None = None,
 ) -> Service:
-    """A Knative Service. `scaling` keys come without `autoscaling.knative.dev/`."""
-    annotations = {f"autoscaling.knative.dev/{k}": v for k, v in (scaling or {}).items()}
+    """A Knative Service. `scaling` keys come without `autoscaling.knative.dev/`; `annotations` are the
+    template's others."""
+    noted = {f"autoscaling.knative.dev/{k}": v for k, v in (scaling or {}).items()}
+    annotations = {**(annotations or {}), **noted}
     container = Container(
         name="user-container",
         image=image,

@@ -37,6 +37,8 @@ class _Running:
     script: Script
     process: Process
     since_s: float
+    stopped: bool = False
+    pending: int | None = None  # a signal that came while it was stopped
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -78,6 +80,14 @@ class FakeKeeper:
 
     async def signal(self, name: str, number: int) -> None:
         running = self._all.get(name)
+        if running is not None and number in (signal.SIGSTOP, signal.SIGCONT):
+            running.stopped = number == signal.SIGSTOP
+            if not running.stopped and running.pending is not None:
+                await self.signal(name, running.pending)
+            return
+        if running is not None and running.stopped:  # delivered when it goes on
+            running.pending = number
+            return
         after_s = running.script.stops_after_s if running is not None else None
         if after_s is not None:
             loop = asyncio.get_running_loop()
@@ -106,6 +116,10 @@ class FakeKeeper:
         """Names of what has not ended."""
         return [name for name, running in self._all.items() if not running.process.ended]
 
+    def stopped(self) -> list[str]:
+        """Names of what is stopped (SIGSTOP)."""
+        return [name for name in self.running() if self._all[name].stopped]
+
     def listening(self, process: Process) -> tuple[int, ...]:
         """Ports that a process listens on now."""
         running = self._all.get(process.name)
@@ -123,7 +137,9 @@ class FakeKeeper:
         """What the process that listens on `port` answers; False when there is none."""
         now_s = asyncio.get_running_loop().time()
         return any(
-            port in self.listening(one.process) and one.script.healthy(now_s - one.since_s)
+            not one.stopped
+            and port in self.listening(one.process)
+            and one.script.healthy(now_s - one.since_s)
             for one in self._all.values()
         )
 
@@ -142,6 +158,7 @@ class FakeMachine:
         self.strangers: set[int] = set()
         self.programs: set[str] | None = None  # None: every program is there
         self.ran: list[tuple[str, ...]] = []
+        self.asked: list[HttpGet] = []
 
     def facts(self) -> Facts:
         return Facts("fake", 4000, 8 * 2**30, "amd64", "6.1", "Linux", "boot", "machine")
@@ -168,6 +185,7 @@ class FakeMachine:
         return Outcome(found, "" if found else "connection refused")
 
     async def http_get(self, request: HttpGet, *, timeout_s: float) -> Outcome:
+        self.asked.append(request)
         ok = self._keeper.healthy(request.port)
         return Outcome(ok, "" if ok else "HTTP probe failed with statuscode: 503")
 

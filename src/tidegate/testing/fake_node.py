@@ -13,7 +13,7 @@ import msgspec
 from tidegate.client.api import Api, Change
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
-from tidegate.model.conditions import is_true, timestamp
+from tidegate.model.conditions import find, is_true, timestamp
 from tidegate.model.core import (
     ContainerState,
     ContainerStateRunning,
@@ -105,6 +105,8 @@ class FakeNode:
                 await self._api.delete(Pod, *current.key, uid=current.metadata.uid, grace_s=0)
         elif current.spec.node_name == NAME and not (current.status and current.status.tidegate):
             await self._start(current)
+        elif current.status is not None and _rests(current.status) != _is_standby(current):
+            await self._write(current, _settled(current, self._clock.monotonic()))
 
     async def _start(self, pod: Pod) -> None:
         image = pod.spec.containers[0].image or ""
@@ -139,7 +141,8 @@ class FakeNode:
         if ready:
             times = {"seen": seen_s, "spawned": seen_s, "ready": self._clock.monotonic()}
             local = msgspec.structs.replace(local, stages=times)
-        await self._write(current, _status("Running", ready, running, local, self._clock.now()))
+        status = _status("Running", ready, running, local, self._clock.now())
+        await self._write(current, _settled(msgspec.structs.replace(current, status=status)))
         if image in self.ends:
             await self._run_to_its_end(current, *self.ends[image])
 
@@ -173,6 +176,33 @@ class FakeNode:
                 return
             else:
                 return
+
+
+def _is_standby(pod: Pod) -> bool:
+    return names.STANDBY in pod.metadata.labels
+
+
+def _rests(status: PodStatus) -> bool:
+    ready = find(status.conditions, "Ready")
+    return ready is not None and ready.reason == names.RESTING
+
+
+def _settled(pod: Pod, woken_s: float | None = None) -> PodStatus:
+    """As the label wants it: what is loaded rests with it, and serves without it."""
+    status = pod.status or PodStatus()
+    if not is_true(status.conditions, "ContainersReady"):
+        return status
+    rest, at_rest = _is_standby(pod), _rests(status)
+    if not rest and not at_rest:
+        return status
+    ready = Condition(type="Ready", status="False", reason=names.RESTING)
+    if not rest:
+        ready = Condition(type="Ready", status="True")
+    others = tuple(c for c in status.conditions if c.type != "Ready")
+    local = status.tidegate or LocalPod()
+    if at_rest and not rest and woken_s is not None:
+        local = msgspec.structs.replace(local, stages={**local.stages, "woken": woken_s})
+    return msgspec.structs.replace(status, conditions=(*others, ready), tidegate=local)
 
 
 def _has_ended(pod: Pod) -> bool:

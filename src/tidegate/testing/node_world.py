@@ -89,11 +89,17 @@ class NodeWorld:
         *containers: Container,
         name: str = "p",
         labels: dict[str, str] | None = None,
+        annotations: dict[str, str] | None = None,
         **spec: Any,
     ) -> Pod:
         return await self.api.create(
             Pod(
-                metadata=ObjectMeta(name=name, namespace="default", labels=labels or {}),
+                metadata=ObjectMeta(
+                    name=name,
+                    namespace="default",
+                    labels=labels or {},
+                    annotations=annotations or {},
+                ),
                 spec=PodSpec(node_name="node", containers=containers or (MAIN,), **spec),
             )
         )

@@ -6,16 +6,22 @@ Source: kubernetes pkg/controller/replicaset. Which pod goes first is decided in
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import msgspec
 
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.replicaset.ranking import is_ready, victims
+from tidegate.controllers.replicaset.standby import is_standby, plan_standby
 from tidegate.kit.clock import Clock
+from tidegate.model import serving_names as names
 from tidegate.model.apps import ReplicaSet, ReplicaSetStatus
 from tidegate.model.conditions import find, merged, seconds_of
 from tidegate.model.core import Pod
-from tidegate.model.errors import ApiError
+from tidegate.model.errors import ApiError, Conflict, NotFound
 from tidegate.model.meta import Condition, Key, ObjectMeta, controller_of, owner_reference
+from tidegate.policy.standby import standby_from
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
 from tidegate.reconcile.claim import claim
@@ -47,8 +53,9 @@ class ReplicaSetController:
         replica_set = self._api.get(ReplicaSet, *key)
         if replica_set is None or replica_set.metadata.deletion_timestamp:
             return Done()
-        failure = await self._scale(replica_set, await self._pods(replica_set))
-        pods = await self._pods(replica_set)
+        pods = await self._with_standby(replica_set, await self._pods(replica_set))
+        failure = await self._scale(replica_set, pods)
+        pods = [pod for pod in await self._pods(replica_set) if not is_standby(pod)]
         now_s = self._clock.now()
         status, wait_s = plan_status(replica_set, pods, failure, now_s=now_s)
         await write_status(self._api, replica_set, status)
@@ -70,13 +77,49 @@ class ReplicaSetController:
         pods = (self._api.list(Pod, namespace, owner_uid=rs.metadata.uid) for rs in sets)
         return [pod for some in pods for pod in some if is_active(pod)]
 
+    async def _with_standby(self, replica_set: ReplicaSet, pods: Sequence[Pod]) -> list[Pod]:
+        """The replicas, after pods at rest were woken to be some, made and ended."""
+        replicas = [pod for pod in pods if not is_standby(pod)]
+        resting = [pod for pod in pods if is_standby(pod)]
+        standby = standby_from(replica_set.metadata.annotations.get(names.STANDBY_HELD))
+        wanted = _wanted(replica_set)
+        moves = plan_standby(standby, wanted=wanted, replicas=len(replicas), resting=resting)
+        for pod in moves.wake:
+            with suppress(Conflict, NotFound):  # its change, or its end, brings us back
+                replicas.append(await self._api.update(_labelled(pod, None)))
+                await self._say(replica_set, "StandbyWoken", f"Woke pod: {pod.metadata.name}")
+        for pod in moves.end:
+            await self._delete(replica_set, pod)
+        for _ in range(moves.make):
+            try:
+                level = standby.level.value
+                pod = await self._api.create(_labelled(desired_pod(replica_set), level))
+            except ApiError as why:
+                await self._events.emit(
+                    replica_set, WARNING, "FailedCreate", f"Error creating a standby: {why}"
+                )
+                break  # replicas matter more; the next change tries again
+            await self._say(
+                replica_set, "StandbyCreated", f"Created standby pod: {pod.metadata.name}"
+            )
+        return replicas
+
+    async def _say(self, replica_set: ReplicaSet, reason: str, message: str) -> None:
+        await self._events.emit(replica_set, NORMAL, reason, message)
+
+    async def _delete(self, replica_set: ReplicaSet, pod: Pod) -> None:
+        await self._api.delete(
+            Pod, pod.metadata.namespace or "", pod.metadata.name, uid=pod.metadata.uid
+        )
+        await self._say(replica_set, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+
     async def _scale(self, replica_set: ReplicaSet, pods: Sequence[Pod]) -> ApiError | None:
-        wanted = replica_set.spec.replicas if replica_set.spec.replicas is not None else 1
+        wanted = _wanted(replica_set)
         try:
             for _ in range(wanted - len(pods)):
                 pod = await self._api.create(desired_pod(replica_set))
-                await self._events.emit(
-                    replica_set, NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}"
+                await self._say(
+                    replica_set, "SuccessfulCreate", f"Created pod: {pod.metadata.name}"
                 )
         except ApiError as why:
             await self._events.emit(replica_set, WARNING, "FailedCreate", f"Error creating: {why}")
@@ -84,13 +127,22 @@ class ReplicaSetController:
         surplus = len(pods) - wanted
         related = self._related(replica_set) if surplus > 0 else []
         for pod in victims(pods, surplus, related=related, now_s=self._clock.now()):
-            await self._api.delete(
-                Pod, pod.metadata.namespace or "", pod.metadata.name, uid=pod.metadata.uid
-            )
-            await self._events.emit(
-                replica_set, NORMAL, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}"
-            )
+            await self._delete(replica_set, pod)
         return None
+
+
+def _wanted(replica_set: ReplicaSet) -> int:
+    return replica_set.spec.replicas if replica_set.spec.replicas is not None else 1
+
+
+def _labelled(pod: Pod, level: str | None) -> Pod:
+    """At rest at that level; None: a replica."""
+    labels = {k: v for k, v in pod.metadata.labels.items() if k != names.STANDBY}
+    if level is not None:
+        labels[names.STANDBY] = level
+    return msgspec.structs.replace(
+        pod, metadata=msgspec.structs.replace(pod.metadata, labels=labels)
+    )
 
 
 def is_active(pod: Pod) -> bool:

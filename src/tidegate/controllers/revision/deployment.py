@@ -5,6 +5,8 @@ Source: knative/serving pkg/reconciler/revision/resources/deploy.go.
 
 from __future__ import annotations
 
+import msgspec
+
 from tidegate.controllers.revision.pods import pod_spec, serving_container
 from tidegate.model import serving_names as names
 from tidegate.model.apps import (
@@ -20,6 +22,7 @@ from tidegate.model.serving import Revision
 from tidegate.policy import first_replicas, progress_deadline_s
 from tidegate.policy.config_autoscaler import AutoscalerConfig
 from tidegate.policy.config_deployment import DeploymentConfig
+from tidegate.policy.standby import NOTHING, standby_of
 
 API = f"{names.GROUP}/v1"
 
@@ -57,6 +60,23 @@ def desired_deployment(
             ),
         ),
     )
+
+
+def standby_held(revision: Revision) -> str | None:
+    """What is to be kept at rest for it, as its Deployment tells its ReplicaSet: nothing while no route
+    leads to it. None: the revision never said anything about it."""
+    standby = standby_of(revision.metadata.annotations)
+    if standby == NOTHING:
+        return None
+    routed = revision.metadata.labels.get(names.ROUTING_STATE) == names.ACTIVE
+    return (standby if routed else NOTHING).text
+
+
+def with_standby(deployment: Deployment, held: str) -> Deployment:
+    meta = deployment.metadata
+    annotations = {**meta.annotations, names.STANDBY_HELD: held}
+    meta = msgspec.structs.replace(meta, annotations=annotations)
+    return msgspec.structs.replace(deployment, metadata=meta)
 
 
 def pod_labels(revision: Revision) -> dict[str, str]:

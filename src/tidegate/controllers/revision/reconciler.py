@@ -10,7 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from tidegate.client.api import Api
 from tidegate.controllers.revision.autoscaler import carry_autoscaler, desired_autoscaler
-from tidegate.controllers.revision.deployment import desired_deployment
+from tidegate.controllers.revision.deployment import (
+    desired_deployment,
+    standby_held,
+    with_standby,
+)
 from tidegate.controllers.revision.status import owned, plan_refused, plan_status
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
@@ -62,6 +66,9 @@ class RevisionController:
         deployment = self._api.get(Deployment, *wanted.key)
         if deployment is None:
             deployment = await ensure(self._api, wanted, lambda existing, _: existing)
+        held = standby_held(revision)
+        if deployment.metadata.annotations.get(names.STANDBY_HELD) != held and held is not None:
+            deployment = await self._api.update(with_standby(deployment, held))
         autoscaler = self._api.get(PodAutoscaler, *revision.key)
         if autoscaler is None or owned(autoscaler, revision):
             scaler = desired_autoscaler(revision, deployment)
