@@ -13,6 +13,7 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
+from functools import partial
 
 from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.asgi import ApiApp
@@ -29,7 +30,9 @@ from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.plane import Plane, config_reader
 from tidegate.app.settings_maps import ensure_settings
+from tidegate.autoscale.hpa.fetch import fetch, get
 from tidegate.controllers.fluid import DatasetFolders
+from tidegate.controllers.kafka import PodReports
 from tidegate.controllers.kserve import ensure_runtimes
 from tidegate.controllers.storage import VolumeFolders, ensure_folder_class
 from tidegate.ingress.balancers import BALANCERS, GatewayAddress
@@ -122,6 +125,8 @@ async def _run_parts(
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
         zone=local_zone(),
+        dialled=_dialled(sockets),
+        reports=PodReports(partial(fetch, get)),
     )
     machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)

@@ -33,6 +33,7 @@ from tidegate.controllers.fluid import (
     DatasetFolders,
 )
 from tidegate.controllers.job import JobController
+from tidegate.controllers.kafka import KafkaSinkController, KafkaSourceController, Reports
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
 from tidegate.controllers.quota import QuotaController
@@ -54,6 +55,7 @@ from tidegate.ingress.certificates import (
 from tidegate.ingress.draining import DrainingController
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.ingresses import IngressesController
+from tidegate.ingress.istio import VirtualServicesController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
 from tidegate.ingress.services import ServicesController
@@ -108,7 +110,9 @@ class Plane:
     `datasets`: where datasets lead to their data; None: none is bound.
     `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
     `zone`: what schedules that name none are in.
-    `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does."""
+    `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does.
+    `dialled`: the gateway's `host:port` for pods of this machine; None: not known, so that events
+    go to URLs outside only. `reports`: who asks Kafka's adapters how they are; None: nobody."""
 
     def __init__(
         self,
@@ -124,6 +128,8 @@ class Plane:
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
         zone: tzinfo = UTC,
+        dialled: str | None = None,
+        reports: Reports | None = None,
     ) -> None:
         self._link = link
         config = ClusterConfig(config_reader(api))
@@ -162,6 +168,8 @@ class Plane:
                 ReplicaSetController(api, clock),
                 JobController(api, clock),
                 CronJobController(api, clock, zone),
+                KafkaSourceController(api, clock, dialled, reports),
+                KafkaSinkController(api, clock, reports),
                 ServiceEndpointsController(api),
                 SchedulerController(api, clock),
                 QuotaController(api),
@@ -176,6 +184,7 @@ class Plane:
                 services,
                 draining,
                 IngressesController(api, clock, self.table, gateway),
+                VirtualServicesController(api, clock, self.table),
                 routes,
                 UnreadyController(api, self.table, config),
                 *([] if datasets is None else _of_datasets(api, clock, datasets)),

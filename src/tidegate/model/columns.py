@@ -19,6 +19,8 @@ from tidegate.model import (
     fluid_columns,
     fluid_runtimes,
     ingresses,
+    kafka,
+    kafka_columns,
     knative_columns,
     kserve,
     kserve_columns,
@@ -32,8 +34,9 @@ from tidegate.model.ages import human_age
 from tidegate.model.column import AGE, NAME, Column
 from tidegate.model.job_columns import CRON_JOB, JOB
 from tidegate.model.jobs import CronJob, Job
+from tidegate.model.keda import AUTHENTICATION_COLUMNS as TRIGGER_AUTHENTICATION
 from tidegate.model.keda import COLUMNS as SCALED_OBJECT
-from tidegate.model.keda import ScaledObject
+from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.kinds import Kind
 from tidegate.model.meta import Object
 from tidegate.model.quota_columns import LIMIT_RANGE, RESOURCE_QUOTA
@@ -82,6 +85,9 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     traffic.TrafficReport: knative_columns.TRAFFIC_REPORT,
     networking.Ingress: knative_columns.INGRESS,
     ScaledObject: SCALED_OBJECT,
+    TriggerAuthentication: TRIGGER_AUTHENTICATION,
+    kafka.KafkaSource: kafka_columns.SOURCE,
+    kafka.KafkaSink: kafka_columns.SINK,
     fluid.Dataset: fluid_columns.DATASET,
     fluid_runtimes.JindoRuntime: fluid_columns.RUNTIME,
     fluid_runtimes.AlluxioRuntime: fluid_columns.ALLUXIO_RUNTIME,

@@ -1,12 +1,12 @@
-"""keda.sh/v1alpha1 ScaledObject.
+"""keda.sh/v1alpha1 ScaledObject and TriggerAuthentication.
 
-Source: keda apis/keda/v1alpha1/scaledobject_types.go.
+Source: keda apis/keda/v1alpha1/{scaledobject,triggerauthentication}_types.go.
 """
 
 from __future__ import annotations
 
 from tidegate.model.autoscaling import HorizontalPodAutoscalerBehavior
-from tidegate.model.column import AGE, NAME, Cell, number, text
+from tidegate.model.column import AGE, NAME, Cell, number, text, wide
 from tidegate.model.conditions import find
 from tidegate.model.meta import Condition, Object
 from tidegate.model.wire import NotHonoured, Wire
@@ -81,6 +81,41 @@ class ScaledObject(Object, frozen=True, kw_only=True):
     status: ScaledObjectStatus | None = None
 
 
+# --- TriggerAuthentication
+
+
+class AuthSecretTargetRef(Wire, frozen=True, kw_only=True):
+    """One parameter of a trigger, from a key of a Secret (or ConfigMap) of the namespace."""
+
+    parameter: str = ""
+    name: str = ""
+    key: str = ""
+
+
+class TriggerAuthenticationSpec(Wire, frozen=True, kw_only=True):
+    secret_target_ref: tuple[AuthSecretTargetRef, ...] = ()
+    config_map_target_ref: tuple[AuthSecretTargetRef, ...] = ()
+    env: NotHonoured = None
+    file_path: NotHonoured = None
+    pod_identity: NotHonoured = None
+    hashi_corp_vault: NotHonoured = None
+    azure_key_vault: NotHonoured = None
+    gcp_secret_manager: NotHonoured = None
+    aws_secret_manager: NotHonoured = None
+    bound_service_account_token: NotHonoured = None
+    oauth2: NotHonoured = None
+
+
+class TriggerAuthenticationStatus(Wire, frozen=True, kw_only=True):
+    scaledobjects: str | None = None
+    scaledjobs: str | None = None
+
+
+class TriggerAuthentication(Object, frozen=True, kw_only=True):
+    spec: TriggerAuthenticationSpec = TriggerAuthenticationSpec()
+    status: TriggerAuthenticationStatus | None = None
+
+
 def _condition(type_: str) -> Cell:
     def cell(obj: ScaledObject, now_s: float) -> str:
         found = find(obj.status.conditions if obj.status else (), type_)
@@ -114,4 +149,27 @@ COLUMNS = (
     text("Triggers", _of_status("triggers_types")),
     text("Authentications", _of_status("authentications_types")),
     AGE,
+)
+
+
+def _names(field: str) -> Cell:
+    def cell(obj: TriggerAuthentication, now_s: float) -> str:
+        return ",".join(ref.name for ref in getattr(obj.spec, field))
+
+    return cell
+
+
+def _nothing(obj: TriggerAuthentication, now_s: float) -> str:
+    """What is not honoured here has a column all the same, as in the CRD."""
+    return ""
+
+
+AUTHENTICATION_COLUMNS = (
+    NAME,
+    text("PodIdentity", _nothing),
+    text("Secret", _names("secret_target_ref")),
+    text("Env", _nothing),
+    text("VaultAddress", _nothing),
+    wide("ScaledObjects", _of_status("scaledobjects")),
+    wide("ScaledJobs", _of_status("scaledjobs")),
 )

@@ -26,6 +26,8 @@ from tidegate.model import (
     fluid,
     fluid_runtimes,
     ingresses,
+    kafka,
+    kafka_versions,
     kserve,
     networking,
     serving,
@@ -34,7 +36,7 @@ from tidegate.model import (
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
 from tidegate.model.jobs import CronJob, Job
-from tidegate.model.keda import ScaledObject
+from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.meta import Object
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -324,6 +326,34 @@ KINDS: tuple[Kind, ...] = (
         ("so",),
     ),
     Kind(
+        TriggerAuthentication,
+        "keda.sh",
+        "v1alpha1",
+        "TriggerAuthentication",
+        "triggerauthentications",
+        "triggerauthentication",
+        ("ta", "triggerauth"),
+    ),
+    Kind(
+        kafka.KafkaSource,
+        kafka.SOURCES,
+        "v1",
+        "KafkaSource",
+        "kafkasources",
+        "kafkasource",
+        categories=("all", "knative", "eventing", "sources"),
+        has_scale=True,
+    ),
+    Kind(
+        kafka.KafkaSink,
+        kafka.EVENTING,
+        "v1alpha1",
+        "KafkaSink",
+        "kafkasinks",
+        "kafkasink",
+        categories=("all", "knative", "eventing"),
+    ),
+    Kind(
         CronHorizontalPodAutoscaler,
         "autoscaling.alibabacloud.com",
         "v1beta1",
@@ -507,6 +537,17 @@ VERSIONS: tuple[Kind, ...] = (
             autoscaling_versions.deprecated("v2beta1", "1.22", "1.25"),
         ),
     ),
+    in_version(kafka.KafkaSource, "v1beta1"),
+    in_version(
+        kafka.KafkaSource,
+        "v1alpha1",
+        Form(
+            kafka_versions.V1alpha1KafkaSource,
+            kafka_versions.v1alpha1_up,
+            kafka_versions.v1alpha1_down,
+        ),
+    ),
+    in_version(kafka.KafkaSink, "v1"),
 )
 
 #: All that has a path.

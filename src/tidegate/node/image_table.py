@@ -78,6 +78,8 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime("tidegate/sklearnserver", _SKLEARN),
     Runtime("tidegate/onnxserver", _ours("onnxserver")),
     Runtime("kserve/agent", _ours("agent")),
+    Runtime("tidegate/kafka-source", (Python, "-m", "tidegate.sources.kafka")),
+    Runtime("tidegate/kafka-sink", (Python, "-m", "tidegate.sources.kafka_sink")),
     Runtime("ggml-org/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     Runtime("ggerganov/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     _vllm("vllm/vllm-openai"),

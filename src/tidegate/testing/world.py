@@ -16,6 +16,7 @@ from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.app.plane import Plane
 from tidegate.controllers.fluid import DatasetFolders
+from tidegate.controllers.kafka import Reports
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
 from tidegate.model.core import Pod
@@ -40,6 +41,8 @@ class World:
         self.gateway = FakeGateway(self.clock)
         self.usage = FakeUsage(self.api, self.clock)
         self.datasets: DatasetFolders | None = None
+        self.dialled: str | None = None
+        self.reports: Reports | None = None
         self._plane_task: asyncio.Task[None] | None = None
         self.plane: Plane
 
@@ -52,6 +55,8 @@ class World:
             boot="boot-1",
             usage=self.usage,
             datasets=self.datasets,
+            dialled=self.dialled,
+            reports=self.reports,
         )
         self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
         await self.plane.engine.primed.wait()
@@ -116,11 +121,16 @@ class World:
 
 @asynccontextmanager
 async def world(
-    *, start_s: float = 1.0, cpu: str = "64", datasets: DatasetFolders | None = None
+    *,
+    start_s: float = 1.0,
+    cpu: str = "64",
+    datasets: DatasetFolders | None = None,
+    dialled: str | None = None,
+    reports: Reports | None = None,
 ) -> AsyncIterator[World]:
     """A running world; everything in it ends with the block."""
     it = World(start_s=start_s, cpu=cpu)
-    it.datasets = datasets
+    it.datasets, it.dialled, it.reports = datasets, dialled, reports
     await ensure_namespaces(it.api)
     loop = asyncio.get_running_loop()
     garbage = GarbageCollector(it.api.writes, it.clock)

@@ -18,12 +18,14 @@ from tidegate.model import (
     fluid,
     fluid_runtimes,
     ingresses,
+    kafka,
     labels,
 )
 from tidegate.model.admission import autoscalers, cluster, data_maps, pods, services, workloads
 from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import fluid as fluid_rules
 from tidegate.model.admission import ingresses as ingress_rules
+from tidegate.model.admission import kafka as kafka_rules
 from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.cron_hpa import check_cron_hpa
@@ -114,6 +116,12 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     fluid_runtimes.AlluxioRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
     fluid_runtimes.EFCRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
     fluid.DataLoad: Rules(fluid_rules.default_load, fluid_rules.check_load),
+    kafka.KafkaSource: Rules(
+        kafka_rules.default_source, kafka_rules.check_source, kafka_rules.check_source_change
+    ),
+    kafka.KafkaSink: Rules(
+        kafka_rules.default_sink, kafka_rules.check_sink, kafka_rules.check_sink_change
+    ),
     endpoints.Endpoints: Rules(check=endpoint_rules.check_endpoints),
     endpoints.EndpointSlice: Rules(
         check=endpoint_rules.check_slice, change=endpoint_rules.check_slice_change
