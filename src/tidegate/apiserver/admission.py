@@ -54,6 +54,7 @@ from tidegate.policy import (
     config_inference,
     config_metrics,
     config_network,
+    config_zygotes,
 )
 from tidegate.policy.annotation_notes import autoscaling_notes
 from tidegate.policy.cluster_config import ClusterConfig
@@ -81,6 +82,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_network.NAME: config_network.parse_config_network,
     config_inference.NAME: config_inference.parse_inference_config,
     f"{config_images.NAMESPACE}/{config_images.NAME}": config_images.parse_config_images,
+    f"{config_zygotes.NAMESPACE}/{config_zygotes.NAME}": config_zygotes.parse_config_zygotes,
 }
 
 

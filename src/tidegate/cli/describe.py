@@ -108,6 +108,7 @@ def _machine(engine: Json) -> Iterator[str]:
     for key, title in (
         ("ports", "Local ports"),
         ("trouble", "Not ready because"),
+        ("origin", "Started"),
         ("rewritten", "Rewritten for this machine"),
         ("notEnforced", "Not enforced here"),
         ("not_enforced", "Not enforced here"),
@@ -115,7 +116,7 @@ def _machine(engine: Json) -> Iterator[str]:
     ):
         if engine.get(key):
             yield from _section(title, engine[key])
-    known = {"ports", "trouble", "rewritten", "notEnforced", "not_enforced", "stages"}
+    known = {"ports", "origin", "trouble", "rewritten", "notEnforced", "not_enforced", "stages"}
     rest = {k: v for k, v in engine.items() if k not in known}
     if rest:
         yield from _section("On this machine", rest)

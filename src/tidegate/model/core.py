@@ -426,6 +426,7 @@ class LocalPod(Wire, frozen=True, kw_only=True):
     ports: tuple[LocalPort, ...] = ()
     rewritten: tuple[str, ...] = ()  # one sentence each
     not_enforced: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()  # forked from which zygote, or why not
     trouble: tuple[str, ...] = ()  # why it isn't ready yet, as far as probing has found out
     stages: dict[
         str, float

@@ -29,6 +29,9 @@ from tidegate.node.ports import PortRange
 from tidegate.node.record import Around
 from tidegate.node.registration import register
 from tidegate.node.settings import NodeSettings
+from tidegate.node.zygote_config import is_zygote_config, zygote_config
+from tidegate.node.zygote_kinds import PREFIX
+from tidegate.node.zygotes import Zygotes
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 1.0
@@ -55,6 +58,7 @@ class NodeAgent:
         self.node_name = settings.name or self._facts.hostname
         self._events: asyncio.Queue[tuple[Pod, str, str, str]] = asyncio.Queue(_MOST_EVENTS)
         self._recorder = EventRecorder(api, clock, "tidegate-node")
+        self._zygotes = Zygotes(keeper, clock, home, lambda: zygote_config(api))
         ports = PortRange(
             settings.port_low, settings.port_high, machine.port_is_free, seed=str(home.root)
         )
@@ -68,6 +72,7 @@ class NodeAgent:
             node_name=self.node_name,
             ports=ports,
             cards=self._cards,
+            zygotes=self._zygotes,
             say=self._say,
         )
         self._workers: dict[str, PodWorker] = {}
@@ -80,6 +85,8 @@ class NodeAgent:
             tasks.create_task(around.keeper.run())
             tasks.create_task(self._write_events())
             await around.keeper.connected()
+            self._zygotes.adopt()
+            tasks.create_task(self._zygotes.run(), name="zygotes")
 
             def on_change(change: Change) -> None:
                 self._heard(change, tasks)
@@ -111,7 +118,7 @@ class NodeAgent:
         for pod in pods:
             self._start(pod, tasks)
         for name in list(around.keeper.processes):
-            if name.partition("/")[0] not in uids:
+            if name.partition("/")[0] not in uids and not name.startswith(PREFIX):
                 tasks.create_task(self._end_orphan(name))
         remove_orphan_folders(around.home.pods, uids)
         remove_orphan_memory(around.home.memory, uids)
@@ -145,6 +152,8 @@ class NodeAgent:
                 self._heard_pod(obj, change.type is ChangeType.DELETED, tasks)
             case ConfigMap() | Secret() | PersistentVolumeClaim():
                 everywhere = isinstance(obj, ConfigMap) and is_image_table(obj)
+                if isinstance(obj, ConfigMap) and is_zygote_config(obj):
+                    self._zygotes.config_changed()
                 for worker in self._workers.values():
                     if everywhere or worker.record.pod.metadata.namespace == obj.metadata.namespace:
                         worker.references_changed(type(obj), obj.metadata.name)

@@ -32,6 +32,8 @@ from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRe
 from tidegate.node.status import PREFIX, termination
 from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
+from tidegate.node.zygote_kinds import ANNOTATION, NEVER, Kind
+from tidegate.node.zygotes import Started
 
 # The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
 # run is counted and no back-off grows.
@@ -162,7 +164,7 @@ class ContainerRunner:
         self._launch = launch
         fresh_message_file(pod_folder(self._around.home, self._pod.pod), self.record.spec.name)
         try:
-            process = await self._around.keeper.spawn(launch.spec)
+            started = await self._around.zygotes.spawn(launch.spec, self._zygote_kind(launch))
         except KeeperRefused as why:
             if why.number in _MACHINE_IS_SHORT:
                 self._wait(Waiting(why.reason, str(why)), "Failed")
@@ -170,10 +172,14 @@ class ContainerRunner:
             else:
                 await self._not_started(why)
             return None
-        self._began(process, launch)
+        self._began(started, launch)
         if self._stopping:
-            await self._around.keeper.kill_tree(process.name)
-        return process
+            await self._around.keeper.kill_tree(started.process.name)
+        return started.process
+
+    def _zygote_kind(self, launch: Launch) -> Kind | None:
+        wanted = self._pod.pod.metadata.annotations.get(ANNOTATION)
+        return None if wanted == NEVER else self._around.zygotes.kind_of(launch.spec)
 
     def _plan(self) -> Launch:
         around, pod = self._around, self._pod
@@ -189,7 +195,8 @@ class ContainerRunner:
         attempt = self.record.runs
         return plan_launch(around.api, pod.pod, self.record.spec, attempt=attempt, site=site)
 
-    def _began(self, process: Process, launch: Launch) -> None:
+    def _began(self, started: Started, launch: Launch) -> None:
+        process = started.process
         record, clock, name = self.record, self._around.clock, self.record.spec.name
         if record.runs > 0:
             record.back_off = record.back_off.started(clock.monotonic())
@@ -201,6 +208,7 @@ class ContainerRunner:
         self._renewed.clear()
         self._begun.clear()
         record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
+        record.origin = started.origin
         record.on(Happened.SPAWNED)
         if self._stopping:
             record.on(Happened.STOP_ASKED)
@@ -208,6 +216,8 @@ class ContainerRunner:
         self._pod.changed()
         self._say(NORMAL, "Created", f"Created container: {name}")
         self._say(NORMAL, "Started", f"Started container {name}")
+        if started.trouble is not None:
+            self._say(WARNING, "NotForked", f"Container {name} started fresh: {started.trouble}")
 
     async def _waited_out(self) -> bool:
         """Wait for the end of the back-off. False when woken to stop."""

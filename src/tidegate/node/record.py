@@ -17,6 +17,7 @@ from tidegate.node.lifecycle import BackOff, Happened, Phase, moved
 from tidegate.node.machine import Machine
 from tidegate.node.ports import PortRange
 from tidegate.node.settings import NodeSettings
+from tidegate.node.zygotes import Zygotes
 from tidegate.policy.gpu_cards import Card
 from tidegate.policy.standby import Level
 
@@ -58,6 +59,7 @@ class ContainerRecord:
     back_off: BackOff = field(default_factory=BackOff)
     rewritten: tuple[str, ...] = ()
     not_enforced: tuple[str, ...] = ()
+    origin: str | None = None  # how this run was started, where that is worth saying
     trouble: str | None = None  # why this run isn't ready, as far as probing has found out
     image: str | None = None  # of the run; None: there was none yet
     stale: bool = False  # the run has another image than the document by now
@@ -97,6 +99,7 @@ class Around:
     node_name: str
     ports: PortRange
     cards: tuple[Card, ...]
+    zygotes: Zygotes
     say: Callable[[Pod, str, str, str], None]
 
 

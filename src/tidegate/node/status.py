@@ -24,6 +24,7 @@ from tidegate.model.core import (
 )
 from tidegate.model.meta import Condition
 from tidegate.model.serving_names import RESTING
+from tidegate.node.launch import Launch
 from tidegate.node.lifecycle import Phase
 from tidegate.node.record import ContainerRecord, PodRecord
 from tidegate.node.resting import RESTS, wished
@@ -59,6 +60,7 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
             ports=record.ports,
             rewritten=_told(record, lambda c: c.rewritten),
             not_enforced=_told(record, lambda c: c.not_enforced),
+            origin=_told(record, lambda c: (c.origin,) if c.origin else ()),
             trouble=_told(record, lambda c: (c.trouble,) if c.trouble else ()),
             stages={**record.stages, **local.stages},  # the first time counts,
         ),
@@ -100,13 +102,24 @@ def container_status(record: ContainerRecord) -> ContainerStatus:
         started=record.started,
         restart_count=record.restarts,
         image=record.image or record.spec.image,
-        image_id="",
+        image_id=record.image_id,
         container_id=record.container_id,
     )
 
 
+def run_id(name: str, launch: Launch) -> str:
+    """A containerID: by what it runs, and the keeper's name for it."""
+    return PREFIX + name if launch.inside is None else f"{launch.inside.program.kind}://{name}"
+
+
 def termination(
-    process: Process, *, started_at: str | None, now_s: float, message: str | None = None
+    process: Process,
+    *,
+    started_at: str | None,
+    now_s: float,
+    message: str | None = None,
+    container_id: str | None = None,
+    out_of_memory: bool = False,
 ) -> ContainerStateTerminated:
     """How a process ended, in a container's words."""
     if process.signal is not None:
@@ -116,6 +129,8 @@ def termination(
         message = message or "nobody was there to see it end"
     else:
         code, reason = process.code, "Error" if process.code else "Completed"
+    if out_of_memory and code:
+        reason = "OOMKilled"
     return ContainerStateTerminated(
         exit_code=code,
         signal=process.signal,
@@ -123,7 +138,7 @@ def termination(
         message=message,
         started_at=started_at,
         finished_at=timestamp(now_s),
-        container_id=PREFIX + process.name,
+        container_id=container_id or PREFIX + process.name,
     )
 
 

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.link.keeper import Process, SpawnSpec
+from tidegate.link.keeper import ZYGOTE_FAILED, Process, SpawnSpec
 from tidegate.node.errors import KeeperRefused
 from tidegate.node.listeners import Holder
 from tidegate.node.machine import Facts, HttpGet, Outcome
@@ -29,6 +29,9 @@ class Script:
     code: int = 0
     stops_after_s: float | None = 0.0  # after SIGTERM
     healthy: Callable[[float], bool] = lambda _age_s: True  # what probes other than TCP find
+
+
+_ZYGOTE = Script(listens_after_s=None)
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class FakeKeeper:
     def __init__(self, script: Callable[[SpawnSpec], Script] = lambda _: Script()) -> None:
         self.script = script
         self.spawned: list[SpawnSpec] = []
+        self.zygotes: list[SpawnSpec] = []
         self._all: dict[str, _Running] = {}
         self._pids = 1000
 
@@ -65,15 +69,18 @@ class FakeKeeper:
         known = self._all.get(spec.name)
         if known is not None:
             return known.process
+        if spec.zygote is not None and spec.zygote not in self.running():
+            why = f"zygote {spec.zygote!r} is not there: spawn without it"
+            raise KeeperRefused("spawn", spec.name, why, ZYGOTE_FAILED)
         try:
-            script = self.script(spec)
+            script = _ZYGOTE if spec.forks else self.script(spec)
         except OSError as why:
             raise KeeperRefused("spawn", spec.name, str(why), why.errno) from why
         self._pids += 1
         loop = asyncio.get_running_loop()
         process = Process(spec.name, self._pids, self._pids, "boot")
         self._all[spec.name] = _Running(spec, script, process, loop.time())
-        self.spawned.append(spec)
+        (self.zygotes if spec.forks else self.spawned).append(spec)
         if script.exits_after_s is not None:
             loop.call_later(script.exits_after_s, self._end, spec.name, script.code, None)
         return process
