@@ -24,7 +24,6 @@ from tidegate.model.core import (
 )
 from tidegate.model.meta import Condition
 from tidegate.model.serving_names import RESTING
-from tidegate.node.launch import Launch
 from tidegate.node.lifecycle import Phase
 from tidegate.node.record import ContainerRecord, PodRecord
 from tidegate.node.resting import RESTS, wished
@@ -102,24 +101,13 @@ def container_status(record: ContainerRecord) -> ContainerStatus:
         started=record.started,
         restart_count=record.restarts,
         image=record.image or record.spec.image,
-        image_id=record.image_id,
+        image_id="",
         container_id=record.container_id,
     )
 
 
-def run_id(name: str, launch: Launch) -> str:
-    """A containerID: by what it runs, and the keeper's name for it."""
-    return PREFIX + name if launch.inside is None else f"{launch.inside.program.kind}://{name}"
-
-
 def termination(
-    process: Process,
-    *,
-    started_at: str | None,
-    now_s: float,
-    message: str | None = None,
-    container_id: str | None = None,
-    out_of_memory: bool = False,
+    process: Process, *, started_at: str | None, now_s: float, message: str | None = None
 ) -> ContainerStateTerminated:
     """How a process ended, in a container's words."""
     if process.signal is not None:
@@ -129,8 +117,6 @@ def termination(
         message = message or "nobody was there to see it end"
     else:
         code, reason = process.code, "Error" if process.code else "Completed"
-    if out_of_memory and code:
-        reason = "OOMKilled"
     return ContainerStateTerminated(
         exit_code=code,
         signal=process.signal,
@@ -138,7 +124,7 @@ def termination(
         message=message,
         started_at=started_at,
         finished_at=timestamp(now_s),
-        container_id=container_id or PREFIX + process.name,
+        container_id=PREFIX + process.name,
     )
 
 
