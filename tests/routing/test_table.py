@@ -159,3 +159,14 @@ def test_a_model_is_found_by_name_and_two_of_one_name_go_by_key():
     routes.remove("a/chat")
     assert routes.by_model("chat").key == "b/chat"
     assert routes.by_model("gpt") is None
+
+
+def test_a_catch_all_leaves_services_their_own_paths_and_the_models_their_api_on_our_address():
+    chat = target("chat", models=("chat",))
+    routes = table(HELLO, part("any", "", "/"), chat)
+    assert routes.find(b"127.0.0.1", b"/default/hello/x") == Found(HELLO, cut=14)
+    assert key(routes.find(b"127.0.0.1", b"/else")) == "any"
+    assert routes.find(b"localhost", b"/openai/v1/models") is None
+    assert key(routes.find(b"else.example", b"/default/hello/x")) == "any"
+    routes.remove("chat")
+    assert key(routes.find(b"localhost", b"/openai/v1/models")) == "any"

@@ -65,6 +65,15 @@ def unknown_host(host: str, path: str) -> Refusal:
     )
 
 
+def no_branch(route: str, path: str) -> Refusal:
+    """404: the route is known, and none of its branches is for such a request."""
+    return Refusal(
+        404,
+        "no-branch",
+        f"route {route} has no match for path {path!r} with this method and these headers",
+    )
+
+
 def unknown_model(name: str, known: list[str]) -> Refusal:
     """404: no service serves this model."""
     some = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")

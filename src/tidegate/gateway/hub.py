@@ -38,7 +38,7 @@ from tidegate.link.gateway import (
     Sample,
     Snapshot,
 )
-from tidegate.routing import Table, Target, host_name
+from tidegate.routing import Asked, Table, Target, host_name
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,16 @@ class Hub:
         if target.redirect_https and self._wants_https(exchange):
             exchange.refuse(answers.to_https(https_address(head, self.https_ports)))
             return NOWHERE
-        chosen = target.choose(head.lines(), self.new_id)
+        if target.branches:
+            branched = target.branch_for(Asked(head.method, exchange.target, head.lines()))
+            if branched is None:
+                path = exchange.target.partition(b"?")[0][:200].decode("latin-1")
+                exchange.refuse(answers.no_branch(target.key, path))
+                return NOWHERE
+            chosen = branched
+            exchange.target = chosen.target or exchange.target
+        else:
+            chosen = target.choose(head.lines(), self.new_id)
         if chosen.shadows:
             self.shadows.begin(exchange, chosen.shadows)
         if chosen.way.head:

@@ -11,18 +11,24 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from tidegate.link.gateway import Branch as BranchSaid
+from tidegate.link.gateway import Check as CheckSaid
 from tidegate.link.gateway import Route
 from tidegate.link.gateway import Rule as RuleSaid
+from tidegate.link.gateway import Split as SplitSaid
 from tidegate.link.gateway import Sticky as StickySaid
 from tidegate.routing import (
     BadRule,
     BadWeights,
+    Branch,
+    Check,
     Count,
     Match,
     Split,
     Sticky,
     Target,
     Way,
+    fitting,
     match_of,
     path_match,
 )
@@ -34,7 +40,7 @@ NOWHERE: Final = ""  # the revision of a route that sends nowhere; none has this
 
 def target_of(route: Route, was: Target | None) -> Target:
     """The route as it is looked up. `was`: the same route before, whose counting goes on."""
-    ways, weights = _ways(route)
+    ways, weights = _ways(route.splits)
     shadows = _shadows(route)
     split = _split(route, weights)
     if was is not None:
@@ -56,6 +62,7 @@ def target_of(route: Route, was: Target | None) -> Target:
         sticky=_sticky(route.sticky),
         shadows=shadows,
         redirect_https=route.redirect_https,
+        branches=tuple(_branches(route, () if was is None else was.branches)),
         count=was.count if was is not None else Count(),
     )
 
@@ -72,11 +79,11 @@ def field_lines(headers: Iterable[tuple[str, str]]) -> bytes:
     return out
 
 
-def _ways(route: Route) -> tuple[dict[str, Way], list[tuple[str, int]]]:
+def _ways(splits: Iterable[SplitSaid]) -> tuple[dict[str, Way], list[tuple[str, int]]]:
     """Each way's name, and the weights by name. Ways without headers go by their revision."""
     ways: dict[str, Way] = {}
     weights: list[tuple[str, int]] = []
-    for share in route.splits:
+    for share in splits:
         way = Way(share.revision, field_lines(share.headers))
         name = share.revision + way.head.decode() if way.head else share.revision
         if way.head:
@@ -89,9 +96,38 @@ def _split(route: Route, weights: Sequence[tuple[str, int]]) -> Split:
     try:
         return Split(weights)
     except BadWeights as why:
-        if route.trouble is None:
+        if route.trouble is None and not route.branches:
             log.warning("route %s sends nowhere: %s", route.key, why)
         return Split([(NOWHERE, 1)])
+
+
+def _branches(route: Route, was: Sequence[Branch]) -> Iterable[Branch]:
+    """A branch with a check that can't be followed is left out: what it is for must go by no other."""
+    for index, said in enumerate(route.branches):
+        try:
+            checks = tuple(_check(check) for check in said.checks)
+        except BadRule as why:
+            log.warning("route %s: a branch is left out: %s", route.key, why)
+            continue
+        ways, weights = _ways(said.splits)
+        split = _split(route, weights)
+        if index < len(was) and was[index].split.weights == split.weights:
+            split = was[index].split
+        yield Branch(split, checks, _cut(said), said.rewrite, ways)
+
+
+def _cut(said: BranchSaid) -> str:
+    """What a rewrite replaces."""
+    paths = (
+        check for check in said.checks if check.on == "path" and check.how in ("exact", "prefix")
+    )
+    return next((check.value for check in paths if not check.negated), "/")
+
+
+def _check(said: CheckSaid) -> Check:
+    """Raises `BadRule`."""
+    header = (said.name or "").lower().encode() if said.on == "header" else None
+    return Check(fitting(said.how, said.value), header, said.on == "method", said.negated)
 
 
 def _rules(route: Route) -> Iterable[tuple[Match, Way]]:

@@ -7,7 +7,7 @@ first is reached without one. What selects no pod that is ready answers 503 and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -22,9 +22,17 @@ from tidegate.model.conditions import is_true
 from tidegate.model.core import Pod, Service, ServicePort
 from tidegate.model.endpoints import SERVICE_NAME, Endpoints, EndpointSlice
 from tidegate.model.ingresses import Ingress
+from tidegate.model.istio import DestinationRule
 from tidegate.model.meta import Key, ObjectMeta
 from tidegate.model.port_protocol import service_protocol
-from tidegate.model.service_targets import lane_key, local_port, routed_ports, selects
+from tidegate.model.service_targets import (
+    lane_key,
+    local_port,
+    routed_ports,
+    selects,
+    subset_lane_key,
+)
+from tidegate.model.subsets import ruled_by, subsets_of
 from tidegate.model.trouble import trouble_of
 from tidegate.policy.domain import local_hosts
 from tidegate.policy.nginx import speaks_grpc
@@ -56,6 +64,7 @@ class ServicesController:
             watch_self(Endpoints),
             watch_mapped(EndpointSlice, _of_slice),
             watch_mapped(Ingress, _of_ingress),
+            watch_mapped(DestinationRule, _of_rule),
         )
 
     async def reconcile(self, key: Key) -> Next:
@@ -96,29 +105,43 @@ class ServicesController:
                 del known[key]
 
     def _entries(self, service: Service | None) -> Iterator[Revision]:
+        """A queue for each port, and for each port of each of its subsets."""
         if service is None:
             return
-        namespace = service.metadata.namespace or ""
+        namespace, name = service.key
         selector = service.spec.selector
         pods = self._api.list(Pod, namespace, labels=selector) if selector else []
-        coming = bool(selector) and self._is_coming(service, pods)
+        rules = self._api.list(DestinationRule) if selector else []
+        subsets = subsets_of(service.key, rules)
+        coming = bool(selector) and self._is_coming(service, {}, pods)
         for port in routed_ports(service):
-            lane = lane_key(namespace, service.metadata.name, port.port)
-            if selector:
-                found = endpoints_of(service, port, pods)
-            else:
-                found = tuple(self._written(service, port))
-            rest = self._leftovers(lane, namespace, found)
-            entry = lane_entry(lane, service, port, (*found, *rest), pods, coming=coming)
-            if self._is_grpc(service, port):
-                entry = msgspec.structs.replace(entry, protocol="h2c")
-            yield entry
+            yield self._entry(lane_key(namespace, name, port.port), service, port, pods, coming)
+            for subset, labels in subsets.items():
+                lane = subset_lane_key(namespace, name, port.port, subset)
+                part = [pod for pod in pods if labels.items() <= pod.metadata.labels.items()]
+                part_coming = self._is_coming(service, labels, part)
+                yield self._entry(lane, service, port, part, part_coming)
 
-    def _is_coming(self, service: Service, pods: Sequence[Pod]) -> bool:
+    def _entry(
+        self, lane: str, service: Service, port: ServicePort, pods: Sequence[Pod], coming: bool
+    ) -> Revision:
+        if service.spec.selector:
+            found = endpoints_of(service, port, pods)
+        else:
+            found = tuple(self._written(service, port))
+        rest = self._leftovers(lane, service.metadata.namespace or "", found)
+        entry = lane_entry(lane, service, port, (*found, *rest), pods, coming=coming)
+        return (
+            msgspec.structs.replace(entry, protocol="h2c")
+            if self._is_grpc(service, port)
+            else entry
+        )
+
+    def _is_coming(self, service: Service, subset: Mapping[str, str], pods: Sequence[Pod]) -> bool:
         """Whether there will be a pod soon: one is there, or a Deployment is between two."""
         if any(pod.metadata.deletion_timestamp is None for pod in pods):
             return True
-        selector = service.spec.selector.items()
+        selector = {**service.spec.selector, **subset}.items()
         return any(
             deployment.spec.replicas != 0
             and deployment.metadata.deletion_timestamp is None
@@ -185,6 +208,11 @@ def _of_ingress(ingress: Ingress) -> Iterator[Key]:
             yield Key(ingress.metadata.namespace or "", backend.service.name)
 
 
+def _of_rule(rule: DestinationRule) -> Iterable[Key]:
+    service = ruled_by(rule)
+    return () if service is None else (service,)
+
+
 def _of_slice(slice_: EndpointSlice) -> Iterable[Key]:
     name = slice_.metadata.labels.get(SERVICE_NAME)
     if name:
@@ -217,7 +245,7 @@ def lane_entry(
 ) -> Revision:
     """A Service's port as the gateway's table has it. `coming`: there will be a pod soon."""
     serves = any(not e.draining for e in endpoints)
-    stuck = None if serves else why_nobody_serves(service, port, pods)
+    stuck = None if serves else why_nobody_serves(service, port, pods, lane=key)
     return Revision(
         key=key,
         endpoints=endpoints,
@@ -229,8 +257,10 @@ def lane_entry(
     )
 
 
-def why_nobody_serves(service: Service, port: ServicePort, pods: Sequence[Pod]) -> str:
-    """In a sentence, for who asked and got no answer."""
+def why_nobody_serves(
+    service: Service, port: ServicePort, pods: Sequence[Pod], *, lane: str = ""
+) -> str:
+    """In a sentence, for who asked and got no answer. `lane`: its key, which may name a subset."""
     about = f"Service {service.key}"
     if service.spec.type == "ExternalName":
         return f"{about} is an alias for {service.spec.external_name}: ask that name itself"
@@ -238,7 +268,9 @@ def why_nobody_serves(service: Service, port: ServicePort, pods: Sequence[Pod]) 
         return f"{about} has no selector, and no Endpoints of its name tell where to go"
     there = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
     if not there:
-        return f"no pod has the labels that {about} selects"
+        _, at, subset = lane.partition("@")
+        part = f" for its subset {subset}" if at else ""
+        return f"no pod has the labels that {about} selects{part}"
     ready = [p for p in there if p.status and is_true(p.status.conditions, "Ready")]
     if ready and not any(local_port(pod, port) for pod in ready):
         target = port.target_port or port.port

@@ -76,6 +76,32 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     headers: tuple[tuple[str, str], ...] = ()  # added to requests that go this way
 
 
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a branch asks of a request's path (without query), its method or a header.
+
+    `prefix` is of characters, not of path elements; `regex` must match all of the value; `present` asks
+    only whether the header is there. `negated`: the opposite is asked.
+    """
+
+    on: Literal["path", "method", "header"]
+    name: str | None = None  # of the header, in any case
+    how: Literal["exact", "prefix", "regex", "present"] = "exact"
+    value: str = ""
+    negated: bool = False
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Requests that pass all its checks, and where they go.
+
+    `rewrite`: instead of the part of the path that its `exact` or `prefix` check names (without one: of
+    the `/` that all begin with) replicas are sent this. None: the path stays.
+    """
+
+    splits: tuple[Split, ...]
+    checks: tuple[Check, ...] = ()
+    rewrite: str | None = None
+
+
 class Sticky(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The same value of a header or cookie goes to the same split as long as the weights allow.
 
@@ -105,6 +131,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     to the byte (`Exact`); the longest path wins, Exact before Prefix; nothing is cut. None: all paths.
     `models` are the names under which `/openai/v1/...` on the gateway's own address finds it.
     No splits: nothing serves it yet; requests get 503 with `trouble`, which says why.
+    `branches` take the place of `splits`, `rules` and `sticky`: the first that fits a request has it;
+    what fits none gets 404.
     `key` is unique and chosen by the control plane, e.g. `<namespace>/<route>` or with `#<tag>`.
     """
 
@@ -123,6 +151,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
     models: tuple[str, ...] = ()
     openai_path: str = "/v1"  # what the server itself calls `/openai/v1`
+    branches: tuple[Branch, ...] = ()
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

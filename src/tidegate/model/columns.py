@@ -19,6 +19,8 @@ from tidegate.model import (
     fluid_columns,
     fluid_runtimes,
     ingresses,
+    istio,
+    istio_columns,
     kafka,
     kafka_columns,
     knative_columns,
@@ -100,4 +102,6 @@ _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
     endpoints.EndpointSlice: network_columns.ENDPOINT_SLICE,
     ingresses.Ingress: network_columns.INGRESS,
     ingresses.IngressClass: network_columns.INGRESS_CLASS,
+    istio.VirtualService: istio_columns.VIRTUAL_SERVICE,
+    istio.DestinationRule: istio_columns.DESTINATION_RULE,
 }

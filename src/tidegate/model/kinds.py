@@ -26,6 +26,7 @@ from tidegate.model import (
     fluid,
     fluid_runtimes,
     ingresses,
+    istio,
     kafka,
     kafka_versions,
     kserve,
@@ -110,6 +111,7 @@ _SERVING = "serving.knative.dev"
 _KSERVE = "serving.kserve.io"
 _KNATIVE = ("all", "knative", "serving")
 _FLUID = ("fluid",)
+_ISTIO = ("istio-io", "networking-istio-io")
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -273,6 +275,27 @@ KINDS: tuple[Kind, ...] = (
         namespaced=False,
         has_status=False,
     ),
+    Kind(
+        istio.VirtualService,
+        istio.GROUP,
+        "v1",
+        "VirtualService",
+        "virtualservices",
+        "virtualservice",
+        ("vs",),
+        _ISTIO,
+    ),
+    Kind(
+        istio.DestinationRule,
+        istio.GROUP,
+        "v1",
+        "DestinationRule",
+        "destinationrules",
+        "destinationrule",
+        ("dr",),
+        _ISTIO,
+    ),
+    Kind(istio.Gateway, istio.GROUP, "v1", "Gateway", "gateways", "gateway", ("gw",), _ISTIO),
     Kind(
         serving.Service,
         _SERVING,
@@ -513,6 +536,11 @@ def in_version(
 
 #: The other versions of kinds above, newest first.
 VERSIONS: tuple[Kind, ...] = (
+    *(
+        in_version(type_, version)
+        for type_ in (istio.VirtualService, istio.DestinationRule, istio.Gateway)
+        for version in ("v1beta1", "v1alpha3")
+    ),
     in_version(
         autoscaling.HorizontalPodAutoscaler,
         "v1",

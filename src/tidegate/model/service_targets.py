@@ -45,3 +45,8 @@ def find_port(service: Service, wanted: str | int) -> ServicePort | None:
 def lane_key(namespace: str, service: str, port: int) -> str:
     """What the gateway calls a Service's port (`link.gateway.Revision.key`)."""
     return f"svc:{namespace}/{service}:{port}"
+
+
+def subset_lane_key(namespace: str, service: str, port: int, subset: str) -> str:
+    """The same of those pods only that an Istio DestinationRule names a subset of."""
+    return f"{lane_key(namespace, service, port)}@{subset}"

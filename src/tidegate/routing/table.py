@@ -1,5 +1,8 @@
-"""Which route a request belongs to: exact host, then wildcard host, then any host; last, on our own
-address only, by path or by the name of a model.
+"""Which route a request belongs to: exact host, then wildcard host, then any host; on our own address
+by path or by the name of a model too.
+
+There a service's own path goes before what somebody said about any host, if that is the less exact of
+the two: a catch-all takes what nobody else would get, not the way to everything that is here.
 
 Pure look-up. The gateway owns one `Table` and keeps it in step with the control plane, one route at a
 time, so that a change among thousands of routes costs what that route costs.
@@ -12,6 +15,7 @@ from typing import Final
 from tidegate.routing.paths import EVERYWHERE, plain_path
 from tidegate.routing.target import Target
 
+_OPENAI: Final = b"/openai/v1/"  # the API of all models, on our own address
 _MEMO_HOSTS: Final = 4096  # spellings of Host remembered; a client can invent them, so bounded
 
 
@@ -121,7 +125,8 @@ class Table:
             for target in claims:
                 targets.append(target)
                 if target.path == EVERYWHERE:  # nobody further down is ever asked
-                    return Found(target) if len(targets) == 1 else _of_several(host, targets)
+                    only = len(targets) == 1 and not ("" in target.hosts and is_loopback(host))
+                    return Found(target) if only else _of_several(host, targets)
         return _of_several(host, targets)
 
     def _claims(self, host: str, with_port: str | None) -> Iterator[Iterable[Target]]:
@@ -136,14 +141,22 @@ class Table:
         yield self._wild.get("", ())
 
     def _by_path(self, candidates: _Candidates, path: bytes) -> Found | None:
+        hit = None
         if candidates.targets:
             plain = plain_path(path)
-            for target in candidates.targets:
-                if target.path(plain):
-                    return Found(target)
-        if not candidates.ours or not self._paths:
+            hit = next((target for target in candidates.targets if target.path(plain)), None)
+        if not candidates.ours or (hit is not None and "" not in hit.hosts):
+            return None if hit is None else Found(hit)
+        known = len(hit.path.path) if hit is not None else -1
+        found = self._by_prefix(path)
+        if found is not None and found.cut > known:
+            return found
+        if self._models and path.startswith(_OPENAI) and known < len(_OPENAI) - 1:
             return None
-        text = path.partition(b"?")[0].decode("latin-1")
+        return None if hit is None else Found(hit)
+
+    def _by_prefix(self, path: bytes) -> Found | None:
+        text = path.partition(b"?")[0].decode("latin-1") if self._paths else ""
         while text:  # the longest prefix wins
             if text in self._paths:
                 return Found(self._paths[text][0], cut=len(text))

@@ -1,6 +1,7 @@
 """One route as requests see it, and which of its revisions a request goes to.
 
 In this order: the first rule that matches, then the split that the caller sticks to, then the weights.
+A route with branches has those instead: the first that fits, then its weights.
 Most routes have one revision and nothing else to decide: `only` says so, and nobody looks further.
 """
 
@@ -10,18 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tidegate.routing.branches import Asked, Branch, first_of
 from tidegate.routing.paths import EVERYWHERE, PathMatch
 from tidegate.routing.rules import Match
 from tidegate.routing.split import Split
 from tidegate.routing.sticky import stuck_to, value_for
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Where a request can go. `head` is header lines, each with its end, that are added on this way."""
-
-    revision: str
-    head: bytes = b""
+from tidegate.routing.way import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +33,7 @@ class Chosen(NamedTuple):
     way: Way
     set_cookie: bytes | None  # `name=value` for the answer; None: nothing to set
     shadows: tuple[str, ...]  # revisions that get a copy
+    target: bytes | None = None  # what the replica is asked for; None: what the client asked for
 
 
 @dataclass(slots=True)
@@ -65,12 +61,14 @@ class Target:
     sticky: Sticky | None = None
     shadows: tuple[tuple[Split, str], ...] = ()  # chooses its revision for requests to be copied
     redirect_https: bool = False
+    branches: tuple[Branch, ...] = ()
     count: Count = field(default_factory=Count, compare=False)
     plain: bool = field(init=False)  # `split` says it all, in revisions
     only: str | None = field(init=False)  # the revision of all requests; None: there's a choice
 
     def __post_init__(self) -> None:
-        more = self.ways or self.rules or self.sticky or self.shadows or self.redirect_https
+        more = any((self.ways, self.rules, self.sticky, self.shadows, self.branches))
+        more = more or self.redirect_https
         object.__setattr__(self, "plain", not more)
         object.__setattr__(self, "only", None if more else self.split.only)
 
@@ -83,6 +81,15 @@ class Target:
                 return Chosen(way, None, shadows)
         name, cookie = self._share(fields, new_id)
         return Chosen(self.ways.get(name) or Way(name), cookie, shadows)
+
+    def branch_for(self, asked: Asked) -> Chosen | None:
+        """Where a request goes by the route's branches; None: no branch has it."""
+        found = first_of(self.branches, asked)
+        if found is None:
+            return None
+        branch, target = found
+        name = branch.split.choose()
+        return Chosen(branch.ways.get(name) or Way(name), None, (), target)
 
     def _share(
         self, fields: Sequence[bytes], new_id: Callable[[], str]

@@ -18,8 +18,16 @@ from tidegate.client.api import Reader
 from tidegate.model import serving_names as names
 from tidegate.model.core import Pod, Service
 from tidegate.model.ingresses import Ingress
-from tidegate.model.service_targets import find_port, lane_key, routed_ports, selects
+from tidegate.model.istio import DestinationRule
+from tidegate.model.service_targets import (
+    find_port,
+    lane_key,
+    routed_ports,
+    selects,
+    subset_lane_key,
+)
 from tidegate.model.serving import Revision
+from tidegate.model.subsets import subsets_of
 
 WINDOW_S = 30.0
 _PREFIX, _SLS = "tidegate_", "sls_ingress_"
@@ -160,9 +168,24 @@ class GatewayMetrics:
         ]
         service = self._api.get(Service, namespace, name)
         if service is not None:
-            keys += [lane_key(namespace, name, port.port) for port in routed_ports(service)]
+            keys += self._keys_of_service(service)
         if not keys:
             raise NotCounted(f'services "{name}" not found')
+        return keys
+
+    def _keys_of_service(self, service: Service, pod: Pod | None = None) -> list[str]:
+        """Of its ports and its subsets' ports. `pod`: of those subsets only that it is in."""
+        namespace, name = service.key
+        subsets = subsets_of(service.key, self._api.list(DestinationRule))
+        mine = [
+            subset
+            for subset, labels in subsets.items()
+            if pod is None or labels.items() <= pod.metadata.labels.items()
+        ]
+        keys = []
+        for port in routed_ports(service):
+            keys.append(lane_key(namespace, name, port.port))
+            keys += [subset_lane_key(namespace, name, port.port, subset) for subset in mine]
         return keys
 
     def _keys_of_ingress(self, namespace: str, name: str) -> list[str]:
@@ -194,14 +217,13 @@ class GatewayMetrics:
                 keys[f"{namespace}/{revision}"] = None
             for service in self._api.list(Service, namespace):
                 if selects(service, pod):
-                    for port in routed_ports(service):
-                        keys[lane_key(namespace, service.metadata.name, port.port)] = None
+                    keys |= dict.fromkeys(self._keys_of_service(service, pod))
         return list(keys)
 
 
 def upstream_name(key: str) -> str:
     """A plain Service's key as nginx names the upstream: `<namespace>-<service>-<port>`."""
-    place, _, port = key.removeprefix("svc:").rpartition(":")
+    place, _, port = key.partition("@")[0].removeprefix("svc:").rpartition(":")
     return f"{place.replace('/', '-', 1)}-{port}" if key.startswith("svc:") else key
 
 

@@ -18,6 +18,7 @@ from tidegate.model import (
     fluid,
     fluid_runtimes,
     ingresses,
+    istio,
     kafka,
     labels,
 )
@@ -25,6 +26,7 @@ from tidegate.model.admission import autoscalers, cluster, data_maps, pods, serv
 from tidegate.model.admission import endpoints as endpoint_rules
 from tidegate.model.admission import fluid as fluid_rules
 from tidegate.model.admission import ingresses as ingress_rules
+from tidegate.model.admission import istio as istio_rules
 from tidegate.model.admission import kafka as kafka_rules
 from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
@@ -127,6 +129,9 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
         check=endpoint_rules.check_slice, change=endpoint_rules.check_slice_change
     ),
     ingresses.Ingress: Rules(check=ingress_rules.check_ingress),
+    istio.VirtualService: Rules(check=istio_rules.check_virtual_service),
+    istio.DestinationRule: Rules(check=istio_rules.check_destination_rule),
+    istio.Gateway: Rules(check=istio_rules.check_gateway),
     ingresses.IngressClass: Rules(
         check=ingress_rules.check_ingress_class, change=ingress_rules.check_ingress_class_change
     ),
