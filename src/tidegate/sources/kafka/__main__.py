@@ -1,0 +1,80 @@
+"""`python -m tidegate.sources.kafka`: runs until SIGTERM.
+
+Exit codes: 0 ended after SIGTERM; 2 `K_SOURCE`, a secret or the port is wrong (one line on stderr says
+what); 3 the extra `kafka` is not installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import msgspec
+import uvloop
+
+from tidegate.kit.realtime import RealClock
+from tidegate.sources.kafka.settings import SettingsProblem, SourceSettings, credentials, decoded
+from tidegate.sources.serving import App, answer, serve_beside
+
+USUAL_DRAIN_S = 25.0
+
+
+def main() -> int:
+    """Start, and say in one line what stands in the way of starting."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        settings = decoded(os.environ, "K_SOURCE", SourceSettings)
+        from tidegate.sources.kafka.adapter import Adapter
+
+        drain_s = float(os.environ.get("K_DRAIN_S", USUAL_DRAIN_S))
+        port = int(os.environ.get("PORT", "8080"))
+
+        async def run() -> None:
+            clock = RealClock()
+            adapter = Adapter(settings, credentials(os.environ), clock, drain_s=drain_s)
+            await serve_beside(app(adapter), port, adapter.run)
+
+        uvloop.run(run())
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] != "aiokafka":
+            raise
+        sys.stderr.write("aiokafka is not installed: pip install 'tidegate[kafka]'\n")
+        return 3
+    except (SettingsProblem, ValueError, OSError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2
+    return 0
+
+
+def app(adapter: Any) -> App:
+    """Health, readiness, status and metrics."""
+
+    async def call(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        match scope["path"]:
+            case "/healthz":
+                await answer(send, 200, "text/plain", b"ok\n")
+            case "/readyz":
+                said = adapter.status().message.encode() + b"\n"
+                await answer(send, 200 if adapter.ready else 503, "text/plain", said)
+            case "/status":
+                body = msgspec.json.encode(adapter.status())
+                await answer(send, 200, "application/json", body)
+            case "/metrics":
+                text = adapter.metrics().encode()
+                await answer(send, 200, "text/plain; version=0.0.4", text)
+            case path:
+                await answer(send, 404, "text/plain", f"no page {path}\n".encode())
+
+    return call
+
+
+if __name__ == "__main__":
+    sys.exit(main())

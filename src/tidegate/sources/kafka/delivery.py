@@ -1,0 +1,180 @@
+"""One event from its first try to its end: handled, dead-lettered, or dropped.
+
+    try -> failed -> wait -> try ... -> dead letter sink (until it takes the event) -> finished
+
+Before each try after the first it is written down (in the commit's metadata) that it is made, so that
+no crash gives an event more tries than it has. The first is not: that would be a round trip to the
+broker for every event; a first try that takes long is written down with the next commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.kit.clock import Clock
+from tidegate.sources.cloudevents import CloudEvent, NotAnEvent, from_http
+from tidegate.sources.kafka.counts import Counts
+from tidegate.sources.kafka.notes import Tries
+from tidegate.sources.kafka.retries import Delivery, Failure, used_up, wait_before_next
+from tidegate.sources.kafka.sender import Accepted, Takes
+
+_DEAD_LETTER_WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_MOST_ERROR_DATA = 1024  # bytes, as Knative cuts it
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(Exception):
+    """The partition is being given up, or the process ends: the event stays unfinished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is the same for all events of a source."""
+
+    rules: Delivery
+    sink: Takes
+    dead_letter: Takes | None
+    reply: Takes | None
+    clock: Clock
+    counts: Counts
+
+
+class Place(Protocol):
+    """Where an event came from: its book-keeping, and waits that end when the partition goes."""
+
+    def note(self, offset: int, tries: Tries) -> None: ...
+
+    def finish(self, offset: int) -> None: ...
+
+    async def write_down(self) -> None:
+        """Return when what was noted is committed. Raises `Interrupted`."""
+        ...
+
+    async def pause(self, wait_s: float) -> None:
+        """Return after so many seconds. Raises `Interrupted`."""
+        ...
+
+
+async def deliver(
+    course: Course, event: CloudEvent, place: Place, offset: int, before: Tries
+) -> None:
+    """Bring an event to its end. `before`: the tries it comes with. Raises `Interrupted`."""
+    rules, counts = course.rules, course.counts
+    failure = Failure(None, "its tries were used up before this process took it over")
+    made = before.made
+    if not used_up(rules, before):
+        made = min(made, rules.tries - 1)  # the only try may be made again: see `used_up`
+        counts.repeated += before.under_way
+        while True:
+            made += 1
+            place.note(offset, Tries(made, under_way=True))
+            if made > 1:
+                try:
+                    await place.write_down()
+                except Interrupted:
+                    place.note(offset, Tries(made - 1))  # it was not made
+                    raise
+            counts.tries += 1
+            outcome = await _try(course, event)
+            if outcome is None:
+                counts.handled += 1
+                place.finish(offset)
+                return
+            failure = outcome
+            counts.failed += 1
+            place.note(offset, Tries(made))
+            wait_s = wait_before_next(rules, made, failure)
+            if wait_s is None:
+                break
+            log.warning(
+                "event %s: try %d of %d failed: %s; again in %.1f s",
+                event.attributes["id"],
+                made,
+                rules.tries,
+                failure.why,
+                wait_s,
+            )
+            await place.pause(wait_s)
+    place.note(offset, Tries(max(made, rules.tries)))  # no more of them after a crash either
+    await _bury(course, event, failure, made, place)
+    place.finish(offset)
+
+
+async def _try(course: Course, event: CloudEvent) -> Failure | None:
+    """One try, with its reply. None: handled."""
+    outcome = await course.sink.send(event, timeout_s=course.rules.timeout_s)
+    if isinstance(outcome, Failure):
+        return outcome
+    if course.reply is None:
+        return None
+    try:
+        reply = reply_of(outcome, event)
+    except NotAnEvent as why:
+        return Failure(None, f"the reply is a damaged CloudEvent: {why}")
+    if reply is None:
+        return None
+    outcome = await course.reply.send(reply, timeout_s=course.rules.timeout_s)
+    if isinstance(outcome, Failure):
+        return Failure(
+            None, f"the reply couldn't be delivered to {course.reply.url}: {outcome.why}"
+        )
+    course.counts.replied += 1
+    return None
+
+
+def reply_of(accepted: Accepted, event: CloudEvent) -> CloudEvent | None:
+    """The event in an answer, with the key of the one it answers. None: the answer is no event."""
+    answer = accepted.answer
+    reply = from_http(answer.headers.items(), answer.body)
+    key = event.attributes.get("partitionkey")
+    if reply is None or key is None or "partitionkey" in reply.attributes:
+        return reply
+    return reply.with_extensions({"partitionkey": key})
+
+
+async def _bury(
+    course: Course, event: CloudEvent, failure: Failure, made: int, place: Place
+) -> None:
+    """To the dead letter sink, for as long as it takes; or dropped with a word in the log."""
+    identity = event.attributes["id"]
+    if course.dead_letter is None:
+        course.counts.dropped += 1
+        log.error("event %s dropped after %d tries: %s", identity, made, failure.why)
+        return
+    dead = event.with_extensions(errors_of(course.sink.url, failure))
+    for turn in range(2**31):
+        outcome = await course.dead_letter.send(dead, timeout_s=course.rules.timeout_s)
+        if isinstance(outcome, Accepted):
+            break
+        wait_s = _DEAD_LETTER_WAITS_S[min(turn, len(_DEAD_LETTER_WAITS_S) - 1)]
+        log.error(
+            "event %s: the dead letter sink %s didn't take it: %s; again in %g s",
+            identity,
+            course.dead_letter.url,
+            outcome.why,
+            wait_s,
+        )
+        await place.pause(wait_s)
+    course.counts.dead_lettered += 1
+    log.warning(
+        "event %s went to the dead letter sink after %d tries: %s", identity, made, failure.why
+    )
+
+
+def errors_of(sink: str, failure: Failure) -> dict[str, str]:
+    """The extensions that tell a dead letter's reader what went wrong.
+
+    Source: Knative eventing, knativeerrordest, knativeerrorcode and knativeerrordata (at most 1,024
+    bytes of the answer, without control characters; none if it was empty).
+    """
+    out = {"knativeerrordest": sink}
+    if failure.status is not None:
+        out["knativeerrorcode"] = str(failure.status)
+    said = failure.body[:_MOST_ERROR_DATA].decode("utf-8", "replace")
+    said = "".join(char for char in said if char.isprintable())
+    if said:
+        out["knativeerrordata"] = said
+    return out

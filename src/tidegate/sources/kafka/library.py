@@ -1,0 +1,51 @@
+"""aiokafka's own log: kept short, and the only place that says why a broker can't be reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from tidegate.sources.kafka.status import LastError
+
+_QUIET_S: Final = 30.0
+
+
+class LibraryLog(logging.Filter):
+    """Lets the same message of the library through once in `_QUIET_S`, and remembers the last one."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+        self.last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Called for each record."""
+        if not record.name.startswith("aiokafka") or record.levelno < logging.WARNING:
+            return True
+        self.last = record.getMessage()
+        now_s = self._monotonic()
+        if now_s - self._said.get(record.msg, -_QUIET_S) < _QUIET_S:
+            return False
+        self._said[record.msg] = now_s
+        return True
+
+
+def explain(error: BaseException, said: str, servers: str, user: str | None) -> LastError:
+    """An error of the library in our words. `said`: the last line of its log."""
+    text = f"{type(error).__name__} {error} {said}".lower()
+    detail = said or str(error) or type(error).__name__
+    if "authentication" in text or "sasl" in text:
+        return LastError(
+            "AuthenticationFailed", f"{servers} refused user {user!r}: check the secret: {detail}"
+        )
+    if "authorization" in text:
+        return LastError(
+            "AuthorizationFailed", f"{servers}: user {user!r} may not do this: {error}"
+        )
+    if "ssl" in text or "certificate" in text:
+        return LastError("TlsFailed", f"no trusted connection to {servers}: {detail}")
+    if "connection" in text or "connect" in text or "timeout" in text or "timed out" in text:
+        return LastError("BrokerUnreachable", f"{servers} cannot be reached: {detail}")
+    return LastError("KafkaError", f"{servers}: {type(error).__name__}: {error}")
