@@ -175,15 +175,6 @@ WRONG = {
 }
 
 
-#: By kind: what a cluster takes and this machine can't serve (yet).
-NOT_HERE = {
-    "Dataset": (
-        "oss:// storage is not fetched by this version: copy the data to a folder of this machine "
-        "and mount local:///that/folder, or pvc://claim/folder"
-    )
-}
-
-
 def seed_files() -> list[Path]:
     return sorted(SHARED.glob("seeds-manifests/*/*.yaml"))
 
@@ -206,5 +197,5 @@ def test_the_seeds_documents_are_admitted_or_refused_for_the_known_reason(file):
             assert_settled(admission().admit(obj, None, user="ann").object)
         except (ApiError, WrongType) as why:
             refused = str(why)
-        expected = NOT_HERE.get(kind[1]) or WRONG.get(file.name)
+        expected = WRONG.get(file.name)
         assert refused == expected or (expected and (refused or "").endswith(expected))

@@ -71,6 +71,48 @@ def test_a_model_in_a_claim_is_its_sub_path():
     assert volume["persistentVolumeClaim"] == {"claimName": "models"}
 
 
+def test_a_model_of_an_object_store_is_an_init_containers_business():
+    spec = raw_pods(isvc({"sklearn": {"storageUri": "s3://models/iris"}}))
+    (fetch,) = spec["initContainers"]
+    assert fetch["name"] == "storage-initializer"
+    assert list(fetch["args"]) == ["s3://models/iris", "/mnt/models"]
+    name = "kserve-provision-location"
+    assert list(fetch["volumeMounts"]) == [{"name": name, "mountPath": "/mnt/models"}]
+    assert list(spec["volumes"]) == [{"name": name, "emptyDir": {}}]
+    (mount,) = spec["containers"][0]["volumeMounts"]
+    assert mount == {"name": name, "mountPath": "/mnt/models", "readOnly": True}
+
+
+def test_a_storage_key_chooses_from_the_secret_without_reading_it():
+    storage = {"key": "minio", "path": "/iris", "parameters": {"bucket": "other"}}
+    given = isvc({"sklearn": {"storage": storage}})
+    (fetch,) = raw_pods(given)["initContainers"]
+    assert fetch["args"][0] == "<scheme-placeholder>://iris"
+    config, override = fetch["env"]
+    assert config["valueFrom"]["secretKeyRef"] == {"name": "storage-config", "key": "minio"}
+    assert override == {"name": "STORAGE_OVERRIDE_CONFIG", "value": '{"bucket": "other"}'}
+
+
+def test_several_models_have_folders_of_their_own():
+    uris = [{"uri": "s3://b/base", "mountPath": "/mnt/models/base"}, {"uri": "/here"}]
+    given = {**CUSTOM, "storageUris": uris}
+    spec = raw_pods(isvc(given))
+    (fetch,) = spec["initContainers"]
+    assert list(fetch["args"]) == ["s3://b/base", "/mnt/models"]
+    mounts = {m["mountPath"]: m["name"] for m in spec["containers"][0]["volumeMounts"]}
+    assert mounts == {
+        "/mnt/models/base": "kserve-provision-location",
+        "/mnt/models": "kserve-provision-location-1",
+    }
+
+
+def test_a_custom_container_finds_its_fetched_model_by_its_variable():
+    env = [{"name": "STORAGE_URI", "value": "gs://b/m"}]
+    spec = raw_pods(isvc({"containers": [{"image": "x:1", "env": env}]}))
+    assert {"name": "STORAGE_URI", "value": "/mnt/models"} in spec["containers"][0]["env"]
+    assert spec["initContainers"][0]["args"][0] == "gs://b/m"
+
+
 def test_a_custom_container_is_told_whose_it_is_and_may_name_its_model():
     given = {"containers": [{"image": "x:1", "env": [{"name": "STORAGE_URI", "value": "/m"}]}]}
     spec = raw_pods(isvc(given))

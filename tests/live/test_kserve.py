@@ -244,7 +244,7 @@ def test_what_cannot_be_done_here_is_refused_with_its_path(engine):
         "apply",
         "-f",
         "-",
-        stdin=json.dumps(isvc("far", {"sklearn": {"storageUri": "s3://bucket/iris"}})),
+        stdin=json.dumps(isvc("far", {"sklearn": {"storageUri": "hdfs://models/iris"}})),
         check=False,
     )
-    assert "spec.predictor.model.storageUri: s3:// is not fetched here" in told
+    assert "spec.predictor.model.storageUri: hdfs:// is not fetched here" in told

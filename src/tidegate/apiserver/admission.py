@@ -45,6 +45,7 @@ from tidegate.model.serving_names import SYSTEM_NAMESPACE
 from tidegate.policy import annotations as annotation_rules
 from tidegate.policy import (
     config_autoscaler,
+    config_cache,
     config_defaults,
     config_deployment,
     config_domain,
@@ -68,6 +69,7 @@ from tidegate.policy.route_annotations import validate_route_annotations
 from tidegate.policy.serving_notes import metadata_notes, template_notes
 from tidegate.policy.standby import standby_notes, validate_standby
 
+from tidegate.policy.storage_notes import storage_notes
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
 #: The maps that can be wrong; the others are read as they are.
@@ -87,6 +89,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
 
 
 @dataclass(frozen=True, slots=True)
+    f"{config_cache.NAMESPACE}/{config_cache.NAME}": config_cache.parse_config_cache,
 class Admitted:
     """`warnings`: what the author should know, one sentence each."""
 
@@ -154,6 +157,7 @@ class Admission:
         return Admitted(admitted, (*warnings_of(admitted), *notes))
 
     def _settings(self) -> Settings:
+            *storage_notes(admitted),
         autoscaler = self._config.autoscaler()
         return Settings(
             defaults=_revision_defaults(self._config.defaults()),

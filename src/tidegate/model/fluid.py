@@ -18,8 +18,10 @@ FLUID_DRIVER = "fuse.csi.fluid.io"
 FLUID_PATH = "fluid_path"
 FLUID_CLASS = "fluid"
 
-IN_PLACE: dict[str, str] = {"note": "kept; it has no effect on data that is read in place"}
-#: About caching: there is nothing to cache of data on this machine.
+IN_PLACE: dict[str, str] = {
+    "note": "kept; it has no effect here: data is read in place or fetched, without Fluid's processes"
+}
+#: About the processes that cache and mount on a cluster.
 InPlace = Annotated[Any, msgspec.Meta(extra=IN_PLACE)]
 
 
@@ -39,19 +41,20 @@ class EncryptOption(Wire, frozen=True, kw_only=True):
     value_from: EncryptOptionSource | None = None
 
 
-EncryptOptions = Annotated[tuple[EncryptOption, ...], msgspec.Meta(extra=IN_PLACE)]
-Options = Annotated[dict[str, str], msgspec.Meta(extra=IN_PLACE)]
+EncryptOptions = tuple[EncryptOption, ...]
+Options = dict[str, str]
 
 
 class DatasetMount(Wire, frozen=True, kw_only=True):
-    """`path` in the dataset; absent: `/<name>`; `/`: the dataset itself."""
+    """`path` in the dataset; absent: `/<name>`; `/`: the dataset itself. What is fetched is read-only
+    whatever `read_only` says."""
 
     mount_point: str = ""
     name: str | None = None
     path: str | None = None
     options: Options = {}
     encrypt_options: EncryptOptions = ()
-    read_only: NotHonoured = None
+    read_only: bool | None = None
     shared: NotHonoured = None
 
 
@@ -129,7 +132,7 @@ class DataLoadSpec(Wire, frozen=True, kw_only=True):
     dataset: TargetDataset = TargetDataset()
     load_metadata: bool | None = None
     target: tuple[LoadTarget, ...] = ()
-    options: Options = {}
+    options: Annotated[dict[str, str], msgspec.Meta(extra=IN_PLACE)] = {}
     policy: str | None = None
     schedule: NotHonoured = None
     run_after: NotHonoured = None

@@ -9,6 +9,7 @@ import posixpath
 from dataclasses import dataclass
 
 from tidegate.model.fluid import DatasetMount
+from tidegate.model.storage_uris import not_fetchable
 
 _PATHS = ("local", "file")
 
@@ -21,24 +22,26 @@ class BadMount(ValueError):
         super().__init__(f"{field} {value!r}: {why}")
 
 
-class RemoteMount(BadMount):
-    """Its data is on another machine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`claim` None: `path` is an absolute path of this machine; else it is relative to that claim."""
+    """`uri`: the data is fetched from there (None: it is on this machine). Else `claim` None: `path`
+    is an absolute path of this machine; else it is relative to that claim."""
 
     claim: str | None
     path: str
+    uri: str | None = None
 
 
 def source_of(mount: DatasetMount) -> Source:
-    """Where its data is. Raises `BadMount`, `RemoteMount`."""
+    """Where its data is. Raises `BadMount`."""
     point = mount.mount_point
     scheme, found, rest = point.partition("://")
     if not found:
-        raise BadMount("mountPoint", point, "must be a URI: local:///path or pvc://claim/folder")
+        raise BadMount(
+            "mountPoint",
+            point,
+            "must be a URI, such as oss://bucket/path, s3://bucket/path, local:///path, pvc://claim/folder",
+        )
     if scheme in _PATHS:
         if not rest.startswith("/"):
             raise BadMount("mountPoint", point, f"needs an absolute path: {scheme}:///path")
@@ -48,12 +51,10 @@ def source_of(mount: DatasetMount) -> Source:
         if not claim:
             raise BadMount("mountPoint", point, "needs a claim: pvc://claim/folder")
         return Source(claim, _inside("mountPoint", point, path).lstrip("/"))
-    raise RemoteMount(
-        "mountPoint",
-        point,
-        f"{scheme}:// storage is not fetched by this version: copy the data to a folder of this "
-        "machine and mount local:///that/folder, or pvc://claim/folder",
-    )
+    why = not_fetchable(point)
+    if why is not None:
+        raise BadMount("mountPoint", point, why)
+    return Source(None, "", point.rstrip("/"))
 
 
 def place_of(mount: DatasetMount) -> str:

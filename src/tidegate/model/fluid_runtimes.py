@@ -5,11 +5,9 @@ Source: fluid api/v1alpha1 ({jindoruntime,alluxioruntime,efcruntime}_types.go).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
-from tidegate.model.fluid import IN_PLACE, DatasetMount, HcfsStatus, InPlace
+from tidegate.model.fluid import DatasetMount, HcfsStatus, InPlace
 from tidegate.model.meta import Condition, Object
 from tidegate.model.wire import ClusterOnly, QuantityText, Wire, always
 
@@ -18,13 +16,13 @@ class TierLevel(Wire, frozen=True, kw_only=True):
     """`quota` is shared by the paths of `path` (comma separated); `quota_list` gives each its own."""
 
     mediumtype: str = ""
-    volume_type: InPlace = None
+    volume_type: str | None = None  # emptyDir: a folder of the engine's own, whatever `path` says
     volume_source: InPlace = None
-    path: InPlace = None
+    path: str | None = None
     quota: QuantityText | None = None
     quota_list: str | None = None
-    high: Annotated[str | None, msgspec.Meta(extra=IN_PLACE)] = None
-    low: Annotated[str | None, msgspec.Meta(extra=IN_PLACE)] = None
+    high: str | None = None  # share of the quota above which the oldest go, until `low` is reached
+    low: str | None = None
 
 
 class TieredStore(Wire, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ COMPONENT = "component"
 APP = "app"
 VISIBILITY = "networking.kserve.io/visibility"
 READ_ONLY = "storage.kserve.io/readonly"
+STORAGE_SECRET = f"{GROUP}/storageSecretName"
 
 STANDARD = "Standard"
 KNATIVE = "Knative"
@@ -29,6 +30,12 @@ TRANSFORMER_CONTAINER = "transformer-container"
 DEFAULT_PORT = 8080
 AGENT, AGENT_PORT, AGENT_IMAGE = "agent", 9081, "kserve/agent:latest"
 MODEL_PATH = "/mnt/models"
+STORAGE_INITIALIZER = "storage-initializer"
+STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:latest"
+#: The Secret that `storage.key` chooses from, and how the choice reaches the init container.
+STORAGE_CONFIG = "storage-config"
+STORAGE_CONFIG_VARIABLE, STORAGE_OVERRIDE_VARIABLE = "STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"
+STORAGE_PLACEHOLDER = "<scheme-placeholder>"
 
 SYSTEM_NAMESPACE = "kserve"
 CONFIG = "inferenceservice-config"

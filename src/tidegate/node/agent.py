@@ -13,10 +13,12 @@ from tidegate.client.api import Api
 from tidegate.client.events import EventRecorder
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
+from tidegate.model.accounts import ServiceAccount
 from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap, Node, Pod, Secret
 from tidegate.model.errors import ApiError
 from tidegate.model.storage import PersistentVolumeClaim
+from tidegate.node.fetching import Fetcher
 from tidegate.node.image_config import is_image_table
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
@@ -35,7 +37,7 @@ from tidegate.node.zygotes import Zygotes
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 1.0
-_WATCHED = (Pod, ConfigMap, Secret, PersistentVolumeClaim, Node)
+_WATCHED = (Pod, ConfigMap, Secret, ServiceAccount, PersistentVolumeClaim, Node)
 _MOST_EVENTS = 10_000  # waiting to be written; more are dropped, an event is never worth a failure
 
 
@@ -52,6 +54,7 @@ class NodeAgent:
         *,
         machine: Machine | None = None,
     ) -> None:
+        fetcher: Fetcher | None = None,
         settings, machine = settings or NodeSettings(), machine or LocalMachine()
         self._facts = machine.facts()
         self._cards = settings.simulated_gpus or machine.cards()
@@ -76,6 +79,7 @@ class NodeAgent:
             say=self._say,
         )
         self._workers: dict[str, PodWorker] = {}
+            fetcher=fetcher,
         self._unregistered = asyncio.Event()
 
     async def run(self) -> None:
@@ -126,6 +130,8 @@ class NodeAgent:
 
     async def _stay_registered(self) -> None:
         """Level-triggered: somebody may delete the Node."""
+        if around.fetcher is not None:
+            around.fetcher.keep_only(uids)
         self._unregistered.set()
         settings = self._around.settings
         while True:
@@ -150,7 +156,7 @@ class NodeAgent:
         match obj:
             case Pod():
                 self._heard_pod(obj, change.type is ChangeType.DELETED, tasks)
-            case ConfigMap() | Secret() | PersistentVolumeClaim():
+            case ConfigMap() | Secret() | ServiceAccount() | PersistentVolumeClaim():
                 everywhere = isinstance(obj, ConfigMap) and is_image_table(obj)
                 if isinstance(obj, ConfigMap) and is_zygote_config(obj):
                     self._zygotes.config_changed()

@@ -17,13 +17,24 @@ from tidegate.model.service_targets import is_served
 from tidegate.node.adopt import init_policy, recall_pod
 from tidegate.node.container import ContainerRunner
 from tidegate.node.errors import NoFreePort, VolumeNotReady
+from tidegate.node.fetching import PodFetches
 from tidegate.node.grace import grace_of, until_deadline_s, until_gone_s, until_kill_s
 from tidegate.node.launch import Launch
 from tidegate.node.lifecycle import Happened, Phase
 from tidegate.node.pod_ground import PodGround
 from tidegate.node.pod_report import PodReport
-from tidegate.node.record import CREATING, NORMAL, WARNING, Around, Failure, Waiting
+from tidegate.node.record import (
+    CREATING,
+    NORMAL,
+    WARNING,
+    Around,
+    ContainerRecord,
+    Failure,
+    Waiting,
+)
+from tidegate.node.remote_volumes import RemoteVolumes
 from tidegate.node.resting import Resting
+from tidegate.node.storage_initializer import FetchRunner, is_initializer
 from tidegate.node.volume_files import references, shows_pod
 
 DRAINED = "tidegate.dev/Drained"
@@ -52,10 +63,9 @@ class PodWorker:
         self._woken = asyncio.Event()
         self._leaving, self._hurry = asyncio.Event(), asyncio.Event()
         policy = pod.spec.restart_policy or "Always"
-        self._inits = [
-            ContainerRunner(around, self.record, init, restart_policy=init_policy(pod, init.spec))
-            for init in self.record.inits
-        ]
+        self._fetches = PodFetches(around, self.record, self._leaving)
+        self._remote = RemoteVolumes(around, self.record, self._fetches)
+        self._inits = [self._init_runner(init) for init in self.record.inits]
         self._sidecars = [init for init in self._inits if init.record.is_sidecar]
         self._runners = [
             ContainerRunner(around, self.record, container, restart_policy=policy)
@@ -63,6 +73,12 @@ class PodWorker:
         ]
         self._gone = False
         self._respecified = asyncio.Event()
+
+    def _init_runner(self, init: ContainerRecord) -> ContainerRunner | FetchRunner:
+        around, policy = self._around, init_policy(self.record.pod, init.spec)
+        if is_initializer(init.spec):
+            return FetchRunner(around, self.record, init, self._fetches, restart_policy=policy)
+        return ContainerRunner(around, self.record, init, restart_policy=policy)
 
     def _changed(self) -> None:
         self._report.mark()
@@ -208,6 +224,8 @@ class PodWorker:
         told: str | None = None
         while not self.record.stopping:
             try:
+                if not self._has_processes() and not await self._remote.make(self._shows):
+                    break
                 self._ground.make()
             except (VolumeNotReady, NoFreePort) as why:
                 if self._has_processes():
@@ -292,6 +310,10 @@ class PodWorker:
         async with asyncio.TaskGroup() as tasks:
             for runner in (*self._inits, *self._runners):
                 tasks.create_task(runner.kill())
+
+    def _shows(self, text: str) -> None:
+        """How far a fetch is that its containers wait for."""
+        self._all_wait(Waiting("ContainerCreating", text))
 
     def _all_wait(self, waiting: Waiting) -> None:
         for record in (*self.record.inits, *self.record.containers):

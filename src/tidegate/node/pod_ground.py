@@ -41,6 +41,8 @@ class PodGround:
         for name in [n for n in around.keeper.processes if n.startswith(f"{record.uid}/")]:
             await around.keeper.forget(name)
         await asyncio.to_thread(remove_pod_folder, self._folder)
+        if around.fetcher is not None:
+            around.fetcher.release(record.uid)
         await asyncio.to_thread(remove_memory, self._memory, record.uid)
         around.ports.free(record.uid)
         drop_logs(around.home.logs, record.pod)
@@ -64,4 +66,5 @@ class PodGround:
             volumes,
             self._folder / "volumes",
             memory=self._memory,
+            fetched=self._record.fetched,
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
@@ -22,6 +23,9 @@ from tidegate.policy.gpu_cards import Card
 from tidegate.policy.standby import Level
 
 NORMAL, WARNING = "Normal", "Warning"
+if TYPE_CHECKING:
+    from tidegate.node.fetching import Fetcher
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Around:
     say: Callable[[Pod, str, str, str], None]
 
 
+    fetcher: Fetcher | None = None  # None: there is no model cache, what would be fetched waits
 def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -125,6 +130,7 @@ class PodRecord:
     stages: dict[str, float] = field(default_factory=dict)
     stopping: bool = False
     failure: Failure | None = None  # set before its containers are stopped
+    fetched: dict[str, Path] = field(default_factory=dict)  # those of them that the cache holds
     resting: Level | None = None  # how it is kept from traffic just now; None: it isn't
     awake: asyncio.Event = field(default_factory=_set)  # clear: frozen, it would answer no probe
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,13 +31,19 @@ def make_volumes(
     folder: Path,
     *,
     memory: Path | None = None,
+    fetched: Mapping[str, Path] | None = None,
 ) -> dict[str, Path]:
     """Make or refresh these volumes of the pod under `folder`; name -> real path.
 
-    `memory`: where folders on a tmpfs go; None: there is none. Running it again changes only what a
+    `memory`: where folders on a tmpfs go; None: there is none. `fetched`: volumes that are views of
+    the model cache. Running it again changes only what a
     changed ConfigMap, Secret or pod changes. Raises `VolumeNotReady`.
     """
-    return {volume.name: _make(reader, pod, volume, folder, memory) for volume in volumes}
+    known = fetched or {}
+    return {
+        volume.name: known.get(volume.name) or _make(reader, pod, volume, folder, memory)
+        for volume in volumes
+    }
 
 
 def mount_path_of(volume: str, real: Path, sub_path: str | None) -> Path:

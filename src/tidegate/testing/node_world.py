@@ -29,6 +29,7 @@ from tidegate.model.meta import ObjectMeta
 from tidegate.node import NodeAgent, NodeSettings
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
+from tidegate.testing.fake_fetcher import FakeFetcher
 from tidegate.testing.fake_keeper import FakeKeeper, FakeMachine, Script
 
 MAIN = Container(
@@ -59,6 +60,7 @@ class NodeWorld:
         self._committed = asyncio.Event()
         self.api.subscribe([Pod, Event, Node], lambda _: self._committed.set())
         self._task: asyncio.Task[None] | None = None
+        self.fetcher: FakeFetcher | None = None  # given to the next agent that starts
 
     def _write_down(self, change: Change) -> None:
         assert isinstance(change.object, Pod)
@@ -73,7 +75,13 @@ class NodeWorld:
     async def start_agent(self) -> None:
         settings = NodeSettings(name="node")
         agent = NodeAgent(
-            self.api, self.keeper, LoopClock(), self.home, settings, machine=self.machine
+            self.api,
+            self.keeper,
+            LoopClock(),
+            self.home,
+            settings,
+            machine=self.machine,
+            fetcher=self.fetcher,
         )
         self._task = asyncio.get_running_loop().create_task(agent.run())
         await LoopClock().sleep(0)

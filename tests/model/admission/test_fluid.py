@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tidegate.model.admission import warnings_for
 from tidegate.model.fluid import Dataset
 from tidegate.model.fluid_mounts import Source, place_of, source_of
 from tidegate.model.wire import read
+from tidegate.policy.storage_notes import storage_notes
 
-CLOUD = ["oss://b/d", "s3://b/d", "gs://b", "https://h/d", "hdfs://h:9000/d", "dataset://ns/other"]
+CLOUD = ["oss://b/d", "s3://b/d", "gs://b", "https://h/d"]
+ELSEWHERE = ["hdfs://h:9000/d", "dataset://ns/other"]
 
 
 def fluid(kind: str, **spec: Any) -> dict[str, Any]:
@@ -36,10 +37,16 @@ def tier(**level: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("point", CLOUD)
-def test_data_of_other_machines_is_refused_with_the_way_out(refusal, point):
+def test_data_of_object_stores_is_fetched(point):
+    dataset, _ = read({"spec": {"mounts": [mount(point)]}}, Dataset)
+    assert source_of(dataset.spec.mounts[0]).uri == point
+
+
+@pytest.mark.parametrize("point", ELSEWHERE)
+def test_data_that_nothing_fetches_is_refused_with_the_way_out(refusal, point):
     said = str(refusal(mounts(mount(point))))
-    assert "spec.mounts[0].mountPoint: Forbidden" in said
-    assert "local:///that/folder" in said
+    assert "spec.mounts[0].mountPoint: Invalid value" in said
+    assert "is not fetched here" in said
 
 
 @pytest.mark.parametrize(
@@ -125,6 +132,32 @@ def test_where_a_mount_is_in_the_dataset(given, place):
 def test_what_has_no_effect_on_data_in_place_is_said():
     key = {"secretKeyRef": {"name": "access-key", "key": "id"}}
     options = {"options": {"a": "b"}, "encryptOptions": [{"name": "id", "valueFrom": key}]}
-    dataset, reading = read({"spec": {"mounts": [mount(**options, readOnly=True)]}}, Dataset)
-    told = {warning.partition(": ")[0] for warning in warnings_for(dataset, reading.notes)}
+    dataset, _ = read({"spec": {"mounts": [mount(**options, readOnly=True)]}}, Dataset)
+    told = {note.partition(": ")[0] for note in storage_notes(dataset)}
     assert told == {f"spec.mounts[0].{f}" for f in ("options", "encryptOptions", "readOnly")}
+
+
+def test_of_fetched_data_only_the_options_that_nobody_reads_are_named():
+    options = {"fs.oss.endpoint": "oss-cn-beijing.aliyuncs.com", "fs.oss.speed": "9"}
+    dataset, _ = read({"spec": {"mounts": [mount("oss://b/d", options=options)]}}, Dataset)
+    (told,) = storage_notes(dataset)
+    assert told.startswith("spec.mounts[0].options[fs.oss.speed]: not read here")
+
+
+def test_an_encrypted_option_needs_its_secret(refusal):
+    options = {"encryptOptions": [{"name": "fs.oss.accessKeyId"}]}
+    said = str(refusal(mounts(mount("oss://b/d", **options))))
+    assert "spec.mounts[0].encryptOptions[0].valueFrom.secretKeyRef" in said
+
+
+@pytest.mark.parametrize(
+    ("level", "field"),
+    [
+        ({"path": "cache"}, "path"),
+        ({"path": "/"}, "path"),
+        ({"path": "/a,/b", "quotaList": "1Gi"}, "quotaList"),
+        ({"high": "0.5", "low": "0.6"}, "low"),
+    ],
+)
+def test_tiers_that_cannot_be_made_are_refused(refusal, level, field):
+    assert f"spec.tieredstore.levels[0].{field}" in str(refusal(tier(**level)))

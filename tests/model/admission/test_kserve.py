@@ -93,8 +93,21 @@ def test_old_names_of_modes_become_todays(written, stored):
             "the target utilization percentage should be a [1-100] integer",
         ),
         (
-            {"sklearn": {"storageUri": "s3://models/iris"}},
-            "spec.predictor.model.storageUri: s3:// is not fetched here",
+            {"sklearn": {"storageUri": "hdfs://models/iris"}},
+            "spec.predictor.model.storageUri: hdfs:// is not fetched here",
+        ),
+        (
+            {"sklearn": {"storageUri": "s3://me:hush@models/iris"}},
+            "spec.predictor.model.storageUri: must carry no user or password",
+        ),
+        ({"sklearn": {"storageUri": "hf://models"}}, "hf://owner/model"),
+        (
+            {"sklearn": {"storageUri": "/m", "storage": {"path": "iris"}}},
+            "say either storageUri or storage",
+        ),
+        (
+            {"sklearn": {"storage": {"path": "iris", "parameters": {"type": "hdfs"}}}},
+            "spec.predictor.model.storage.parameters.type: 'hdfs' is none of",
         ),
         ({"sklearn": {"storageUri": "ftp://models/iris"}}, "[ftp://models/iris] is not supported"),
         (

@@ -1,6 +1,6 @@
 """What datasets and their runtimes report. Pure.
 
-Source: fluid pkg/ddc/jindofsx/{dataset,runtime_info,ufs,cache}.go; docker go-units (`BytesSize`).
+Source: fluid pkg/ddc/jindofsx/{dataset,runtime_info,ufs,cache}.go.
 """
 
 from __future__ import annotations
@@ -11,21 +11,13 @@ from msgspec.structs import replace
 
 from tidegate.controllers.fluid.folders import Measured
 from tidegate.kit.quantity import parse_quantity
+from tidegate.kit.sizes import bytes_text
 from tidegate.model.conditions import merged, timestamp
 from tidegate.model.fluid import Dataset, DatasetRuntime, DatasetStatus
 from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime, RuntimeStatus, TierLevel
 from tidegate.model.meta import Condition
 
 CALCULATING = "[Calculating]"
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-
-
-def bytes_text(size_bytes: int | Decimal) -> str:
-    """`1.16GiB`, as Fluid writes sizes."""
-    value, place = Decimal(size_bytes), 0
-    while value >= 1024 and place < len(_UNITS) - 1:
-        value, place = value / 1024, place + 1
-    return f"{value:.2f}{_UNITS[place]}"
 
 
 def capacity_bytes(runtime: DataRuntime) -> Decimal:

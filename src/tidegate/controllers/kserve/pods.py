@@ -1,7 +1,6 @@
 """The pods of a component: its containers over its runtime's, the model where they look for it. Pure.
 
-Source: kserve pkg/controller/v1beta1/inferenceservice/components/{predictor,transformer}.go,
-pkg/webhook/admission/pod/storage_initializer_injector.go.
+Source: kserve pkg/controller/v1beta1/inferenceservice/components/{predictor,transformer}.go.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from tidegate.controllers.kserve.agent import agent_container
+from tidegate.controllers.kserve.models import with_models
 from tidegate.model import kserve_names as names
 from tidegate.model.core import (
     Container,
     ContainerPort,
     EnvVar,
-    HostPathVolumeSource,
-    PersistentVolumeClaimVolumeSource,
     PodSpec,
-    Volume,
-    VolumeMount,
 )
 from tidegate.model.kserve import Component, InferenceService, Predictor, ServingRuntimeSpec
 from tidegate.model.meta import ObjectMeta
@@ -34,8 +30,6 @@ _NOT_COPIED = {
     "autoscaling.knative.dev/min-scale",
     "autoscaling.knative.dev/max-scale",
 }
-_STORAGE_URI = "STORAGE_URI"
-_VOLUME = "kserve-provision-location"
 _AGENT_PORT = ContainerPort(container_port=names.AGENT_PORT, name="agent-port", protocol="TCP")
 _SCRAPE_KEYS = {
     "prometheus.kserve.io/port": "prometheus.io/port",
@@ -60,7 +54,8 @@ def plan_pods(
 ) -> ComponentPods:
     """`runtime`: the chosen one, for a predictor with a `model`."""
     containers, base = _containers(isvc, component, runtime)
-    containers, volumes = _with_models(containers, component)
+    models = with_models(containers, component)
+    containers = models.containers
     if name == "transformer":
         containers = tuple(_with_predictor(c, isvc) for c in containers)
     serving = serving_of(containers)
@@ -68,7 +63,8 @@ def plan_pods(
         field: _set(getattr(component, field), getattr(base, field) if base else None)
         for field in PodSpec.__struct_fields__
     }
-    fields["volumes"] = (*(base.volumes if base else ()), *component.volumes, *volumes)
+    fields["volumes"] = (*(base.volumes if base else ()), *component.volumes, *models.volumes)
+    fields["init_containers"] = (*models.init_containers, *fields["init_containers"])
     ports = serving.ports or (ContainerPort(container_port=names.DEFAULT_PORT, protocol="TCP"),)
     if component.logger is not None or component.batcher is not None:
         # The port must be declared: only then the agent's flag is made true for this machine.
@@ -128,53 +124,6 @@ def _logged(container: Container) -> Container:
     """The end of the log tells why a model did not load; KServe reads its storage container's so."""
     policy = container.termination_message_policy or "FallbackToLogsOnError"
     return replace(container, termination_message_policy=policy)
-
-
-# --- the model's files
-
-
-def _with_models(
-    containers: tuple[Container, ...], component: Component
-) -> tuple[tuple[Container, ...], tuple[Volume, ...]]:
-    """Volumes for what `storageUri`, `storageUris` and the variable STORAGE_URI name, mounted into
-    the container that serves the model."""
-    wanted: list[tuple[str, str]] = []
-    model = component.model if isinstance(component, Predictor) else None
-    if model is not None and model.storage_uri:
-        wanted.append((model.storage_uri, names.MODEL_PATH))
-    wanted += [(item.uri, item.mount_path or names.MODEL_PATH) for item in component.storage_uris]
-    if model is None:
-        for container in containers:
-            if container.name == names.CONTAINER:
-                uri = next((v.value for v in container.env if v.name == _STORAGE_URI), None)
-                if uri:
-                    wanted.append((uri, names.MODEL_PATH))
-    mounts, volumes = [], []
-    read_only = component.annotations.get(names.READ_ONLY) != "false"
-    for i, (uri, path) in enumerate(wanted):
-        name = _VOLUME if i == 0 else f"{_VOLUME}-{i}"
-        volume, sub_path = _volume(name, uri)
-        volumes.append(volume)
-        mounts.append(
-            VolumeMount(name=name, mount_path=path, read_only=read_only, sub_path=sub_path)
-        )
-    if not mounts:
-        return containers, ()
-    serving = tuple(
-        replace(c, volume_mounts=(*c.volume_mounts, *mounts)) if c.name == names.CONTAINER else c
-        for c in containers
-    )
-    return serving, tuple(volumes)
-
-
-def _volume(name: str, uri: str) -> tuple[Volume, str | None]:
-    scheme, colon, rest = uri.partition("://")
-    if colon and scheme == "pvc":
-        claim, _, sub_path = rest.partition("/")
-        source = PersistentVolumeClaimVolumeSource(claim_name=claim)
-        return Volume(name=name, persistent_volume_claim=source), sub_path.strip("/") or None
-    path = rest if colon else uri
-    return Volume(name=name, host_path=HostPathVolumeSource(path="/" + path.strip("/"))), None
 
 
 # --- a transformer's way to its predictor

@@ -6,6 +6,7 @@ Source: the CRDs of fluid (enums, required fields); pkg/utils/tieredstore.go.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -22,8 +23,8 @@ from tidegate.model.admission.problems import (
     required,
 )
 from tidegate.model.admission.storage import ACCESS_MODES
-from tidegate.model.fluid import DataLoad, Dataset
-from tidegate.model.fluid_mounts import BadMount, RemoteMount, place_of, source_of
+from tidegate.model.fluid import DataLoad, Dataset, EncryptOption
+from tidegate.model.fluid_mounts import BadMount, place_of, source_of
 from tidegate.model.fluid_runtimes import DataRuntime, TierLevel
 
 _MEDIUMS = ("MEM", "SSD", "HDD")
@@ -51,16 +52,26 @@ def check_dataset(dataset: Dataset) -> Problems:
         try:
             source_of(mount)
             place = place_of(mount)
-        except RemoteMount as why:
-            found.append(forbidden(f"{path}.{why.field}", why.why))
-            continue
         except BadMount as why:
             found.append(invalid(f"{path}.{why.field}", why.value, why.why))
             continue
+        found += _check_encrypted(mount.encrypt_options, f"{path}.encryptOptions")
         if place in places:
             found.append(duplicate(f"{path}.path", f"/{place}"))
         places.setdefault(place, i)
+    found += _check_encrypted(spec.shared_encrypt_options, "spec.sharedEncryptOptions")
     return found + _nested(places)
+
+
+def _check_encrypted(options: Sequence[EncryptOption], path: str) -> Problems:
+    found: Problems = []
+    for i, option in enumerate(options):
+        ref = option.value_from.secret_key_ref if option.value_from is not None else None
+        if not option.name:
+            found.append(required(f"{path}[{i}].name"))
+        if ref is None or not ref.name or not ref.key:
+            found.append(required(f"{path}[{i}].valueFrom.secretKeyRef", "with name and key"))
+    return found
 
 
 def check_dataset_change(dataset: Dataset, old: Dataset) -> Problems:
@@ -116,6 +127,24 @@ def _check_level(level: TierLevel, path: str) -> Problems:
     for field, ratio in (("high", level.high), ("low", level.low)):
         if ratio is not None and not _is_ratio(ratio):
             found.append(invalid(f"{path}.{field}", ratio, "must be a number from 0 to 1"))
+    given_both = level.high is not None and level.low is not None
+    if not found and given_both and float(level.low or 0) > float(level.high or 0):
+        found.append(invalid(f"{path}.low", level.low or "", f"is above high, {level.high}"))
+    return found + _check_paths(level, path)
+
+
+def _check_paths(level: TierLevel, path: str) -> Problems:
+    """Folders that are made for the cache: full paths, each with a quota of its own if they are listed."""
+    paths = [each.strip() for each in (level.path or "").split(",") if each.strip()]
+    found: Problems = []
+    for each in paths:
+        if not each.startswith("/") or not each.strip("/") or ".." in each.split("/"):
+            why = 'must be full paths below /, without ".."'
+            found.append(invalid(f"{path}.path", level.path or "", why))
+    quotas = [text for text in (level.quota_list or "").split(",") if text]
+    if quotas and paths and len(quotas) != len(paths):
+        why = f"has {len(quotas)} quotas for {len(paths)} paths"
+        found.append(invalid(f"{path}.quotaList", level.quota_list or "", why))
     return found
 
 

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 
 from tidegate.model import kserve_names as names
 from tidegate.model.admission.kserve.defaults import said_frameworks
-from tidegate.model.kserve import Component, InferenceService, Predictor, ScaleMetric
+from tidegate.model.kserve import (
+    Component,
+    InferenceService,
+    Predictor,
+    ScaleMetric,
+    StorageSpec,
+)
+from tidegate.model.storage_uris import is_fetched, not_fetchable
 
 _NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _CLASSES = (names.HPA, names.KEDA, names.EXTERNAL, names.NONE)
@@ -21,9 +28,10 @@ _IMPLEMENTATIONS = (
     "SKLearn, XGBoost, Tensorflow, PyTorch, Triton, ONNX, HuggingFace, PMML, LightGBM, Paddle, "
     "Model, PodSpec"
 )
-#: Schemes that KServe knows and that are not fetched here (yet).
-_REMOTE = ("gs", "s3", "hdfs", "webhdfs", "hf", "http", "https", "oci", "oss", "modelscope")
 _LOCAL = ("file", "pvc")
+#: Schemes that KServe has and that nothing fetches here.
+_ELSEWHERE = ("hdfs", "webhdfs", "oci", "oci+native", "oci+fetch", "modelscope")
+_STORAGE_TYPES = ("s3", "oss", "gs", "https", "http", "hf")
 
 
 def check_inference_service(isvc: InferenceService, mode: str) -> Iterator[str]:
@@ -90,26 +98,36 @@ def _check_predictor(predictor: Predictor) -> Iterator[str]:
     if not model.model_format.name:
         yield "spec.predictor.model.modelFormat.name: required: which kind of model is it?"
     if model.storage is not None:
-        yield (
-            "spec.predictor.model.storage: the secret storage-config is not read here: "
-            "say storageUri"
-        )
+        yield from _check_storage(model.storage, both=model.storage_uri is not None)
     if model.storage_uri is not None:
         yield from check_storage_uri(model.storage_uri, "spec.predictor.model.storageUri")
 
 
+def _check_storage(storage: StorageSpec, *, both: bool) -> Iterator[str]:
+    """`storage`: a key of the Secret storage-config and a path in the bucket that it names."""
+    path = "spec.predictor.model.storage"
+    if both:
+        yield f"{path}: say either storageUri or storage, not both"
+    if storage.schema_path is not None:
+        yield f"{path}.schemaPath: is read by ModelMesh only, which is not run here: leave it out"
+    type_ = storage.parameters.get("type")
+    if type_ is not None and type_ not in _STORAGE_TYPES:
+        yield f"{path}.parameters.type: {type_!r} is none of {', '.join(_STORAGE_TYPES)}"
+    if ".." in (storage.path or "").split("/"):
+        yield f'{path}.path: {storage.path!r} must not contain ".."'
+
+
 def check_storage_uri(uri: str, path: str) -> Iterator[str]:
-    """Nothing for a path of this machine, `file://` and `pvc://`."""
+    """Nothing for what is on this machine or can be fetched: see `model.storage_uris`."""
     scheme, colon, rest = uri.partition("://")
     if not colon or scheme in _LOCAL:
         if not (rest if colon else uri).strip("/"):
             yield f"{path}: StorageUri [{uri}] names no folder"
         return
-    if scheme in _REMOTE:
-        yield (
-            f"{path}: {scheme}:// is not fetched here: copy the model to this machine and say "
-            "file:///path/to/model, or pvc://claim/path"
-        )
+    if is_fetched(uri) or scheme in _ELSEWHERE:
+        why = not_fetchable(uri)
+        if why is not None:
+            yield f"{path}: {why}"
         return
     yield (
         "storageUri, must be one of: [gs://, s3://, pvc://, file://, https://, http://, hf://] or "
