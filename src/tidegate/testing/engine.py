@@ -144,8 +144,10 @@ def service_document(
     environ: dict[str, str] | None = None,
     command: list[str] | None = None,
     image: str = "python:3",
+    annotations: dict[str, str] | None = None,
 ) -> str:
     """A Knative Service that runs `pod_server.py` (or another command), as JSON (which is YAML)."""
+    noted = {f"autoscaling.knative.dev/{k}": v for k, v in (scaling or {}).items()}
     container: dict[str, Any] = {
         "image": image,
         "command": command or ["python", str(SERVER), "8080"],
@@ -159,11 +161,7 @@ def service_document(
             "metadata": {"name": name, "namespace": "default"},
             "spec": {
                 "template": {
-                    "metadata": {
-                        "annotations": {
-                            f"autoscaling.knative.dev/{k}": v for k, v in (scaling or {}).items()
-                        }
-                    },
+                    "metadata": {"annotations": {**noted, **(annotations or {})}},
                     "spec": {"containerConcurrency": concurrency, "containers": [container]},
                 }
             },
