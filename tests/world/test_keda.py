@@ -138,7 +138,8 @@ GOOD = {"type": "cpu", "metadata": {"value": "60"}}
     ("wrong", "path"),
     [
         (scaled(), "spec.triggers"),
-        (scaled({"type": "kafka", "metadata": {}}), r"spec.triggers\[0\].type"),
+        (scaled({"type": "rabbitmq", "metadata": {}}), r"spec.triggers\[0\].type"),
+        (scaled({"type": "kafka", "metadata": {}}), r"\[0\].metadata.bootstrapServers"),
         (scaled({"type": "cpu", "metadata": {}}), r"spec.triggers\[0\].metadata.value"),
         (scaled({**GOOD, "authenticationRef": {"name": "a"}}), "authenticationRef"),
         (scaled(GOOD, minReplicaCount=3, maxReplicaCount=2), "spec.minReplicaCount"),

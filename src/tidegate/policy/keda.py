@@ -11,26 +11,28 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tidegate.kit.quantity import BadQuantity, parse_quantity
 from tidegate.kit.schedule import BadSchedule, parse_five_fields
 from tidegate.model.keda import KedaTrigger
+from tidegate.policy.keda_kafka import KafkaTrigger, kafka_name, read_kafka
+from tidegate.policy.keda_metadata import BadTrigger, decimal, needed, only, quantity
 from tidegate.scaling.keda import CronTrigger
 
+__all__ = [
+    "LABEL",
+    "BadTrigger",
+    "CronTrigger",
+    "KafkaTrigger",
+    "PrometheusTrigger",
+    "ResourceTrigger",
+    "Trigger",
+    "metric_name",
+    "read_trigger",
+]
+
 LABEL = "scaledobject.keda.sh/name"
-_NOT_YET = {
-    "kafka": "events are a later part of Tidegate",
-    "apache-kafka": "events are a later part of Tidegate",
-}
-_SUPPORTED = ("cron", "cpu", "memory", "prometheus")
+_KAFKA = ("kafka", "apache-kafka")
+_SUPPORTED = ("cron", "cpu", "memory", "prometheus", *_KAFKA)
 _UTILIZATION, _AVERAGE, _VALUE = "Utilization", "AverageValue", "Value"
-
-
-class BadTrigger(ValueError):
-    """A trigger that can't be done; `field` is its path below the trigger."""
-
-    def __init__(self, field: str, why: str) -> None:
-        self.field, self.why = field, why
-        super().__init__(f"{field}: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,17 @@ class PrometheusTrigger:
     ignore_null: bool
 
 
-Trigger = ResourceTrigger | PrometheusTrigger | CronTrigger
+Trigger = ResourceTrigger | PrometheusTrigger | CronTrigger | KafkaTrigger
 
 
 def read_trigger(trigger: KedaTrigger) -> Trigger:
     """Raises `BadTrigger`."""
     if trigger.type not in _SUPPORTED:
-        why = _NOT_YET.get(trigger.type, f"served here are {', '.join(_SUPPORTED)}")
-        raise BadTrigger("type", f'"{trigger.type}": {why}')
+        raise BadTrigger("type", f'"{trigger.type}": served here are {", ".join(_SUPPORTED)}')
+    if trigger.type in _KAFKA:
+        return read_kafka(trigger)
     if trigger.authentication_ref is not None:
-        raise BadTrigger("authenticationRef", "TriggerAuthentication is not served here")
+        raise BadTrigger("authenticationRef", "not honoured here but for kafka")
     match trigger.type:
         case "cron":
             return _cron(trigger.metadata)
@@ -75,8 +78,8 @@ def read_trigger(trigger: KedaTrigger) -> Trigger:
 
 
 def _cron(metadata: Mapping[str, str]) -> CronTrigger:
-    _only(metadata, ("timezone", "start", "end", "desiredReplicas"))
-    name = _needed(metadata, "timezone")
+    only(metadata, ("timezone", "start", "end", "desiredReplicas"))
+    name = needed(metadata, "timezone")
     try:
         zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as why:
@@ -86,12 +89,12 @@ def _cron(metadata: Mapping[str, str]) -> CronTrigger:
     schedules = []
     for key in ("start", "end"):
         try:
-            schedules.append(parse_five_fields(_needed(metadata, key), zone))
+            schedules.append(parse_five_fields(needed(metadata, key), zone))
         except BadSchedule as why:
             raise BadTrigger(f"metadata.{key}", str(why)) from why
     if schedules[0].cron == schedules[1].cron:
         raise BadTrigger("metadata.end", "start and end can not have exactly same time input")
-    wanted = _needed(metadata, "desiredReplicas")
+    wanted = needed(metadata, "desiredReplicas")
     if not wanted.isdigit():
         raise BadTrigger("metadata.desiredReplicas", f'"{wanted}" is no whole number')
     return CronTrigger(schedules[0], schedules[1], int(wanted))
@@ -100,21 +103,21 @@ def _cron(metadata: Mapping[str, str]) -> CronTrigger:
 def _prometheus(trigger: KedaTrigger) -> PrometheusTrigger:
     metadata = trigger.metadata
     known = ("serverAddress", "query", "threshold", "activationThreshold", "ignoreNullValues")
-    _only(metadata, (*known, "metricName"))
-    server = _needed(metadata, "serverAddress").rstrip("/")
+    only(metadata, (*known, "metricName"))
+    server = needed(metadata, "serverAddress").rstrip("/")
     if not server.startswith(("http://", "https://")):
         raise BadTrigger("metadata.serverAddress", f'"{server}" is no http(s) address')
     kind = trigger.metric_type or _AVERAGE
     if kind not in (_AVERAGE, _VALUE):
         raise BadTrigger("metricType", f'"{kind}": {_AVERAGE} or {_VALUE}')
-    threshold = _decimal(metadata, "threshold", None)
+    threshold = decimal(metadata, "threshold", None)
     if threshold <= 0:
         raise BadTrigger("metadata.threshold", "must be greater than 0")
     return PrometheusTrigger(
         server=server,
-        query=_needed(metadata, "query"),
+        query=needed(metadata, "query"),
         threshold=threshold,
-        activation=_decimal(metadata, "activationThreshold", "0"),
+        activation=decimal(metadata, "activationThreshold", "0"),
         kind=kind,
         ignore_null=metadata.get("ignoreNullValues", "true").lower() != "false",
     )
@@ -122,43 +125,17 @@ def _prometheus(trigger: KedaTrigger) -> PrometheusTrigger:
 
 def _resource(trigger: KedaTrigger) -> ResourceTrigger:
     metadata = trigger.metadata
-    _only(metadata, ("type", "value", "containerName", "activationValue"))
+    only(metadata, ("type", "value", "containerName", "activationValue"))
     kind = trigger.metric_type or metadata.get("type") or _UTILIZATION
-    value = _needed(metadata, "value")
+    value = needed(metadata, "value")
     if kind == _UTILIZATION:
         if not value.isdigit() or int(value) < 1:
             raise BadTrigger("metadata.value", f'"{value}" is no percentage')
     elif kind == _AVERAGE:
-        _quantity("value", value)
+        quantity("value", value)
     else:
         raise BadTrigger("metricType", f'"{kind}": {_UTILIZATION} or {_AVERAGE}')
     return ResourceTrigger(trigger.type, kind, value, metadata.get("containerName"))
-
-
-def _needed(metadata: Mapping[str, str], key: str) -> str:
-    if not metadata.get(key):
-        raise BadTrigger(f"metadata.{key}", "required")
-    return metadata[key]
-
-
-def _only(metadata: Mapping[str, str], known: tuple[str, ...]) -> None:
-    for key in metadata:
-        if key not in known:
-            raise BadTrigger(f"metadata.{key}", f"not honoured here: known are {', '.join(known)}")
-
-
-def _decimal(metadata: Mapping[str, str], key: str, default: str | None) -> Decimal:
-    text = metadata.get(key) or default
-    if text is None:
-        raise BadTrigger(f"metadata.{key}", "required")
-    return _quantity(key, text)
-
-
-def _quantity(key: str, text: str) -> Decimal:
-    try:
-        return parse_quantity(text)
-    except BadQuantity as why:
-        raise BadTrigger(f"metadata.{key}", f'"{text}" is no number') from why
 
 
 def metric_name(index: int, trigger: KedaTrigger) -> str:
@@ -167,6 +144,8 @@ def metric_name(index: int, trigger: KedaTrigger) -> str:
     if trigger.type == "cron":
         parts = (trigger.metadata.get(key, "") for key in ("timezone", "start", "end"))
         name = "-".join(("cron", *(_cron_text(part) for part in parts)))
+    elif trigger.type in _KAFKA:
+        name = kafka_name(trigger.metadata)
     return f"s{index}-{re.sub(r'[/:.%()]', '-', name)}"
 
 

@@ -73,7 +73,7 @@ class ScaledObjectController:
                 await self._set(scaled, int(paused_at))
             return self._status(scaled, status, ready=None, step_=None, paused=True)
         await self._own_hpa(scaled, triggers)
-        active = await self._active(triggers)
+        active = await self._active(triggers, scaled.key)
         now_s = self._clock.now()
         last = status.last_active_time
         seen = Seen(
@@ -98,12 +98,12 @@ class ScaledObjectController:
             active_at_s=now_s if active else None,
         )
 
-    async def _active(self, triggers: tuple[Trigger, ...]) -> bool | None:
+    async def _active(self, triggers: tuple[Trigger, ...], of: Key) -> bool | None:
         """Whether any of them is; None: one could not be asked, and no other is. CPU and memory alone
         keep their target awake: only the HPA looks at them."""
         if all(isinstance(trigger, ResourceTrigger) for trigger in triggers):
             return True
-        answers = [await self._metrics.active(trigger) for trigger in triggers]
+        answers = [await self._metrics.active(trigger, of) for trigger in triggers]
         if any(answers):
             return True
         said = [answer for answer in answers if answer is not None]

@@ -12,6 +12,7 @@ from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
 from tidegate.policy.keda import (
     LABEL,
+    KafkaTrigger,
     PrometheusTrigger,
     ResourceTrigger,
     Trigger,
@@ -69,6 +70,8 @@ def _metric(scaled: ScaledObject, index: int, trigger: Trigger) -> hpa.MetricSpe
         return _resource(trigger)
     if isinstance(trigger, PrometheusTrigger):
         kind, wanted = trigger.kind, str(trigger.threshold)
+    elif isinstance(trigger, KafkaTrigger):
+        kind, wanted = trigger.kind, str(trigger.rule.threshold)
     else:
         kind, wanted = "AverageValue", "1"
     target = hpa.MetricTarget(

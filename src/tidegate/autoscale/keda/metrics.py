@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 from tidegate.autoscale.hpa.fetch import Get, get
 from tidegate.autoscale.hpa.prometheus import NoAnswer, query
+from tidegate.autoscale.keda.broker import BrokerOffsets
+from tidegate.autoscale.keda.lags import GroupLags
 from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
 from tidegate.model.keda import ScaledObject
+from tidegate.model.meta import Key
 from tidegate.policy.keda import (
     LABEL,
     BadTrigger,
+    KafkaTrigger,
     PrometheusTrigger,
     ResourceTrigger,
     Trigger,
@@ -25,8 +29,11 @@ from tidegate.scaling.keda import CronTrigger
 class KedaMetrics:
     """Answers for external metrics that carry the label scaledobject.keda.sh/name."""
 
-    def __init__(self, api: Reader, clock: Clock, *, get_: Get = get) -> None:
+    def __init__(
+        self, api: Reader, clock: Clock, *, get_: Get = get, lags: GroupLags | None = None
+    ) -> None:
         self._api, self._clock, self._get = api, clock, get_
+        self._lags = lags or GroupLags(api, BrokerOffsets())
 
     @staticmethod
     def asked(labels: Mapping[str, str]) -> bool:
@@ -43,15 +50,18 @@ class KedaMetrics:
         for index, written in enumerate(scaled.spec.triggers):
             if metric_name(index, written) == metric:
                 try:
-                    return await self.value(read_trigger(written))
+                    return await self.value(read_trigger(written), scaled.key)
                 except BadTrigger as why:
                     return ReadFailed(f"triggers[{index}].{why}")
         return ReadFailed(f'scaledobject "{name}" has no trigger with the metric {metric}')
 
-    async def value(self, trigger: Trigger) -> ExternalReading | ReadFailed:
-        """In thousandths. A resource trigger is no external metric."""
+    async def value(self, trigger: Trigger, of: Key) -> ExternalReading | ReadFailed:
+        """In thousandths, for the ScaledObject `of`. A resource trigger is no external metric."""
         if isinstance(trigger, CronTrigger):
             return ExternalReading((trigger.value(self._clock.now()) * 1000,))
+        if isinstance(trigger, KafkaTrigger):
+            lag = await self._lags.of(trigger, of)
+            return lag if isinstance(lag, ReadFailed) else ExternalReading((lag.events * 1000,))
         assert isinstance(trigger, PrometheusTrigger)
         try:
             values = await query(trigger.server, trigger.query, get_=self._get)
@@ -65,14 +75,17 @@ class KedaMetrics:
             return ReadFailed(f"prometheus query {trigger.query} returned no value")
         return ExternalReading((values[0].milli,))
 
-    async def active(self, trigger: Trigger) -> bool | None:
+    async def active(self, trigger: Trigger, of: Key) -> bool | None:
         """Whether the trigger asks for pods; None: it can't say (resources can't, at zero there are
         none to measure), or could not be asked."""
         if isinstance(trigger, ResourceTrigger):
             return None
         if isinstance(trigger, CronTrigger):
             return trigger.active(self._clock.now())
-        reading = await self.value(trigger)
+        if isinstance(trigger, KafkaTrigger):
+            lag = await self._lags.of(trigger, of)
+            return None if isinstance(lag, ReadFailed) else lag.waiting > trigger.rule.activation
+        reading = await self.value(trigger, of)
         if isinstance(reading, ReadFailed):
             return None
         return reading.milli[0] > trigger.activation * 1000
