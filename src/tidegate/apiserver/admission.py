@@ -68,8 +68,8 @@ from tidegate.policy.nginx import nginx_notes
 from tidegate.policy.route_annotations import validate_route_annotations
 from tidegate.policy.serving_notes import metadata_notes, template_notes
 from tidegate.policy.standby import standby_notes, validate_standby
-
 from tidegate.policy.storage_notes import storage_notes
+
 CONFIG_WEBHOOK = "config.webhook.serving.knative.dev"
 
 #: The maps that can be wrong; the others are read as they are.
@@ -85,11 +85,11 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_inference.NAME: config_inference.parse_inference_config,
     f"{config_images.NAMESPACE}/{config_images.NAME}": config_images.parse_config_images,
     f"{config_zygotes.NAMESPACE}/{config_zygotes.NAME}": config_zygotes.parse_config_zygotes,
+    f"{config_cache.NAMESPACE}/{config_cache.NAME}": config_cache.parse_config_cache,
 }
 
 
 @dataclass(frozen=True, slots=True)
-    f"{config_cache.NAMESPACE}/{config_cache.NAME}": config_cache.parse_config_cache,
 class Admitted:
     """`warnings`: what the author should know, one sentence each."""
 
@@ -153,11 +153,11 @@ class Admission:
             *_annotation_notes(admitted),
             *_config_notes(admitted),
             *kserve_notes(admitted, default_mode=mode),
+            *storage_notes(admitted),
         )
         return Admitted(admitted, (*warnings_of(admitted), *notes))
 
     def _settings(self) -> Settings:
-            *storage_notes(admitted),
         autoscaler = self._config.autoscaler()
         return Settings(
             defaults=_revision_defaults(self._config.defaults()),

@@ -53,8 +53,8 @@ class NodeAgent:
         settings: NodeSettings | None = None,
         *,
         machine: Machine | None = None,
-    ) -> None:
         fetcher: Fetcher | None = None,
+    ) -> None:
         settings, machine = settings or NodeSettings(), machine or LocalMachine()
         self._facts = machine.facts()
         self._cards = settings.simulated_gpus or machine.cards()
@@ -77,9 +77,9 @@ class NodeAgent:
             cards=self._cards,
             zygotes=self._zygotes,
             say=self._say,
+            fetcher=fetcher,
         )
         self._workers: dict[str, PodWorker] = {}
-            fetcher=fetcher,
         self._unregistered = asyncio.Event()
 
     async def run(self) -> None:
@@ -126,12 +126,12 @@ class NodeAgent:
                 tasks.create_task(self._end_orphan(name))
         remove_orphan_folders(around.home.pods, uids)
         remove_orphan_memory(around.home.memory, uids)
+        if around.fetcher is not None:
+            around.fetcher.keep_only(uids)
         drop_orphans(around.home.logs, pods)
 
     async def _stay_registered(self) -> None:
         """Level-triggered: somebody may delete the Node."""
-        if around.fetcher is not None:
-            around.fetcher.keep_only(uids)
         self._unregistered.set()
         settings = self._around.settings
         while True:

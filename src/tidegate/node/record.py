@@ -22,10 +22,10 @@ from tidegate.node.zygotes import Zygotes
 from tidegate.policy.gpu_cards import Card
 from tidegate.policy.standby import Level
 
-NORMAL, WARNING = "Normal", "Warning"
 if TYPE_CHECKING:
     from tidegate.node.fetching import Fetcher
 
+NORMAL, WARNING = "Normal", "Warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ class Around:
     cards: tuple[Card, ...]
     zygotes: Zygotes
     say: Callable[[Pod, str, str, str], None]
-
-
     fetcher: Fetcher | None = None  # None: there is no model cache, what would be fetched waits
+
+
 def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -127,10 +127,10 @@ class PodRecord:
     containers: list[ContainerRecord] = field(default_factory=list)
     ports: tuple[LocalPort, ...] = ()
     volumes: dict[str, Path] | None = None  # None: not made yet
+    fetched: dict[str, Path] = field(default_factory=dict)  # those of them that the cache holds
     stages: dict[str, float] = field(default_factory=dict)
     stopping: bool = False
     failure: Failure | None = None  # set before its containers are stopped
-    fetched: dict[str, Path] = field(default_factory=dict)  # those of them that the cache holds
     resting: Level | None = None  # how it is kept from traffic just now; None: it isn't
     awake: asyncio.Event = field(default_factory=_set)  # clear: frozen, it would answer no probe
 
