@@ -52,6 +52,7 @@ def test_an_image_name_has_a_path_and_a_tag(image, path, tag):
         ("registry.example.com:5000/mirror/kserve/sklearnserver", SKLEARN),
         ("tidegate/sklearnserver", SKLEARN),
         ("tidegate/onnxserver", (PY, "-m", "tidegate.runtimes.onnxserver")),
+        ("tidegate/batch", (PY, "-m", "tidegate.cli.main", "batch")),
         (AGENT_IMAGE, (PY, "-m", "tidegate.runtimes.agent")),
         ("ghcr.io/ggml-org/llama.cpp:server", LLAMA),
         ("ghcr.io/ggml-org/llama.cpp:server-cuda", LLAMA),

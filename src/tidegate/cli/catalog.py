@@ -56,6 +56,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "rollback", "rollback:rollback", "Send traffic to an earlier revision, or back."
             ),
             Command("load", "load:load", "Put load on a URL or a service."),
+            Command("batch", "batch:batch", "Run rows of a data set through a service."),
             Command(
                 "arena", "arena_command:arena", "Submit and manage jobs as Arena does.", raw=True
             ),
