@@ -6,16 +6,16 @@ what); 3 the extra `kafka` is not installed.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
-import uvloop
 
 from tidegate.kit.realtime import RealClock
-from tidegate.sources.kafka.settings import SettingsProblem, SourceSettings, credentials, decoded
+from tidegate.sources.kafka.settings import SourceSettings, credentials, decoded
+from tidegate.sources.kafka.starting import port_from, started
 from tidegate.sources.serving import App, answer, serve_beside
 
 USUAL_DRAIN_S = 25.0
@@ -23,35 +23,19 @@ USUAL_DRAIN_S = 25.0
 
 def main() -> int:
     """Start, and say in one line what stands in the way of starting."""
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    try:
-        settings = decoded(os.environ, "K_SOURCE", SourceSettings)
-        from tidegate.sources.kafka.adapter import Adapter
+    return started(_adapter)
 
+
+def _adapter() -> Coroutine[Any, Any, None]:
+    settings = decoded(os.environ, "K_SOURCE", SourceSettings)
+    from tidegate.sources.kafka.adapter import Adapter
+
+    async def run() -> None:
         drain_s = float(os.environ.get("K_DRAIN_S", USUAL_DRAIN_S))
-        port = int(os.environ.get("PORT", "8080"))
+        adapter = Adapter(settings, credentials(os.environ), RealClock(), drain_s=drain_s)
+        await serve_beside(app(adapter), port_from(os.environ), adapter.run)
 
-        async def run() -> None:
-            clock = RealClock()
-            adapter = Adapter(settings, credentials(os.environ), clock, drain_s=drain_s)
-            await serve_beside(app(adapter), port, adapter.run)
-
-        uvloop.run(run())
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] != "aiokafka":
-            raise
-        sys.stderr.write("aiokafka is not installed: pip install 'tidegate[kafka]'\n")
-        return 3
-    except (SettingsProblem, ValueError, OSError) as problem:
-        sys.stderr.write(f"{problem}\n")
-        return 2
-    return 0
+    return run()
 
 
 def app(adapter: Any) -> App:

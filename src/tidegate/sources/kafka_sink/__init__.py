@@ -1,0 +1,1 @@
+"""The Kafka sink: CloudEvents by HTTP in, a topic out. `python -m tidegate.sources.kafka_sink`."""

@@ -1,0 +1,156 @@
+"""A proxy before the test broker: it keeps the metadata of committed offsets as Kafka does (the broker drops
+it), can take the broker away and bring it back, and knows how often something was committed.
+
+Reads only what it needs of the protocol: OffsetCommit and OffsetFetch, versions 1 to 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from aiokafka.protocol import commit as protocol
+
+from tidegate.testing.broker import RunningBroker, free_port
+
+_COMMIT, _FETCH = 8, 9
+Place = tuple[str, str, int]  # group, topic, partition
+
+
+@dataclass
+class KafkaProxy:
+    """What came through. Owned by the test's loop."""
+
+    broker: RunningBroker
+    kept: dict[Place, tuple[int, str]] = field(default_factory=dict)
+    """Offset and metadata as last committed."""
+    commits: int = 0
+    _connections: set[asyncio.StreamWriter] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _all_gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._all_gone.set()
+
+    @property
+    def address(self) -> str:
+        return self.broker.address
+
+    async def up(self) -> None:
+        """Take connections."""
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.broker.advertised, limit=2**26
+        )
+
+    async def down(self) -> None:
+        """The broker is away: connections end, new ones are refused."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._connections):
+            writer.transport.abort()
+        await self._all_gone.wait()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        self._all_gone.clear()
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.broker.port, limit=2**26)
+            asked: dict[int, tuple[int, int, Any]] = {}
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._pass(reader, back, asked, requests=True))
+                    tasks.create_task(self._pass(there, writer, asked, requests=False))
+            except* (OSError, EOFError):
+                pass
+            finally:
+                back.transport.abort()
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+            self._connections.discard(writer)
+            if not self._connections:
+                self._all_gone.set()
+
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        asked: dict[int, tuple[int, int, Any]],
+        *,
+        requests: bool,
+    ) -> None:
+        while True:
+            size = struct.unpack(">i", await reader.readexactly(4))[0]
+            frame = await reader.readexactly(size)
+            if requests:
+                self._request(frame, asked)
+            else:
+                frame = self._response(frame, asked)
+            writer.write(struct.pack(">i", len(frame)) + frame)
+            await writer.drain()
+
+    def _request(self, frame: bytes, asked: dict[int, tuple[int, int, Any]]) -> None:
+        key, version, correlation, name = struct.unpack(">hhih", frame[:10])
+        if key not in (_COMMIT, _FETCH):
+            return
+        kind = getattr(
+            protocol, f"Offset{'Commit' if key == _COMMIT else 'Fetch'}Request_v{version}"
+        )
+        asked[correlation] = (key, version, kind.decode(BytesIO(frame[10 + max(0, name) :])))
+
+    def _response(self, frame: bytes, asked: dict[int, tuple[int, int, Any]]) -> bytes:
+        (correlation,) = struct.unpack(">i", frame[:4])
+        key, version, request = asked.pop(correlation, (0, 0, None))
+        if key == _COMMIT:
+            kind = getattr(protocol, f"OffsetCommitResponse_v{version}")
+            self._keep(request, kind.decode(BytesIO(frame[4:])))
+        elif key == _FETCH:
+            kind = getattr(protocol, f"OffsetFetchResponse_v{version}")
+            answer = kind.decode(BytesIO(frame[4:]))
+            answer.topics = [
+                (topic, [self._told(request.consumer_group, topic, *each) for each in partitions])
+                for topic, partitions in answer.topics
+            ]
+            return frame[:4] + bytes(answer.encode())
+        return frame
+
+    def _keep(self, request: Any, answer: Any) -> None:
+        fine = {
+            (topic, partition)
+            for topic, partitions in answer.topics
+            for partition, error in partitions
+            if error == 0
+        }
+        for topic, partitions in request.topics:
+            for partition, offset, *_, metadata in partitions:
+                if (topic, partition) in fine:
+                    self.commits += 1
+                    self.kept[request.consumer_group, topic, partition] = (offset, metadata)
+
+    def _told(
+        self, group: str, topic: str, partition: int, offset: int, metadata: str, error: int
+    ) -> tuple[int, int, str, int]:
+        at, kept = self.kept.get((group, topic, partition), (-1, ""))
+        return partition, offset, kept if at == offset else metadata, error
+
+
+@asynccontextmanager
+async def remembering_broker(*args: str) -> AsyncIterator[KafkaProxy]:
+    """The broker behind the proxy, for the length of the block."""
+    broker = RunningBroker(free_port(), free_port(), args=args)
+    broker.start()
+    proxy = KafkaProxy(broker)
+    try:
+        await proxy.up()
+        yield proxy
+    finally:
+        with suppress(OSError):
+            await proxy.down()
+        broker.stop()
