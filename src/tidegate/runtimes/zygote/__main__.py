@@ -13,7 +13,8 @@ from tidegate.runtimes.cpus import limit_math_threads
 from tidegate.runtimes.zygote.births import wait_for_birth
 from tidegate.runtimes.zygote.child import run
 from tidegate.runtimes.zygote.face import Face, put_on
-from tidegate.runtimes.zygote.preload import RUNTIMES, CannotFork, main_of, preload
+from tidegate.runtimes.zygote.preload import RUNTIMES, CannotFork, check_alone, main_of, preload
+from tidegate.runtimes.zygote.warm import warm_of
 
 ROOM = "TIDEGATE_ROOM"  # environment: only there to be written over by the children's own
 CANNOT_FORK = 3
@@ -41,9 +42,16 @@ def main() -> int:
         return CANNOT_FORK
     for sentence in failed:
         _say(sentence)
+    warm = warm_of(asked.module)
+    try:
+        warm()
+        check_alone(f"warming {asked.module}")
+    except CannotFork as why:
+        _say(str(why))
+        return CANNOT_FORK
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page
-    born = wait_for_birth(keeper, face)
+    born = wait_for_birth(keeper, face, warm)
     if born is None:
         return 0
     return run(born, asked.module)

@@ -83,12 +83,15 @@ def preload(names: Iterable[str]) -> list[str]:
             failed.append(f"{name} is left to the children: {why}")
         except Exception as why:  # noqa: BLE001 - a library's own mistake: the child meets it again
             failed.append(f"{name} is left to the children: {type(why).__name__}: {why}")
-        started = len(os.listdir("/proc/self/task")) - 1
-        if started > 0:
-            raise CannotFork(
-                f"importing {name} starts {started} thread(s), which no fork takes along"
-            )
+        check_alone(f"importing {name}")
     return failed
+
+
+def check_alone(doing: str) -> None:
+    """Raises `CannotFork` when there is a thread beside ours."""
+    started = len(os.listdir("/proc/self/task")) - 1
+    if started > 0:
+        raise CannotFork(f"{doing} starts {started} thread(s), which no fork takes along")
 
 
 def main_of(module: str) -> str:
