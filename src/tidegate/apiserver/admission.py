@@ -46,6 +46,7 @@ from tidegate.policy import annotations as annotation_rules
 from tidegate.policy import (
     config_autoscaler,
     config_cache,
+    config_containers,
     config_defaults,
     config_deployment,
     config_domain,
@@ -84,6 +85,9 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
     config_network.NAME: config_network.parse_config_network,
     config_inference.NAME: config_inference.parse_inference_config,
     f"{config_images.NAMESPACE}/{config_images.NAME}": config_images.parse_config_images,
+    f"{config_containers.NAMESPACE}/{config_containers.NAME}": (
+        config_containers.parse_config_containers
+    ),
     f"{config_zygotes.NAMESPACE}/{config_zygotes.NAME}": config_zygotes.parse_config_zygotes,
     f"{config_cache.NAMESPACE}/{config_cache.NAME}": config_cache.parse_config_cache,
 }

@@ -43,6 +43,7 @@ from tidegate.link.gateway_link import GatewayLink
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
 from tidegate.node.commands import PodCommands
+from tidegate.node.containers import ContainerRuntime
 from tidegate.node.dial import PodPorts
 from tidegate.node.gpu_usage import GpuUsage
 from tidegate.node.keeper_link import KeeperLink
@@ -52,6 +53,8 @@ from tidegate.node.settings import NodeSettings
 from tidegate.node.steady_usage import SteadyUsage
 from tidegate.node.usage import PodUsage
 from tidegate.policy import config_images
+from tidegate.policy.config_containers import NAME as CONTAINERS
+from tidegate.policy.config_containers import NAMESPACE as CONTAINERS_NAMESPACE
 from tidegate.policy.gpu_cards import Card, simulated_cards
 from tidegate.store import Database, Store, ThreadedJournal
 
@@ -110,7 +113,15 @@ async def _run_parts(
     listening = {name: sock.fileno() for name, sock in sockets.items()}
     keeper = KeeperLink(home, clock, on_lost=NewKeeper(home, listening))
     settings = NodeSettings(simulated_gpus=_simulated_gpus(home), gateway=_dialled(sockets))
-    agent = NodeAgent(api, keeper, clock, home, settings)
+    machine = LocalMachine()
+    config = config_reader(api)
+    containers = ContainerRuntime(
+        home,
+        clock,
+        machine.find_program,
+        read=lambda: config(f"{CONTAINERS_NAMESPACE}/{CONTAINERS}"),
+    )
+    agent = NodeAgent(api, keeper, clock, home, settings, containers=containers)
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
     plane = Plane(
@@ -128,7 +139,6 @@ async def _run_parts(
         dialled=_dialled(sockets),
         reports=PodReports(partial(fetch, get)),
     )
-    machine = LocalMachine()
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)
     ports = PodPorts(agent, machine)
     front = Api(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidegate.cli.engine import engine_or_none, gateway_lives, wait_until_gone
 from tidegate.cli.errors import CliError
 from tidegate.cli.options import DataDir, home_of
+from tidegate.kit.home import Home
 from tidegate.link.keeper_call import KeeperCall
 
 _STOP_S = 120.0  # requests under way are finished, pods get their grace
@@ -18,6 +19,7 @@ def down(*, data_dir: DataDir = None) -> int:
     home = home_of(data_dir)
     engine = engine_or_none(home)
     if engine is None and not gateway_lives(home):
+        _clear_containers(home)
         print(f"no engine runs for {home.root}")
         return 0
     if engine is None:  # parts without a keeper: a new one takes them over, and can stop them
@@ -32,5 +34,14 @@ def down(*, data_dir: DataDir = None) -> int:
             f"keeper {keeper_pid} of {home.root} did not end within {_STOP_S:g} s: "
             f"look at {home.logs / 'keeper.log'}"
         )
+    _clear_containers(home)
     print("stopped")
     return 0
+
+
+def _clear_containers(home: Home) -> None:
+    """What podman or docker keep of containers that have ended."""
+    if (home.root / "containers-used").exists():
+        from tidegate.node.containers.leftovers import clear
+
+        clear(home)

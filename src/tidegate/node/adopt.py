@@ -86,11 +86,13 @@ def recall_container(
     """One container. `shift_s` turns wall time into monotonic time."""
     record = ContainerRecord(container, waiting=CREATING)
     running = _latest(table, f"{uid}/{container.name}/")
-    told_id = (told.container_id or "").removeprefix(PREFIX) if told is not None else ""
+    told_id = (told.container_id or "").partition("://")[2] if told is not None else ""
     name = running.name if running and _attempt(running.name) >= _attempt(told_id) else told_id
     if not name:
         return record
-    record.container_id = PREFIX + name
+    same = told is not None and name == told_id
+    record.container_id = told.container_id if told is not None and same else PREFIX + name
+    record.image_id = (told.image_id or "") if told is not None and same else ""
     record.runs = _attempt(name) + 1
     if told is not None:
         _recall_endings(record, told, same_run=name == told_id, shift_s=shift_s)

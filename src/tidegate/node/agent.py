@@ -18,6 +18,7 @@ from tidegate.model.changes import Change, ChangeType
 from tidegate.model.core import ConfigMap, Node, Pod, Secret
 from tidegate.model.errors import ApiError
 from tidegate.model.storage import PersistentVolumeClaim
+from tidegate.node.containers import Containers, NoContainers
 from tidegate.node.fetching import Fetcher
 from tidegate.node.image_config import is_image_table
 from tidegate.node.keeper_link import Keeper
@@ -54,6 +55,7 @@ class NodeAgent:
         *,
         machine: Machine | None = None,
         fetcher: Fetcher | None = None,
+        containers: Containers | None = None,
     ) -> None:
         settings, machine = settings or NodeSettings(), machine or LocalMachine()
         self._facts = machine.facts()
@@ -78,6 +80,7 @@ class NodeAgent:
             zygotes=self._zygotes,
             say=self._say,
             fetcher=fetcher,
+            containers=containers or NoContainers(),
         )
         self._workers: dict[str, PodWorker] = {}
         self._unregistered = asyncio.Event()
@@ -89,6 +92,7 @@ class NodeAgent:
             tasks.create_task(around.keeper.run())
             tasks.create_task(self._write_events())
             await around.keeper.connected()
+            await around.containers.recall()
             self._zygotes.adopt()
             tasks.create_task(self._zygotes.run(), name="zygotes")
 
@@ -129,6 +133,7 @@ class NodeAgent:
         if around.fetcher is not None:
             around.fetcher.keep_only(uids)
         drop_orphans(around.home.logs, pods)
+        tasks.create_task(around.containers.sweep(lambda name: _uid_of(name) in self._workers))
 
     async def _stay_registered(self) -> None:
         """Level-triggered: somebody may delete the Node."""
@@ -230,3 +235,8 @@ class NodeAgent:
     async def _write_events(self) -> None:
         while True:
             await self._recorder.emit(*await self._events.get())
+
+
+def _uid_of(name: str) -> str:
+    """Of the pod of a keeper's process."""
+    return name.partition("/")[0]

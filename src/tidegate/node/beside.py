@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from tidegate.link.keeper import MARK, Process
-from tidegate.node.launch import Launch
+from tidegate.node.containers.command import EXEC_MARK, exec_argv
+from tidegate.node.launch import Inside, Launch
 from tidegate.node.machine import Machine
 from tidegate.node.rewrite import Rewriting, rewrite_args
 
@@ -25,13 +27,33 @@ class Beside:
     cwd: str
 
 
-def beside(machine: Machine, process: Process, launch: Launch, argv: Sequence[str]) -> Beside:
-    """The command as it is true beside that process."""
+def beside(
+    machine: Machine,
+    process: Process,
+    launch: Launch,
+    argv: Sequence[str],
+    *,
+    stdin: bool = False,
+    tty: bool = False,
+) -> Beside:
+    """The command as it is true beside that process. `stdin`, `tty`: what a container must be told of."""
+    if launch.inside is not None:
+        return _within(launch.inside, launch, tuple(argv), stdin=stdin, tty=tty)
     line, _ = rewrite_args(argv, launch.rules)
     line = _with_names_kept(line, launch.rules)
     env = {**launch.spec.env, MARK: process.name}
     program = machine.find_program(line[0], env["PATH"])
     return Beside(program, (program or line[0], *line[1:]), env, launch.spec.cwd)
+
+
+def _within(
+    inside: Inside, launch: Launch, argv: tuple[str, ...], *, stdin: bool, tty: bool
+) -> Beside:
+    """By podman or docker: there the paths are the document's, only ports differ."""
+    line, _ = rewrite_args(argv, launch.rules)
+    line = exec_argv(inside.program, inside.process, line, stdin=stdin, tty=tty)
+    env = {**inside.env, MARK: inside.process, EXEC_MARK: uuid4().hex}
+    return Beside(line[0], line, env, launch.spec.cwd)
 
 
 def _with_names_kept(argv: tuple[str, ...], rules: Rewriting) -> tuple[str, ...]:

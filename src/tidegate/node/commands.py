@@ -18,6 +18,7 @@ from contextlib import suppress
 from tidegate.model.errors import ApiError, BadRequest
 from tidegate.node.agent import NodeAgent
 from tidegate.node.beside import beside
+from tidegate.node.containers.strays import end_marked
 from tidegate.node.machine import Machine
 from tidegate.node.terminal import Terminal
 
@@ -49,7 +50,7 @@ class PodCommands:
         if running is None:
             raise BadRequest(f'container "{container}" of pod "{pod}" is not running')
         process, launch = running
-        command = beside(self._machine, process, launch, argv)
+        command = beside(self._machine, process, launch, argv, stdin=stdin or tty, tty=tty)
         if command.program is None and "/" not in argv[0]:
             raise ApiError(f'exec: "{argv[0]}": executable file not found in $PATH')
         try:
@@ -72,7 +73,7 @@ async def _on_pipes(
         stderr=PIPE,
         start_new_session=True,
     )
-    return RunningCommand(process)
+    return RunningCommand(process, env)
 
 
 async def _on_terminal(line: Sequence[str], env: Mapping[str, str], cwd: str) -> RunningCommand:
@@ -94,14 +95,16 @@ async def _on_terminal(line: Sequence[str], env: Mapping[str, str], cwd: str) ->
         raise
     finally:
         os.close(theirs)
-    return RunningCommand(process, terminal)
+    return RunningCommand(process, env, terminal)
 
 
 class RunningCommand:
-    """A command and its streams. `end` must be called."""
+    """A command and its streams. `end` must be called. `env`: what it was started with."""
 
-    def __init__(self, process: Process, terminal: Terminal | None = None) -> None:
-        self._process, self._terminal = process, terminal
+    def __init__(
+        self, process: Process, env: Mapping[str, str], terminal: Terminal | None = None
+    ) -> None:
+        self._process, self._env, self._terminal = process, env, terminal
 
     async def read(self, channel: int) -> bytes:
         """Output: 1 is standard output, 2 standard error; empty at its end."""
@@ -136,7 +139,8 @@ class RunningCommand:
 
     async def end(self) -> None:
         """Hang up, and kill what doesn't mind."""
-        if self._process.returncode is None:
+        cut_off = self._process.returncode is None
+        if cut_off:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGHUP)
             with suppress(TimeoutError):
@@ -146,6 +150,8 @@ class RunningCommand:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
+        if cut_off:
+            await asyncio.to_thread(end_marked, self._env)
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._terminal is not None:

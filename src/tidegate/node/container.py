@@ -13,9 +13,12 @@ import errno
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import Container, ContainerStateTerminated
+from tidegate.node.containers.boxed import Boxed
 from tidegate.node.errors import (
     CommandNotFound,
     ConfigMissing,
+    ContainerNotStarted,
+    ImageMissing,
     ImageNotRunnable,
     KeeperRefused,
     NotSupported,
@@ -29,7 +32,7 @@ from tidegate.node.lifecycle import Happened, Phase, starts_again
 from tidegate.node.log_files import drop_log, log_path
 from tidegate.node.probing import Subject, probe
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
-from tidegate.node.status import PREFIX, termination
+from tidegate.node.status import PREFIX, run_id, termination
 from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
 from tidegate.node.zygote_kinds import ANNOTATION, NEVER, Kind
@@ -41,6 +44,7 @@ _MACHINE_IS_SHORT = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 )
 _ROOM_AGAIN_S = 1.0
+_PROGRAM_AGAIN_S = 60.0
 _START_ERROR = 128  # the code that containerd gives where exec failed
 _ROUTED = "serving.knative.dev/revision"
 
@@ -56,6 +60,9 @@ class ContainerRunner:
         self._woken = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
         self._launch: Launch | None = None
+        self._boxed = Boxed(around, pod, record)
+        self._image = record.spec.image  # of the run that begins
+        self._patience: asyncio.Timeout | None = None  # with the image; None: it isn't waited for
         self._begun, self._renewed = asyncio.Event(), asyncio.Event()
         self._stopping = self._asked = False
         if record.started:
@@ -85,6 +92,7 @@ class ContainerRunner:
         record = self.record
         if spec.image != record.spec.image:
             record.stale = True
+            self._hurry()
             self._renewed.set()
         record.spec = spec
 
@@ -99,6 +107,7 @@ class ContainerRunner:
     def begin_stop(self) -> None:
         """No more traffic, no more probes, no more starts."""
         self._stopping = True
+        self._hurry()
         self._woken.set()
         self._begun.set()
         self.record.ready = False
@@ -107,6 +116,11 @@ class ContainerRunner:
         if self._probing is not None:
             self._probing.cancel()
         self._pod.changed()
+
+    def _hurry(self) -> None:
+        """Don't wait for an image any longer."""
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def stop(self) -> None:
         """preStop hook, then the stop signal; returns when it has ended. `kill` hurries it."""
@@ -152,14 +166,20 @@ class ContainerRunner:
         if not await self._waited_out():
             return None
         try:
-            launch = self._plan()
+            launch = await self._planned()
+        except ImageMissing as why:
+            await self._without_image(why)
+            return None
         except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady) as why:
             reason = "ImageNotRunnable" if isinstance(why, ImageNotRunnable) else "Failed"
             self._wait(Waiting(why.reason, str(why)), reason)
-            await self._until_woken()
+            # No event tells that somebody has installed podman meanwhile.
+            await self._until_woken(_PROGRAM_AGAIN_S if reason == "ImageNotRunnable" else None)
             return None
         except CommandNotFound as why:
             await self._not_started(why)
+            return None
+        if launch is None:
             return None
         self._launch = launch
         fresh_message_file(pod_folder(self._around.home, self._pod.pod), self.record.spec.name)
@@ -172,18 +192,62 @@ class ContainerRunner:
             else:
                 await self._not_started(why)
             return None
+        failure = await self._failed_to_begin(started.process, launch)
+        if failure is not None:
+            await self._not_started(failure)
+            return None
         self._began(started, launch)
         if self._stopping:
             await self._around.keeper.kill_tree(started.process.name)
         return started.process
 
+    async def _failed_to_begin(
+        self, process: Process, launch: Launch
+    ) -> ContainerNotStarted | None:
+        """A container has its own process later than the keeper has its own."""
+        if launch.inside is None:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                return await self._boxed.begun(process)
+        except TimeoutError:  # it is to stop
+            return None
+        finally:
+            self._patience = None
+
     def _zygote_kind(self, launch: Launch) -> Kind | None:
         wanted = self._pod.pod.metadata.annotations.get(ANNOTATION)
         return None if wanted == NEVER else self._around.zygotes.kind_of(launch.spec)
 
+    async def _planned(self) -> Launch | None:
+        """None: it is to stop, or to be another image by now; pulling one may take long."""
+        spec = self.record.spec
+        planned: list[Launch] = []
+        self._image = spec.image
+
+        def stands() -> None:
+            planned.append(self._plan())
+
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                launch = await self._boxed.plan(self._site(), stands)
+        except TimeoutError:
+            return None
+        finally:
+            self._patience = None
+        if self._stopping or self.record.spec.image != spec.image:
+            return None
+        return launch or (planned[0] if planned else self._plan())
+
     def _plan(self) -> Launch:
+        attempt = self.record.runs
+        return plan_launch(
+            self._around.api, self._pod.pod, self.record.spec, attempt=attempt, site=self._site()
+        )
+
+    def _site(self) -> Site:
         around, pod = self._around, self._pod
-        site = Site(
+        return Site(
             home=around.home,
             machine=around.machine,
             volumes=pod.volumes or {},
@@ -192,8 +256,6 @@ class ContainerRunner:
             cards=around.cards,
             gateway=around.settings.gateway,
         )
-        attempt = self.record.runs
-        return plan_launch(around.api, pod.pod, self.record.spec, attempt=attempt, site=site)
 
     def _began(self, started: Started, launch: Launch) -> None:
         process = started.process
@@ -201,11 +263,13 @@ class ContainerRunner:
         if record.runs > 0:
             record.back_off = record.back_off.started(clock.monotonic())
         record.runs += 1
-        record.process, record.container_id = process, PREFIX + process.name
+        record.process, record.container_id = process, run_id(process.name, launch)
         record.started_at = timestamp(clock.now())
         record.waiting, record.ready, record.started = None, False, False
-        record.trouble, record.stale, record.image = None, False, record.spec.image
-        self._renewed.clear()
+        record.trouble, record.image = None, self._image
+        record.stale = self._image != record.spec.image  # it changed while this run began
+        if not record.stale:
+            self._renewed.clear()
         self._begun.clear()
         record.rewritten, record.not_enforced = launch.rewritten, launch.not_enforced
         record.origin = started.origin
@@ -244,9 +308,11 @@ class ContainerRunner:
                 await self._until_woken(left_s)
         return not self._stopping
 
-    async def _not_started(self, why: CommandNotFound | KeeperRefused) -> None:
+    async def _not_started(
+        self, why: CommandNotFound | KeeperRefused | ContainerNotStarted
+    ) -> None:
         """exec failed: a run that ended before it began."""
-        record, now_s = self.record, self._around.clock.now()
+        record = self.record
         name = keeper_name(self._pod.pod, record.spec.name, record.runs)
         if record.runs > 0:
             record.back_off = record.back_off.started(self._around.clock.monotonic())
@@ -254,22 +320,43 @@ class ContainerRunner:
         record.stale, record.image = False, record.spec.image
         self._renewed.clear()
         record.container_id = PREFIX + name
-        ended = ContainerStateTerminated(
+        self._say(WARNING, "Failed", f"Error: {why}")
+        ended = self._start_error(str(why))
+        await self._ended(ended, waiting=Waiting(why.reason, str(why)))
+
+    def _start_error(self, why: str) -> ContainerStateTerminated:
+        now = timestamp(self._around.clock.now())
+        return ContainerStateTerminated(
             exit_code=_START_ERROR,
             reason="StartError",
-            message=str(why),
-            started_at=timestamp(now_s),
-            finished_at=timestamp(now_s),
-            container_id=record.container_id,
+            message=why,
+            started_at=now,
+            finished_at=now,
+            container_id=self.record.container_id,
         )
-        self._say(WARNING, "Failed", f"Error: {why}")
-        await self._ended(ended, waiting=Waiting(why.reason, str(why)))
 
     def _wait(self, waiting: Waiting, reason: str) -> None:
         if self.record.waiting != waiting:
             self.record.waiting = waiting
             self._pod.changed()
             self._say(WARNING, reason, f"Error: {waiting.message}")
+
+    async def _without_image(self, why: ImageMissing) -> None:
+        """Said as the kubelet says it; looked at again when its back-off is over or something changed."""
+        record, waiting = self.record, Waiting(why.reason, str(why))
+        if record.waiting is None or record.waiting.reason != why.reason:
+            for sentence, failed in why.events:
+                self._say(WARNING if failed else NORMAL, "Failed", sentence)
+            if why.backs_off:
+                self._say(NORMAL, "BackOff", f'Back-off pulling image "{record.spec.image}"')
+            self._say(WARNING, "Failed", f"Error: {why.reason}")
+        if record.waiting != waiting:
+            record.waiting = waiting
+            self._pod.changed()
+        if why.reason == "ErrImagePull" and not self._stopping:
+            await self._around.clock.sleep(0)  # the next look says that it backs off
+            return
+        await self._until_woken(why.again_s)
 
     async def _until_woken(self, timeout_s: float | None = None) -> None:
         if not self._stopping:
@@ -324,7 +411,7 @@ class ContainerRunner:
         """Of a process that was adopted: what it must have been started with."""
         if self._launch is None:
             try:
-                self._launch = self._plan()
+                self._launch = self._boxed.again(self._site(), self._plan) or self._plan()
             except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady, CommandNotFound):
                 return None
         return self._launch
@@ -348,8 +435,20 @@ class ContainerRunner:
 
     async def _after_exit(self, process: Process) -> None:
         record, clock = self.record, self._around.clock
+        fate = await self._boxed.fate(process, self._launch_again())
+        if fate is not None and fate.problem is not None:
+            ended = self._start_error(str(fate.problem))
+            self._say(WARNING, "Failed", f"Error: {fate.problem}")
+            await self._ended(ended, waiting=Waiting("RunContainerError", ended.message))
+            return
+        process = process if fate is None else fate.process
         ended = termination(
-            process, started_at=record.started_at, now_s=clock.now(), message=self._words(process)
+            process,
+            started_at=record.started_at,
+            now_s=clock.now(),
+            message=self._words(process),
+            container_id=record.container_id,
+            out_of_memory=fate is not None and fate.out_of_memory,
         )
         listened = "listening" in self._pod.stages or record.ready
         if ended.exit_code and not listened and not self._stopping:

@@ -8,12 +8,15 @@ from tidegate.client.api import Reader
 from tidegate.model.core import ConfigMap
 from tidegate.node.image_table import Runtime
 from tidegate.node.images import find_runtime
+from tidegate.policy import config_containers
 from tidegate.policy.config_images import NAME, NAMESPACE, ImageEntry, parse_config_images
 from tidegate.policy.errors import BadConfig
 
 
 def is_image_table(config: ConfigMap) -> bool:
-    return (config.metadata.namespace, config.metadata.name) == (NAMESPACE, NAME)
+    """Whether it decides which images can run here."""
+    name = config.metadata.name
+    return config.metadata.namespace == NAMESPACE and name in (NAME, config_containers.NAME)
 
 
 def configured_runtimes(reader: Reader) -> tuple[Runtime, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -17,6 +18,7 @@ from tidegate.kit.home import Home
 from tidegate.kit.quantity import cpu_milli, parse_quantity
 from tidegate.link.keeper import SpawnSpec
 from tidegate.model.core import Container, LocalPort, Pod, VolumeMount
+from tidegate.node.containers.program import ContainerProgram
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import CommandNotFound, VolumeNotReady
 from tidegate.node.expand import UNKNOWN_REFERENCE, expand
@@ -53,14 +55,26 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """A container of podman or docker: by which program, whose (the keeper's name), and the environment
+    that the program is called with."""
+
+    program: ContainerProgram
+    process: str
+    env: Mapping[str, str]
+    stop_signal: str = ""  # the image's; empty: it names none
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
-    """`rules` are what was rewritten by, for commands beside it; `rewritten` and `not_enforced` are
-    sentences for the pod's status."""
+    """`inside` None: a process of this machine. `rules` are what was rewritten by, for commands
+    beside it; `rewritten` and `not_enforced` are sentences for the pod's status."""
 
     spec: SpawnSpec
     rules: Rewriting
     rewritten: tuple[str, ...]
     not_enforced: tuple[str, ...]
+    inside: Inside | None = None
 
 
 def pod_folder(home: Home, pod: Pod) -> Path:
@@ -119,20 +133,25 @@ def _rules(
 ) -> Rewriting:
     mounts = dict(program.paths) | {
         mount.mount_path: str(
-            mount_path_of(mount.name, site.volumes[mount.name], _sub_path(mount, env))
+            mount_path_of(mount.name, site.volumes[mount.name], sub_path(mount, env))
         )
         for mount in container.volume_mounts
         if mount.name in site.volumes
     }
     if container.termination_message_path:
         mounts[container.termination_message_path] = str(message_file(folder, container.name))
+    return replace(rewriting_of(container, site), mounts=mounts)
+
+
+def rewriting_of(container: Container, site: Site) -> Rewriting:
+    """Of ports and Services, not of paths."""
     # A container may dial its neighbour's port: within a pod they share one network.
     ports = {port.container_port: port.local_port for port in site.ports}
     ports |= {p.container_port: p.local_port for p in ports_of(site.ports, container)}
-    return Rewriting(ports, mounts, site.gateway)
+    return Rewriting(ports, {}, site.gateway)
 
 
-def _sub_path(mount: VolumeMount, env: dict[str, str]) -> str | None:
+def sub_path(mount: VolumeMount, env: dict[str, str]) -> str | None:
     """`subPathExpr` is expanded by the container's environment; what it doesn't have is an error."""
     if not mount.sub_path_expr:
         return mount.sub_path
@@ -149,14 +168,14 @@ def _resolved_env(
 ) -> dict[str, str]:
     """What image, node and document say. PORT is the local port of the first declared one."""
     own_ports = ports_of(site.ports, container)
-    given = dict(program.env) | _gpu_env(pod, container, site)
+    given = dict(program.env) | gpu_env(pod, container, site)
     given[PORTS] = ",".join(str(port.local_port) for port in own_ports)
     if own_ports:
         given["PORT"] = str(own_ports[0].local_port)
     return resolve_env(reader, pod, container, given=given)
 
 
-def _gpu_env(pod: Pod, container: Container, site: Site) -> dict[str, str]:
+def gpu_env(pod: Pod, container: Container, site: Site) -> dict[str, str]:
     """The cards that the scheduler gave the pod, for the containers that asked for some."""
     limits = container.resources.limits if container.resources else {}
     asked = {name: parse_quantity(amount) for name, amount in limits.items() if is_gpu(name)}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.link.keeper import Process
+from tidegate.node.containers.strays import end_marked
 from tidegate.node.gpus import real_cards
 from tidegate.node.grpc_health import grpc_health
 from tidegate.node.listeners import Holder, holder_of, listening_of
@@ -189,6 +190,7 @@ class LocalMachine:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, 9)
                 await process.wait()
+                await asyncio.to_thread(end_marked, env)
         text = output[-_OUTPUT_BYTES:].decode(errors="replace").strip()
         return Outcome(process.returncode == 0, text or f"exit status {process.returncode}")
 

@@ -13,6 +13,7 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.link.keeper import Process
 from tidegate.model.core import Container, ContainerStateTerminated, LocalPort, Pod
+from tidegate.node.containers import Containers, NoContainers
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.lifecycle import BackOff, Happened, Phase, moved
 from tidegate.node.machine import Machine
@@ -65,6 +66,7 @@ class ContainerRecord:
     not_enforced: tuple[str, ...] = ()
     origin: str | None = None  # how this run was started, where that is worth saying
     trouble: str | None = None  # why this run isn't ready, as far as probing has found out
+    image_id: str = ""  # of a container's image; a process has none
     image: str | None = None  # of the run; None: there was none yet
     stale: bool = False  # the run has another image than the document by now
 
@@ -105,6 +107,7 @@ class Around:
     cards: tuple[Card, ...]
     zygotes: Zygotes
     say: Callable[[Pod, str, str, str], None]
+    containers: Containers = field(default_factory=NoContainers)
     fetcher: Fetcher | None = None  # None: there is no model cache, what would be fetched waits
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tidegate.link.keeper import Process
+from tidegate.model import serving_names as names
 from tidegate.model.conditions import find, merged, timestamp
 from tidegate.model.core import (
     ContainerState,
@@ -19,11 +20,12 @@ from tidegate.model.core import (
     ContainerStateWaiting,
     ContainerStatus,
     LocalPod,
+    Pod,
     PodIP,
     PodStatus,
 )
 from tidegate.model.meta import Condition
-from tidegate.model.serving_names import RESTING
+from tidegate.node.launch import Launch
 from tidegate.node.lifecycle import Phase
 from tidegate.node.record import ContainerRecord, PodRecord
 from tidegate.node.resting import RESTS, wished
@@ -39,7 +41,8 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
     was = was or PodStatus()
     phase = pod_phase(record)
     mine = _conditions(record, phase, was.conditions)
-    others = tuple(c for c in was.conditions if c.type not in _OURS)
+    not_theirs = _OURS if _is_leaving(record.pod) else (*_OURS, names.DRAINED)
+    others = tuple(c for c in was.conditions if c.type not in not_theirs)
     local = was.tidegate or LocalPod()
     failed = record.failure if phase == "Failed" else None
     return msgspec.structs.replace(
@@ -64,6 +67,11 @@ def pod_status(was: PodStatus | None, record: PodRecord, *, now_s: float) -> Pod
             stages={**record.stages, **local.stages},  # the first time counts,
         ),
     )
+
+
+def _is_leaving(pod: Pod) -> bool:
+    """Only of such a pod the gateway can have sent the last request; one that was woken gets new ones."""
+    return pod.metadata.deletion_timestamp is not None or names.STANDBY in pod.metadata.labels
 
 
 def pod_phase(record: PodRecord) -> str:
@@ -101,13 +109,24 @@ def container_status(record: ContainerRecord) -> ContainerStatus:
         started=record.started,
         restart_count=record.restarts,
         image=record.image or record.spec.image,
-        image_id="",
+        image_id=record.image_id,
         container_id=record.container_id,
     )
 
 
+def run_id(name: str, launch: Launch) -> str:
+    """A containerID: by what it runs, and the keeper's name for it."""
+    return PREFIX + name if launch.inside is None else f"{launch.inside.program.kind}://{name}"
+
+
 def termination(
-    process: Process, *, started_at: str | None, now_s: float, message: str | None = None
+    process: Process,
+    *,
+    started_at: str | None,
+    now_s: float,
+    message: str | None = None,
+    container_id: str | None = None,
+    out_of_memory: bool = False,
 ) -> ContainerStateTerminated:
     """How a process ended, in a container's words."""
     if process.signal is not None:
@@ -117,6 +136,8 @@ def termination(
         message = message or "nobody was there to see it end"
     else:
         code, reason = process.code, "Error" if process.code else "Completed"
+    if out_of_memory and code:
+        reason = "OOMKilled"
     return ContainerStateTerminated(
         exit_code=code,
         signal=process.signal,
@@ -124,7 +145,7 @@ def termination(
         message=message,
         started_at=started_at,
         finished_at=timestamp(now_s),
-        container_id=PREFIX + process.name,
+        container_id=container_id or PREFIX + process.name,
     )
 
 
@@ -186,9 +207,11 @@ def _rested(ready: Condition, record: PodRecord) -> Condition:
     if ready.status != "True":
         return ready
     if record.resting is not None:
-        return Condition(type="", status="False", reason=RESTING, message=RESTS[record.resting])
+        return Condition(
+            type="", status="False", reason=names.RESTING, message=RESTS[record.resting]
+        )
     if wished(record) is not None:  # about to be laid down
-        return Condition(type="", status="False", reason=RESTING, message="loaded")
+        return Condition(type="", status="False", reason=names.RESTING, message="loaded")
     return ready
 
 
@@ -203,8 +226,8 @@ def _containers_ready(records: Sequence[ContainerRecord], phase: str) -> Conditi
 
 
 def _waits(type_: str, reason: str, how: str, records: Sequence[ContainerRecord]) -> Condition:
-    names = " ".join(record.spec.name for record in records)
-    message = f"containers with {how} status: [{names}]"
+    those = " ".join(record.spec.name for record in records)
+    message = f"containers with {how} status: [{those}]"
     return Condition(type=type_, status="False", reason=reason, message=message)
 
 

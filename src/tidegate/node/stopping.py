@@ -20,7 +20,19 @@ async def ask_to_stop(
         outcome = await act(around, subject, lifecycle.pre_stop, timeout_s=_LONGEST_HOOK_S)
         if not outcome.ok:
             say(WARNING, "FailedPreStopHook", f"PreStopHook failed: {outcome.detail}")
-    number = int(signal.SIGTERM)
-    if lifecycle is not None and lifecycle.stop_signal in signal.Signals.__members__:
-        number = int(signal.Signals[lifecycle.stop_signal or "SIGTERM"])
+    asked = lifecycle.stop_signal if lifecycle is not None else None
+    launch = subject.launch()
+    inside = launch.inside if launch is not None else None
+    number = stop_number(asked or (inside.stop_signal if inside is not None else ""))
     await around.keeper.signal(subject.process.name, number)
+
+
+def stop_number(written: str) -> int:
+    """`SIGQUIT`, `QUIT`, `3` or `SIGRTMIN+3`; SIGTERM for anything that is no signal."""
+    name = written.strip().upper()
+    if name.isdecimal() and 0 < int(name) < signal.NSIG:
+        return int(name)
+    name, _, more = (name if name.startswith("SIG") else f"SIG{name}").partition("+")
+    if name not in signal.Signals.__members__:
+        return int(signal.SIGTERM)
+    return int(signal.Signals[name]) + (int(more) if more.isdecimal() else 0)

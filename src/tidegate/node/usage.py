@@ -19,6 +19,7 @@ from tidegate.link.keeper import Process
 from tidegate.model.usage import Measurement, Usage
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.listeners import members_of
+from tidegate.policy.config_containers import KNOWN
 
 _SHORTEST_S, _LONGEST_S = 1.0, 30.0  # of a window; /proc counts CPU time in hundredths of a second
 _TICK_NANO = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -84,11 +85,25 @@ def look(processes: Iterable[Process], now_s: float) -> Look:
     cpu: dict[str, int] = {}
     memory: dict[str, int] = {}
     for name, pids in members_of(processes).items():
-        cpu[name] = sum(map(_cpu_nano, pids))
-        memory[name] = sum(map(_memory_bytes, pids))
+        own = _without_clients(pids)
+        cpu[name] = sum(map(_cpu_nano, own))
+        memory[name] = sum(map(_memory_bytes, own))
     times, space = psutil.cpu_times(), psutil.virtual_memory()
     busy_s = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
     return Look(now_s, cpu, memory, int(busy_s * 1e9), space.total - space.available)
+
+
+def _without_clients(pids: set[int]) -> set[int]:
+    """Of a container: what runs in it, not `podman run`, which only passes on its output."""
+    inside = {pid for pid in pids if _program(pid) not in KNOWN}
+    return inside or pids
+
+
+def _program(pid: int) -> str:
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
 
 
 def _cpu_nano(pid: int) -> int:

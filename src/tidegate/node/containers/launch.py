@@ -1,0 +1,226 @@
+"""From a container of a pod to the `podman run` that the keeper is asked to start.
+
+Kept from process pods: the network is the machine's, so a declared port is a free local one, `$PORT`
+names it and literal ports are rewritten, also those that the image itself has in its command and
+environment. Not rewritten: paths, since mounts appear where the document says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from tidegate.client.api import Reader
+from tidegate.kit.quantity import cpu_milli, parse_quantity
+from tidegate.link.keeper import SpawnSpec
+from tidegate.model.core import Container, Pod, Volume
+from tidegate.node.containers.command import (
+    Mount,
+    Plan,
+    container_name,
+    passed_env,
+    run_argv,
+)
+from tidegate.node.containers.images import ImageFacts
+from tidegate.node.containers.program import ContainerProgram
+from tidegate.node.containers.security import security_of
+from tidegate.node.environment import resolve_env
+from tidegate.node.errors import CommandNotFound
+from tidegate.node.expand import expand
+from tidegate.node.launch import Inside, Launch, Site, gpu_env, keeper_name, rewriting_of, sub_path
+from tidegate.node.log_files import log_path
+from tidegate.node.ports import ports_of
+from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env
+from tidegate.node.termination import message_file
+from tidegate.node.volumes import mount_path_of
+from tidegate.policy.gpu_cards import CARDS_NOTE, indexes_of, is_gpu
+
+_MESSAGES = "/dev/termination-log"
+_ALL_MAY_WRITE = 0o666
+_SCRATCH_MODE = 0o777  # of an emptyDir, as the kubelet makes it
+
+
+@dataclass(frozen=True, slots=True)
+class Vessel:
+    """What a container is started with: the program, its environment, the image, whose engine it is."""
+
+    program: ContainerProgram
+    env: Mapping[str, str]
+    image: ImageFacts
+    home_id: str
+
+
+def plan_container(
+    reader: Reader, pod: Pod, container: Container, *, attempt: int, site: Site, vessel: Vessel
+) -> Launch:
+    """What to start. Makes the files that are mounted into it. Raises `ConfigMissing`, `NotSupported`,
+    `VolumeNotReady`, `CommandNotFound` (neither the image nor the document says what to start)."""
+    given = _given_env(reader, pod, container, site)
+    rules = rewriting_of(container, site)
+    env, said_env = _true_here(given, vessel.image, rules)
+    line, said_line = _line(container, vessel.image, env, rules)
+    name = keeper_name(pod, container.name, attempt)
+    limits = container.resources.limits if container.resources else {}
+    requests = container.resources.requests if container.resources else {}
+    plan = Plan(
+        name=name,
+        home_id=vessel.home_id,
+        image=vessel.image.id,
+        line=line,
+        hostname=pod.metadata.name[:63].rstrip(".-"),
+        env=env,
+        mounts=_mounts(pod, container, site, given),
+        workdir=container.working_dir or None,
+        cpu_milli=cpu_milli(limits["cpu"]) if "cpu" in limits else None,
+        cpu_request_milli=cpu_milli(requests["cpu"]) if "cpu" in requests else None,
+        memory_bytes=ceil(parse_quantity(limits["memory"])) if "memory" in limits else None,
+        cards=_cards(pod, container, site),
+        security=security_of(pod, container, vessel.image),
+    )
+    work = site.folder(pod) / "work"
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spec = SpawnSpec(
+        name=name,
+        argv=run_argv(vessel.program, plan),
+        cwd=str(work),
+        env=_without_proxies(vessel.env) | passed_env(plan),
+        log=str(log_path(site.home.logs, pod, container.name, attempt)),
+        log_bytes=site.log_bytes,
+    )
+    return Launch(
+        spec,
+        rules,
+        (*said_line, *said_env),
+        _not_enforced(pod, container),
+        inside=Inside(vessel.program, name, vessel.env, vessel.image.stop_signal),
+    )
+
+
+def launch_beside(
+    pod: Pod,
+    container: Container,
+    *,
+    attempt: int,
+    site: Site,
+    program: ContainerProgram,
+    env: Mapping[str, str],
+) -> Launch:
+    """Of a container that runs already: enough for commands beside it."""
+    name = keeper_name(pod, container.name, attempt)
+    spec = SpawnSpec(name, (), str(site.folder(pod)), dict(env), "")
+    inside = Inside(program, name, env)
+    return Launch(spec, rewriting_of(container, site), (), (), inside=inside)
+
+
+def _given_env(reader: Reader, pod: Pod, container: Container, site: Site) -> dict[str, str]:
+    own = ports_of(site.ports, container)
+    given = gpu_env(pod, container, site)
+    if own:
+        given["PORT"] = str(own[0].local_port)
+    return resolve_env(reader, pod, container, given=given)
+
+
+def _true_here(
+    given: Mapping[str, str], image: ImageFacts, rules: Rewriting
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The document's variables, and those of the image that are otherwise here."""
+    whole = {**image.env, **given}
+    env, said = rewrite_env(whole, rules)
+    return {k: v for k, v in env.items() if k in given or v != whole[k]}, said
+
+
+def _line(
+    container: Container, image: ImageFacts, env: Mapping[str, str], rules: Rewriting
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`command` replaces the entry point and its arguments, `args` only the arguments."""
+    entry = container.command or image.entrypoint
+    rest = container.args or (() if container.command else image.cmd)
+    known = {**image.env, **env}
+    written = tuple(expand(word, known) for word in (*container.command, *container.args))
+    if container.command:
+        line = written
+    elif container.args:
+        line = (*entry, *written)
+    else:
+        line = (*entry, *rest)
+    if not line:
+        raise CommandNotFound(container.name, "", f"image {container.image} names no command")
+    return rewrite_args(line, rules)
+
+
+def _mounts(
+    pod: Pod, container: Container, site: Site, env: Mapping[str, str]
+) -> tuple[Mount, ...]:
+    volumes = {volume.name: volume for volume in pod.spec.volumes}
+    found = []
+    for mount in container.volume_mounts:
+        real = site.volumes.get(mount.name)
+        if real is None:
+            continue
+        volume = volumes.get(mount.name)
+        if volume is not None and volume.empty_dir is not None:
+            _open_scratch(pod, real)
+        path = mount_path_of(mount.name, real, sub_path(mount, dict(env)))
+        only = bool(mount.read_only) or (volume is not None and _is_read_only(volume))
+        found.append(Mount(os.path.realpath(path), mount.mount_path, only))
+    found.append(_message_mount(pod, container, site))
+    return tuple(found)
+
+
+def _is_read_only(volume: Volume) -> bool:
+    claim = volume.persistent_volume_claim
+    made = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    return any(made) or bool(claim is not None and claim.read_only)
+
+
+def _open_scratch(pod: Pod, folder: Path) -> None:
+    """Whoever the container runs as may write; the folders above keep other users out."""
+    whole = pod.spec.security_context
+    group = whole.get("fsGroup") if isinstance(whole, dict) else None
+    with suppress(OSError):
+        folder.chmod(_SCRATCH_MODE)
+        if isinstance(group, int):
+            shutil.chown(folder, group=group)
+            folder.chmod(0o2775)
+
+
+def _message_mount(pod: Pod, container: Container, site: Site) -> Mount:
+    file = message_file(site.folder(pod), container.name)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.touch()
+    file.chmod(_ALL_MAY_WRITE)
+    return Mount(str(file), container.termination_message_path or _MESSAGES)
+
+
+def _cards(pod: Pod, container: Container, site: Site) -> tuple[int, ...]:
+    limits = container.resources.limits if container.resources else {}
+    if not any(map(is_gpu, limits)):
+        return ()
+    real = {card.index for card in site.cards if not card.simulated}
+    given = indexes_of(pod.metadata.annotations.get(CARDS_NOTE))
+    return tuple(index for index in given if index in real)
+
+
+def _not_enforced(pod: Pod, container: Container) -> tuple[str, ...]:
+    sizes = {
+        volume.name: volume.empty_dir.size_limit
+        for volume in pod.spec.volumes
+        if volume.empty_dir is not None and volume.empty_dir.size_limit is not None
+    }
+    return tuple(
+        f"sizeLimit {sizes[mount.name]} of volume {mount.name} is not enforced"
+        for mount in container.volume_mounts
+        if mount.name in sizes
+    )
+
+
+def _without_proxies(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.lower().endswith("_proxy")}
+
+
+__all__ = ["Vessel", "container_name", "launch_beside", "plan_container"]
