@@ -7,6 +7,7 @@ import pytest
 
 from tidegate.model.conditions import find
 from tidegate.model.core import HTTPGetAction, Pod, Probe
+from tidegate.model.meta import Condition
 from tidegate.model.pod_columns import pod_row
 from tidegate.testing.fake_keeper import Script
 from tidegate.testing.node_world import NodeWorld, main, node_world
@@ -38,12 +39,25 @@ def at_rest(world: NodeWorld) -> bool:
     return ready is not None and ready.reason == "Standby" and ready.message != "loaded"
 
 
-async def label_gone(world: NodeWorld) -> None:
+async def relabelled(world: NodeWorld, labels: dict[str, str]) -> None:
     await world.clock_to(world.now() + 1)  # what it wrote last is committed
     pod = world.pod()
     assert pod is not None
-    meta = msgspec.structs.replace(pod.metadata, labels={})
+    meta = msgspec.structs.replace(pod.metadata, labels=labels)
     await world.api.update(msgspec.structs.replace(pod, metadata=meta))
+
+
+async def label_gone(world: NodeWorld) -> None:
+    await relabelled(world, {})
+
+
+async def says_drained(world: NodeWorld) -> None:
+    """As the gateway's controller does."""
+    pod = world.pod()
+    assert pod is not None
+    drained = Condition(type="tidegate.dev/Drained", status="True")
+    status = msgspec.structs.replace(pod.status, conditions=(*pod.status.conditions, drained))
+    await world.api.update_status(msgspec.structs.replace(pod, status=status))
 
 
 async def test_a_frozen_pod_is_loaded_stopped_and_never_ready(world):
@@ -134,3 +148,19 @@ async def test_a_label_that_went_while_no_agent_was_there_wakes_it_too(world):
     await label_gone(world)
     await world.start_agent()
     await world.until(lambda: world.is_ready() and not world.keeper.stopped())
+
+
+async def test_a_replica_that_is_laid_to_rest_is_frozen_only_after_its_last_request(world):
+    revision = {"serving.knative.dev/revision": "r"}
+    await world.given(labels=revision)
+    await world.until(world.is_ready)
+    await relabelled(world, {**revision, **FROZEN})
+    await world.until(lambda: not world.is_ready())
+    await world.clock_to(world.now() + 10)
+    assert world.keeper.stopped() == []
+    await says_drained(world)
+    await world.until(world.keeper.stopped)
+    await relabelled(world, revision)
+    await world.until(world.is_ready)
+    conditions = world.status().conditions
+    assert find(conditions, "tidegate.dev/Drained") is None  # or its deletion would not wait

@@ -23,8 +23,10 @@ def resting(it: World, revision: str) -> list[Pod]:
 async def test_a_revision_at_zero_keeps_one_pod_at_rest_that_no_status_counts():
     async with world() as it:
         await it.given(service("hello", scaling=FAST, annotations=FROZEN))
+        (replica,) = it.pods("hello-00001")
         await it.settle(120)
         (pod,) = it.pods("hello-00001")
+        assert pod.metadata.uid == replica.metadata.uid  # what it loaded need not be loaded again
         assert [pod] == resting(it, "hello-00001")
         (replica_set,) = it.api.list(ReplicaSet)
         assert replica_set.status.replicas in (None, 0)
@@ -33,9 +35,9 @@ async def test_a_revision_at_zero_keeps_one_pod_at_rest_that_no_status_counts():
 
 async def test_a_request_wakes_it_long_before_a_new_pod_could_start():
     async with world() as it:
-        it.node.start_s = 30.0
         await it.given(service("hello", scaling=FAST, annotations=FROZEN))
         await it.settle(160)
+        it.node.start_s = 30.0
         (pod,) = resting(it, "hello-00001")
         it.load("hello-00001", in_flight=1)
         await it.settle(3)

@@ -1,5 +1,8 @@
 """When a pod that goes has had its last answer: the one writer of the condition `tidegate.dev/Drained`.
 
+A pod goes when it is deleted, and when it is laid to rest (docs/standby.md): then the agent takes the
+condition off with the write that makes it ready again.
+
 A pod may be a replica of several things at once: of a revision, and of every Service that selects
 it, on several ports. It has drained when the gateway says so of all of them; then it gets the
 condition, which is what the node agent waits for before SIGTERM.
@@ -14,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from tidegate.client.api import Api
-from tidegate.ingress.replicas import pod_uid, says_drained
+from tidegate.ingress.replicas import is_leaving, pod_uid, says_drained
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
@@ -59,7 +62,8 @@ class DrainingController:
         uid = pod.metadata.uid if pod is not None else None
         for gone in [u for u, k in self._going.items() if k == key and u != uid]:
             del self._going[gone]
-        if pod is None or pod.metadata.deletion_timestamp is None or says_drained(pod):
+        if pod is None or not is_leaving(pod) or says_drained(pod):
+            self._going.pop(uid or "", None)
             return Done()
         assert uid is not None
         self._going[uid] = key

@@ -19,11 +19,17 @@ def says_drained(pod: Pod) -> bool:
     return pod.status is not None and is_true(pod.status.conditions, names.DRAINED)
 
 
+def is_leaving(pod: Pod) -> bool:
+    """Gets nothing new, but finishes what it has: it is going, or on its way to rest (docs/standby.md)."""
+    meta = pod.metadata
+    return meta.deletion_timestamp is not None or names.STANDBY in meta.labels
+
+
 def endpoint(pod: Pod, port: LocalPort | None, *, unready_too: bool = False) -> Endpoint | None:
     """The pod's port as the gateway knows it; None if no request may go there (any more)."""
     if port is None or pod.status is None:
         return None
-    going = pod.metadata.deletion_timestamp is not None
+    going = is_leaving(pod)
     if going and says_drained(pod):
         return None
     if not (going or unready_too or is_true(pod.status.conditions, "Ready")):

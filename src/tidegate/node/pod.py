@@ -14,6 +14,7 @@ from tidegate.link.keeper import Process
 from tidegate.model.conditions import is_true, seconds_of
 from tidegate.model.core import Pod, Service
 from tidegate.model.service_targets import is_served
+from tidegate.model.serving_names import STANDBY
 from tidegate.node.adopt import init_policy, recall_pod
 from tidegate.node.container import ContainerRunner
 from tidegate.node.errors import NoFreePort, VolumeNotReady
@@ -103,6 +104,8 @@ class PodWorker:
             self._wake()
         if pod.metadata.labels != was.metadata.labels:
             self._changed()
+        if STANDBY in pod.metadata.labels:
+            self._resting.look()  # the gateway may have said that it has drained
         if pod.spec.readiness_gates and pod.status != was.status:
             self._report.mark()
         if shows_pod(pod) and pod.metadata != was.metadata:

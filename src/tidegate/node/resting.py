@@ -11,6 +11,7 @@ import asyncio
 from signal import SIGCONT, SIGSTOP
 
 from tidegate.model import serving_names as names
+from tidegate.model.conditions import is_true
 from tidegate.node.machine import HttpGet
 from tidegate.node.record import NORMAL, WARNING, Around, PodRecord
 from tidegate.policy.standby import LEVEL, Level
@@ -61,8 +62,15 @@ class Resting:
                 await self._wake(record.resting)
         elif record.resting is not None and not loaded:  # it ended, and starts again
             self._up()
-        elif record.resting is None and loaded:
+        elif record.resting is None and loaded and self._has_drained():
             await self._lay_down(level)
+
+    def _has_drained(self) -> bool:
+        """It may have been a replica: what it was sent is answered first."""
+        pod = self._record.pod
+        if names.REVISION not in pod.metadata.labels:
+            return True
+        return pod.status is not None and is_true(pod.status.conditions, names.DRAINED)
 
     async def _lay_down(self, level: Level) -> None:
         if level is Level.SLEEP and not await self._engine(_SLEEP):

@@ -83,11 +83,23 @@ class ReplicaSetController:
         resting = [pod for pod in pods if is_standby(pod)]
         standby = standby_from(replica_set.metadata.annotations.get(names.STANDBY_HELD))
         wanted = _wanted(replica_set)
-        moves = plan_standby(standby, wanted=wanted, replicas=len(replicas), resting=resting)
+        surplus = (
+            victims(replicas, len(replicas), now_s=self._clock.now())
+            if standby.replicas
+            else replicas
+        )
+        moves = plan_standby(standby, wanted=wanted, replicas=surplus, resting=resting)
         for pod in moves.wake:
             with suppress(Conflict, NotFound):  # its change, or its end, brings us back
                 replicas.append(await self._api.update(_labelled(pod, None)))
                 await self._say(replica_set, "StandbyWoken", f"Woke pod: {pod.metadata.name}")
+        for pod in moves.rest:
+            with suppress(Conflict, NotFound):
+                await self._api.update(_labelled(pod, standby.level.value))
+                replicas.remove(pod)
+                await self._say(
+                    replica_set, "StandbyRested", f"Laid to rest pod: {pod.metadata.name}"
+                )
         for pod in moves.end:
             await self._delete(replica_set, pod)
         for _ in range(moves.make):

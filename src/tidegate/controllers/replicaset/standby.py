@@ -13,14 +13,16 @@ from tidegate.controllers.replicaset.ranking import is_ready
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
 from tidegate.model.core import Pod
-from tidegate.policy.standby import Level, Standby
+from tidegate.policy.standby import Standby
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """`wake` become replicas; `make` are new pods at rest; `end` are those at rest too many."""
+    """`wake` become replicas; `rest` are replicas too many that are loaded and go to rest; `make` are new
+    pods at rest; `end` are those at rest too many."""
 
     wake: tuple[Pod, ...] = ()
+    rest: tuple[Pod, ...] = ()
     make: int = 0
     end: tuple[Pod, ...] = ()
 
@@ -29,18 +31,25 @@ def is_standby(pod: Pod) -> bool:
     return names.STANDBY in pod.metadata.labels
 
 
-def plan_standby(standby: Standby, *, wanted: int, replicas: int, resting: Sequence[Pod]) -> Moves:
-    """`resting` are the pods with the label. The ones that have loaded wake first. A pod of another
-    level than is asked for by now is replaced."""
+def plan_standby(
+    standby: Standby, *, wanted: int, replicas: Sequence[Pod], resting: Sequence[Pod]
+) -> Moves:
+    """`replicas` in the order in which they would go, `resting` are the pods with the label.
+
+    Those that have loaded wake first. A pod of another level than is asked for by now is replaced. A
+    replica that isn't wanted any more goes to rest rather than away, if one is to be kept: what it
+    has loaded need not be loaded again."""
     level = standby.level.value
     order = sorted(resting, key=lambda p: (not has_loaded(p), p.metadata.labels[names.STANDBY]))
-    wake = order[: max(0, wanted - replicas)]
-    rest = order[len(wake) :]
-    same = [pod for pod in rest if pod.metadata.labels[names.STANDBY] == level]
-    kept = standby.kept(wanted) if standby.level is not Level.NONE else 0
+    wake = order[: max(0, wanted - len(replicas))]
+    left = order[len(wake) :]
+    same = [pod for pod in left if pod.metadata.labels[names.STANDBY] == level]
+    kept = standby.kept(wanted)
+    surplus = [pod for pod in replicas[: max(0, len(replicas) - wanted)] if is_ready(pod)]
     keep = same[:kept]
-    end = [pod for pod in rest if pod not in keep]
-    return Moves(tuple(wake), max(0, kept - len(keep)), tuple(end))
+    rest = surplus[: kept - len(keep)]
+    end = [pod for pod in left if pod not in keep]
+    return Moves(tuple(wake), tuple(rest), kept - len(keep) - len(rest), tuple(end))
 
 
 def has_loaded(pod: Pod) -> bool:
