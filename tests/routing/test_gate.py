@@ -149,3 +149,46 @@ def test_a_closed_gate_gives_back_all_that_waited_oldest_first():
 def test_abandoning_a_request_that_does_not_wait_is_our_mistake():
     with pytest.raises(KeyError):
         gate().abandon(1)
+
+
+def shared(share: int, *ids: str, limit: int = 0) -> Gate[int]:
+    g: Gate[int] = Gate()
+    seats = dict.fromkeys(ids, False)
+    g.configure(seats, limit=limit, places=100, places_bytes=1000, batch_share=share)
+    return g
+
+
+def test_a_batch_request_starts_only_where_nobody_waits_and_gives_its_place_back():
+    g = gate("a")
+    seat = seat_of(g.arrive_batch(1))
+    assert g.arrive_batch(2) is Verdict.WAITS
+    assert g.arrive(3) is Verdict.WAITS
+    assert g.yields() == [1]
+    assert g.leave_batch(1, seat) == 3
+    assert g.yields() == []
+    assert g.leave(seat) == 2
+
+
+def test_the_youngest_batch_requests_go_and_no_more_than_are_needed():
+    g = gate("a", "b")
+    seat_of(g.arrive_batch(1))
+    seat_of(g.arrive_batch(2))
+    g.arrive(3)
+    assert g.yields() == [2]
+
+
+def test_without_a_limit_batch_requests_fill_a_replica_up_to_their_share_only():
+    g = shared(2, "a")
+    assert isinstance(g.arrive_batch(1), Seat)
+    assert isinstance(g.arrive_batch(2), Seat)
+    assert g.arrive_batch(3) is Verdict.WAITS
+    assert isinstance(g.arrive(4), Seat)
+    assert g.yields() == [2]
+
+
+def test_batch_bodies_that_wait_take_no_room_from_the_others():
+    g = gate(places=1, places_bytes=100)
+    assert g.arrive_batch(1, 90) is Verdict.WAITS
+    assert g.arrive(2, 90) is Verdict.WAITS
+    assert g.arrive_batch(3) is Verdict.QUEUE_FULL
+    assert g.close() == [2, 1]

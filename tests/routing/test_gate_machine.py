@@ -1,4 +1,5 @@
-"""The gate under any order of events: nothing lost, first come first served, never above the limit."""
+"""The gate under any order of events: nothing lost, first come first served, never above the limit, and
+batch requests only where nobody else wants to be."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,6 +25,9 @@ class GateMachine(RuleBasedStateMachine):
         self.listed: dict[str, bool] = {}
         self.drained: list[str] = []
         self.next = 0
+        self.share = 0
+        self.batch_queue: list[tuple[int, int]] = []
+        self.batch: list[int] = []  # the batch requests that run, who started last comes last
         self.allowed: dict[
             str, int
         ] = {}  # most a seat may run: its limit, or what it had when that shrank
@@ -35,11 +39,20 @@ class GateMachine(RuleBasedStateMachine):
 
     def configured(self) -> list[tuple[int, Seat]]:
         return self.gate.configure(
-            self.listed, limit=self.limit, places=self.places, places_bytes=self.places_bytes
+            self.listed,
+            limit=self.limit,
+            places=self.places,
+            places_bytes=self.places_bytes,
+            batch_share=self.share,
         )
 
     def started(self, starts: list[tuple[int, Seat]]) -> None:
         for request, seat in starts:
+            if self.batch_queue and request == self.batch_queue[0][0]:
+                assert not self.queue, "a batch request started while another waits"
+                self.batch_queue.pop(0)
+                self.batch_on_seat(request, seat)
+                continue
             assert self.queue, "something started that did not wait"
             assert request == self.queue.pop(0)[0], "who came first starts first"
             self.on_seat(request, seat)
@@ -49,6 +62,43 @@ class GateMachine(RuleBasedStateMachine):
         assert not seat.resting
         assert seat.running <= (1 if seat.trial else self.limit or 1_000), "above the limit"
         self.on[request] = seat
+
+    def batch_on_seat(self, request: int, seat: Seat) -> None:
+        self.on_seat(request, seat)
+        assert seat.running <= (self.share or 1_000), "above the share"
+        self.batch.append(request)
+
+    @rule(size=st.integers(0, 60))
+    def arrive_batch(self, size: int) -> None:
+        self.next += 1
+        answer = self.gate.arrive_batch(self.next, size)
+        if isinstance(answer, Seat):
+            assert not self.queue
+            assert not self.batch_queue, "overtook the queue"
+            self.batch_on_seat(self.next, answer)
+        elif answer is Verdict.WAITS:
+            assert len(self.batch_queue) < self.places
+            self.batch_queue.append((self.next, size))
+        elif answer is Verdict.QUEUE_FULL:
+            assert len(self.batch_queue) >= self.places
+        else:
+            assert sum(held for _, held in self.batch_queue) + size > self.places_bytes
+
+    @rule()
+    def give_way(self) -> None:
+        """All that are asked to go, go: then nobody waits for a seat that batch requests have."""
+        while going := self.gate.yields():
+            assert going == [r for r in reversed(self.batch) if r in going], (
+                "not the youngest first"
+            )
+            assert len(set(going)) == len(going)
+            for request in going:
+                self.end(request)
+        for request in self.batch:
+            seat = self.on[request]
+            if self.listed.get(seat.id) is False and not seat.resting:
+                assert not self.queue or seat.running < seat.cap
+                assert seat.running <= (self.share or 1_000)
 
     @rule(size=st.integers(0, 60))
     def arrive(self, size: int) -> None:
@@ -68,9 +118,15 @@ class GateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.on)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        request = data.draw(st.sampled_from(sorted(self.on)))
+        self.end(data.draw(st.sampled_from(sorted(self.on))))
+
+    def end(self, request: int) -> None:
         seat = self.on.pop(request)
-        following = self.gate.leave(seat)
+        if request in self.batch:
+            self.batch.remove(request)
+            following = self.gate.leave_batch(request, seat)
+        else:
+            following = self.gate.leave(seat)
         if following is not None:
             self.started([(following, seat)])
 
@@ -80,26 +136,35 @@ class GateMachine(RuleBasedStateMachine):
         request = data.draw(st.sampled_from(sorted(self.on)))
         seat = self.on.pop(request)
         self.gate.rest(seat)
-        self.queue = sorted([*self.queue, (request, size)])
+        if request in self.batch:
+            self.batch.remove(request)
+            self.batch_queue.insert(0, (request, size))
+        else:
+            self.queue = sorted([*self.queue, (request, size)])
         self.started(self.gate.give_back(request, seat, held_bytes=size, order=request))
 
-    @precondition(lambda self: self.queue)
+    def line_of(self, waits: tuple[int, int]) -> list[tuple[int, int]]:
+        return self.queue if waits in self.queue else self.batch_queue
+
+    @precondition(lambda self: self.queue or self.batch_queue)
     @rule(data=st.data())
     def abandon(self, data: st.DataObject) -> None:
-        gone = data.draw(st.sampled_from(self.queue))
+        gone = data.draw(st.sampled_from([*self.queue, *self.batch_queue]))
+        line = self.line_of(gone)
         self.gate.abandon(gone[0])
-        self.queue.remove(gone)
+        line.remove(gone)
 
-    @precondition(lambda self: self.queue)
+    @precondition(lambda self: self.queue or self.batch_queue)
     @rule(data=st.data(), more=st.integers(0, 60))
     def grow(self, data: st.DataObject, more: int) -> None:
-        request, held = data.draw(st.sampled_from(self.queue))
-        at = self.queue.index((request, held))
+        request, held = data.draw(st.sampled_from([*self.queue, *self.batch_queue]))
+        line = self.line_of((request, held))
+        at = line.index((request, held))
         if self.gate.grow(request, more):
-            self.queue[at] = (request, held + more)
+            line[at] = (request, held + more)
         else:
-            assert sum(held for _, held in self.queue) + more > self.places_bytes
-            del self.queue[at]
+            assert sum(held for _, held in line) + more > self.places_bytes
+            del line[at]
 
     @rule(wanted=st.dictionaries(st.sampled_from(IDS), st.booleans()))
     def set_seats(self, wanted: dict[str, bool]) -> None:
@@ -132,9 +197,13 @@ class GateMachine(RuleBasedStateMachine):
         seat = self.seats[data.draw(st.sampled_from(sorted(self.seats)))]
         self.started(self.gate.proved(seat))
 
-    @rule(limit=st.sampled_from([0, 1, 2, 3]), places=st.integers(1, 6))
-    def configure(self, limit: int, places: int) -> None:
-        self.limit, self.places = limit, places
+    @rule(
+        limit=st.sampled_from([0, 1, 2, 3]),
+        places=st.integers(1, 6),
+        share=st.sampled_from([0, 1, 2]),
+    )
+    def configure(self, limit: int, places: int, share: int) -> None:
+        self.limit, self.places, self.share = limit, places, share
         self.started(self.configured())
 
     @invariant()
@@ -142,6 +211,9 @@ class GateMachine(RuleBasedStateMachine):
         assert list(self.gate.waiting_requests()) == [request for request, _ in self.queue]
         assert self.gate.held_bytes == sum(held for _, held in self.queue)
         assert self.gate.waiting == len(self.queue)
+        assert self.gate.batch_waiting == len(self.batch_queue)
+        assert self.gate.batch_held_bytes == sum(held for _, held in self.batch_queue)
+        assert list(self.gate.batch_running) == self.batch
         assert self.gate.running == len(self.on)
         for seat in self.gate.seats.values():
             assert seat.running == sum(1 for other in self.on.values() if other is seat)
@@ -151,6 +223,13 @@ class GateMachine(RuleBasedStateMachine):
         if self.queue:
             for seat in self.gate.seats.values():
                 assert seat.draining or seat.resting or seat.running >= seat.cap
+
+    @invariant()
+    def no_batch_request_waits_while_a_replica_has_room_for_it(self) -> None:
+        if self.batch_queue and not self.queue:
+            for seat in self.gate.seats.values():
+                full = seat.running >= min(seat.cap, self.share or 1_000)
+                assert seat.draining or seat.resting or full
 
     @invariant()
     def each_empty_leaving_replica_is_named_exactly_once(self) -> None:

@@ -10,6 +10,10 @@ Always true between two calls:
   * a seat runs more than its cap only after the cap shrank;
   * who came first starts first; a returned request goes before all that came after it;
   * `drained` names each seat that was told to drain, or removed, once, when its last request has left.
+
+Batch requests have a line of their own behind all others: one starts only while nobody else waits, on a
+seat that runs less than `batch_share`, and `yields` names those that are to give their place back.
+Ordinary requests pay for that with one look at an empty line when they leave.
 """
 
 from bisect import insort
@@ -60,13 +64,17 @@ class Gate(Generic[R]):
     """
 
     __slots__ = (
+        "_batch_waiting",
         "_leaving",
         "_limit",
         "_open",
         "_places",
         "_places_bytes",
         "_returned",
+        "_share",
         "_waiting",
+        "batch_held_bytes",
+        "batch_running",
         "drained",
         "held_bytes",
         "running",
@@ -88,10 +96,18 @@ class Gate(Generic[R]):
         self.running = 0
         self.held_bytes = 0
         self.drained: list[str] = []  # for the owner to take
+        self._share = _NO_LIMIT  # requests of any kind on a seat, up to which batch requests start
+        self._batch_waiting: OrderedDict[R, int] = OrderedDict()
+        self.batch_running: dict[R, Seat] = {}  # who started last comes last
+        self.batch_held_bytes = 0
 
     @property
     def waiting(self) -> int:
         return len(self._waiting) + len(self._returned)
+
+    @property
+    def batch_waiting(self) -> int:
+        return len(self._batch_waiting)
 
     @property
     def has_ready_seat(self) -> bool:
@@ -119,8 +135,44 @@ class Gate(Generic[R]):
         self.held_bytes += held_bytes
         return Verdict.WAITS
 
+    def arrive_batch(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
+        """As `arrive`, for a request that takes only what others leave. It has places of its own, as many
+        as there are for the others."""
+        seat = None
+        if not (self._batch_waiting or self._waiting or self._returned):
+            seat = self._pick_for_batch()
+        if seat is not None:
+            self._start_batch(request, seat)
+            return seat
+        if len(self._batch_waiting) >= self._places:
+            return Verdict.QUEUE_FULL
+        if self.batch_held_bytes + held_bytes > self._places_bytes:
+            return Verdict.BYTES_FULL
+        self._batch_waiting[request] = held_bytes
+        self.batch_held_bytes += held_bytes
+        return Verdict.WAITS
+
+    def yields(self) -> list[R]:
+        """The batch requests that are to be broken off now, who started last first: one for each request
+        that waits for their seats, and those by which a seat is above the share. They go on running
+        until the owner says `leave_batch`."""
+        out: list[R] = []
+        claims, running = self.waiting, {id_: seat.running for id_, seat in self.seats.items()}
+        for request, seat in reversed(self.batch_running.items()):
+            if seat.draining or seat.resting or self.seats.get(seat.id) is not seat:
+                continue
+            over = running[seat.id] > self._share
+            wanted = claims > 0 and running[seat.id] >= seat.cap
+            if over or wanted:
+                out.append(request)
+                claims -= wanted
+                running[seat.id] -= 1
+        return out
+
     def grow(self, request: R, more_bytes: int) -> bool:
         """More of a waiting request's body came. False: no room for it, the request is out of the queue."""
+        if request in self._batch_waiting:
+            return self._grow_batch(request, more_bytes)
         fits = self.held_bytes + more_bytes <= self._places_bytes
         if not fits:
             self.abandon(request)
@@ -137,6 +189,9 @@ class Gate(Generic[R]):
     def abandon(self, request: R) -> None:
         """A waiting request is gone (its client left, its time is over). Raises KeyError if it didn't wait."""
         held = self._waiting.pop(request, None)
+        if held is None and request in self._batch_waiting:
+            self.batch_held_bytes -= self._batch_waiting.pop(request)
+            return
         if held is None:
             held = self._returned.pop(self._returned_at(request))[2]
         self.held_bytes -= held
@@ -151,10 +206,15 @@ class Gate(Generic[R]):
         if seat.running >= seat.cap or seat.resting:
             return None
         if not self._waiting and not self._returned:
-            return None
+            return self._next_batch(seat) if self._batch_waiting else None
         seat.running += 1
         self.running += 1
         return self._head()
+
+    def leave_batch(self, request: R, seat: Seat) -> R | None:
+        """As `leave`, for a batch request."""
+        self.batch_running.pop(request, None)
+        return self.leave(seat)
 
     def give_back(
         self, request: R, seat: Seat, *, held_bytes: int, order: int
@@ -162,8 +222,13 @@ class Gate(Generic[R]):
         """A request that started on this seat could not be served there: it waits again, before all
         that arrived after it (`order` is smaller the older it is). It doesn't count against the limits:
         it was let in once. Who starts where, this request included."""
-        insort(self._returned, (order, request, held_bytes), key=lambda entry: entry[0])
-        self.held_bytes += held_bytes
+        if self.batch_running.pop(request, None) is not None:
+            self._batch_waiting[request] = held_bytes
+            self._batch_waiting.move_to_end(request, last=False)
+            self.batch_held_bytes += held_bytes
+        else:
+            insort(self._returned, (order, request, held_bytes), key=lambda entry: entry[0])
+            self.held_bytes += held_bytes
         self.running -= 1
         seat.running -= 1
         if seat.draining:
@@ -195,12 +260,19 @@ class Gate(Generic[R]):
         return self._admit()
 
     def configure(
-        self, seats: Mapping[str, bool], *, limit: int, places: int, places_bytes: int
+        self,
+        seats: Mapping[str, bool],
+        *,
+        limit: int,
+        places: int,
+        places_bytes: int,
+        batch_share: int = 0,
     ) -> list[tuple[R, Seat]]:
         """The replicas there are now (id -> draining) and the limits. Who starts where. Replicas left out
         are drained, and forgotten once empty; what waits already stays, also where there are fewer
-        places now. Both at once, so that nothing starts by half of a change."""
+        places now. Both at once, so that nothing starts by half of a change. `batch_share` 0: as `limit`."""
         self._limit = limit or _NO_LIMIT
+        self._share = batch_share or _NO_LIMIT
         self._places, self._places_bytes = places, places_bytes
         for id_, draining in seats.items():
             self._place(id_, draining=draining)
@@ -214,11 +286,12 @@ class Gate(Generic[R]):
         return self._admit()
 
     def close(self) -> list[R]:
-        """The revision is gone: everything that waits, oldest first, waits no more."""
-        out = [request for _, request, _ in self._returned] + list(self._waiting)
+        """The revision is gone: everything that waits, oldest first, waits no more; batch requests last."""
+        out = [*self.waiting_requests(), *self._batch_waiting]
         self._returned.clear()
         self._waiting.clear()
-        self.held_bytes = 0
+        self._batch_waiting.clear()
+        self.held_bytes = self.batch_held_bytes = 0
         return out
 
     def busy(self) -> list[str]:
@@ -226,7 +299,7 @@ class Gate(Generic[R]):
         return [seat.id for seat in (*self.seats.values(), *self._leaving.values()) if seat.running]
 
     def waiting_requests(self) -> Iterable[R]:
-        """Who waits, in the order in which they will start."""
+        """Who waits, in the order in which they will start; batch requests are not among them."""
         yield from (request for _, request, _ in self._returned)
         yield from self._waiting
 
@@ -275,7 +348,50 @@ class Gate(Generic[R]):
             seat.running += 1
             self.running += 1
             out.append((self._head(), seat))
+        if self._batch_waiting:
+            out += self._admit_batch()
         return out
+
+    # --- batch requests
+
+    def _pick_for_batch(self) -> Seat | None:
+        """The least busy open seat with room below the share."""
+        share = self._share
+        free = [s for s in self._open if s.running < s.cap and s.running < share]
+        return min(free, key=lambda seat: seat.running, default=None)
+
+    def _start_batch(self, request: R, seat: Seat) -> None:
+        seat.running += 1
+        self.running += 1
+        self.batch_running[request] = seat
+
+    def _next_batch(self, seat: Seat) -> R | None:
+        if seat.running >= self._share:
+            return None
+        request, held = self._batch_waiting.popitem(last=False)
+        self.batch_held_bytes -= held
+        self._start_batch(request, seat)
+        return request
+
+    def _admit_batch(self) -> list[tuple[R, Seat]]:
+        out: list[tuple[R, Seat]] = []
+        while self._batch_waiting and not (self._waiting or self._returned):
+            seat = self._pick_for_batch()
+            if seat is None:
+                break
+            request, held = self._batch_waiting.popitem(last=False)
+            self.batch_held_bytes -= held
+            self._start_batch(request, seat)
+            out.append((request, seat))
+        return out
+
+    def _grow_batch(self, request: R, more_bytes: int) -> bool:
+        if self.batch_held_bytes + more_bytes > self._places_bytes:
+            self.abandon(request)
+            return False
+        self._batch_waiting[request] += more_bytes
+        self.batch_held_bytes += more_bytes
+        return True
 
     def _head(self) -> R:
         if self._returned:
