@@ -36,6 +36,7 @@ from tidegate.model.core import ConfigMap, Pod
 from tidegate.model.domains import DomainMapping
 from tidegate.model.field_errors import FieldError
 from tidegate.model.ingresses import Ingress
+from tidegate.model.kafka import KafkaSource
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService
 from tidegate.model.kserve_names import DEPLOYMENT_MODE
@@ -232,8 +233,9 @@ def _same_but_status(obj: Object, old: Object | None) -> bool:
     """Whether nothing was written that warnings are about: they are said once, not every time."""
     if old is None:
         return False
-    if isinstance(obj, Ingress) and obj.metadata.annotations != old.metadata.annotations:
-        return False  # much of an Ingress is said there
+    by_annotations = isinstance(obj, Ingress | KafkaSource)
+    if by_annotations and obj.metadata.annotations != old.metadata.annotations:
+        return False  # much of these is said there
     return all(
         getattr(obj, field) == getattr(old, field)
         for field in obj.__struct_fields__

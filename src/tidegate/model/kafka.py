@@ -25,12 +25,15 @@ class SecretValue(Wire, frozen=True, kw_only=True):
 
 
 class KafkaSasl(Wire, frozen=True, kw_only=True):
-    """`type`'s secret holds PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; absent: PLAIN."""
+    """`type`'s secret holds PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; absent: PLAIN. The last two are for
+    Amazon's tokens, which are refused."""
 
     enable: bool | None = None
     user: SecretValue | None = None
     password: SecretValue | None = None
     type: SecretValue | None = None
+    token_provider: SecretValue | None = None
+    role_arn: SecretValue | None = msgspec.field(default=None, name="roleARN")
 
 
 class KafkaTls(Wire, frozen=True, kw_only=True):

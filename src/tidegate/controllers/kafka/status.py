@@ -161,22 +161,22 @@ def _data_plane(deployed: Condition) -> Condition:
 
 
 def _connected(was: KafkaSourceStatus, reports: Sequence[Report], *, resting: bool) -> Condition:
-    """True when every adapter that answers is connected; at zero it stays as it was last."""
+    """True when one is connected and none complains; at zero it stays as it was last."""
     type_ = "ConnectionEstablished"
     if resting or not reports:
         return _as_it_was(was, type_, resting=resting)
-    lost = next((r for r in reports if not r.connected or r.last_error is not None), None)
-    if lost is None:
-        return Condition(type=type_, status="True")
-    if lost.last_error is None:
+    wrong = next((r.last_error for r in reports if r.last_error is not None), None)
+    if wrong is not None:
         return Condition(
-            type=type_, status="Unknown", reason="Connecting", message=lost.message or None
+            type=type_,
+            status="False",
+            reason=wrong.reason or "ConnectionFailed",
+            message=wrong.message,
         )
+    if any(report.connected for report in reports):  # the others are joining
+        return Condition(type=type_, status="True")
     return Condition(
-        type=type_,
-        status="False",
-        reason=lost.last_error.reason or "ConnectionFailed",
-        message=lost.last_error.message,
+        type=type_, status="Unknown", reason="Connecting", message=reports[0].message or None
     )
 
 

@@ -221,6 +221,13 @@ def _net(path: str, net: KafkaNet) -> Problems:
         found += _secret(f"{at}.user", net.sasl.user, needed=on)
         found += _secret(f"{at}.password", net.sasl.password, needed=on)
         found += _secret(f"{at}.type", net.sasl.type, needed=False)
+        for field, value in (
+            ("tokenProvider", net.sasl.token_provider),
+            ("roleARN", net.sasl.role_arn),
+        ):
+            if _is_set(value):
+                why = "tokens of a cloud are not served here: give user and password"
+                found.append(forbidden(f"{at}.{field}", why))
     if net.tls is not None:
         at, tls = f"{path}.tls", net.tls
         found += _secret(f"{at}.cert", tls.cert, needed=bool(tls.enable) and _is_set(tls.key))
