@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -26,7 +27,7 @@ _WINDOW: Final = 16 * 2**20  # bytes that may be on their way to us on all strea
 _MOST_OWED: Final = 2**20  # bytes of answers to pings and the like that a peer may leave unread
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, ABC):
     """What both ends have in common. `now` is a coarse monotonic clock in seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -49,9 +50,9 @@ class Connection(asyncio.Protocol):
 
     # --- for the two ends to fill in
 
+    @abstractmethod
     def on_block(self, stream: int, block: bytes, ends: bool) -> None:
         """A whole header block. Raises `Fault`."""
-        raise NotImplementedError
 
     def on_goaway(self, last: int, code: int, why: str) -> None:
         """The peer opens nothing more, and has not looked at streams after `last`."""
@@ -62,9 +63,9 @@ class Connection(asyncio.Protocol):
     def on_dropped(self) -> None:
         """A stream is gone."""
 
+    @abstractmethod
     def is_idle(self, stream: int) -> bool:
         """Whether nobody has used this stream id yet."""
-        raise NotImplementedError
 
     # --- called by the event loop
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
-from tidegate.gateway.fields import REQUEST_MEANINGS, BadHead, Means, is_token
+from tidegate.gateway.fields import REQUEST_MEANINGS, BadHead, Means, is_token, priority_of
 from tidegate.gateway.h2.frames import Code, StreamFault
 from tidegate.gateway.h2.hpack import Fields, encoded, encoded_lines
 from tidegate.gateway.heads import (
@@ -77,6 +77,8 @@ def request_head(fields: Fields, ends: bool) -> RequestHead:
                 if value.lower() != b"trailers":
                     raise _malformed("te may only be `trailers`")
                 head.takes_trailers = True
+            case Means.PRIORITY:
+                head.priority = priority_of(value)
             case _:
                 pass
     if size > MAX_HEAD_BYTES:

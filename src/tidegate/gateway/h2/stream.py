@@ -8,6 +8,7 @@ other streams.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 WINDOW: Final = 256 * 1024  # bytes that may be on their way to us on one stream
 
 
-class Stream:
+class Stream(ABC):
     """What both ends have in common. Gone from its connection's `streams` once both directions ended."""
 
     __slots__ = (
@@ -49,31 +50,31 @@ class Stream:
 
     # --- told by the connection
 
+    @abstractmethod
     def on_headers(self, block: bytes, ends: bool) -> None:
         """A header block came. Raises `Fault`, `StreamFault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_data(self, piece: bytes, ends: bool) -> None:
         """Bytes came. Raises `StreamFault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_reset(self, code: int) -> None:
         """The other side ended the stream, or broke its rules."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_lost(self) -> None:
         """The connection is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_full(self) -> None:
         """Send no more for now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_room(self) -> None:
         """All has gone."""
-        raise NotImplementedError
 
-    def on_sent(self) -> None:
+    def on_sent(self) -> None:  # noqa: B027 - not every end cares
         """Our last has gone, and the other side has not ended yet."""
 
     # --- sending
