@@ -29,6 +29,7 @@ from tidegate.controllers.deployment import DeploymentController
 from tidegate.controllers.domain_mapping import DomainMappingController
 from tidegate.controllers.fluid import (
     DataLoadController,
+    DatasetCaches,
     DatasetController,
     DatasetFolders,
 )
@@ -98,8 +99,13 @@ def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
     return read
 
 
-def _of_datasets(api: Api, clock: Clock, folders: DatasetFolders) -> list[Controller]:
-    return [DatasetController(api, clock, folders), DataLoadController(api, clock, folders)]
+def _of_datasets(
+    api: Api, clock: Clock, folders: DatasetFolders, caches: DatasetCaches | None
+) -> list[Controller]:
+    return [
+        DatasetController(api, clock, folders, caches),
+        DataLoadController(api, clock, folders, caches),
+    ]
 
 
 class Plane:
@@ -108,6 +114,7 @@ class Plane:
     `gateway`: where clients reach the gateway; None: it can't be reached, so no Service says how.
     `volumes`: where claims get their folders; None: they wait for volumes that somebody makes.
     `datasets`: where datasets lead to their data; None: none is bound.
+    `caches`: what holds data of other machines; None: none is fetched.
     `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
     `zone`: what schedules that name none are in.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does.
@@ -124,6 +131,7 @@ class Plane:
         gateway: GatewayAddress | None = None,
         volumes: VolumeFolders | None = None,
         datasets: DatasetFolders | None = None,
+        caches: DatasetCaches | None = None,
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
@@ -187,7 +195,7 @@ class Plane:
                 VirtualServicesController(api, clock, self.table),
                 routes,
                 UnreadyController(api, self.table, config),
-                *([] if datasets is None else _of_datasets(api, clock, datasets)),
+                *([] if datasets is None else _of_datasets(api, clock, datasets, caches)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
                 *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),
             ],

@@ -88,6 +88,16 @@ class Home:
         return self.root / "datasets"
 
     @property
+    def cache(self) -> Path:
+        """What was fetched, and below `datasets/<namespace>/<name>` what datasets keep for themselves."""
+        return self.root / "cache"
+
+    @property
+    def memory_cache(self) -> Path:
+        """Tiers of datasets whose medium is MEM; ends with the engine."""
+        return self.memory / ".cache"
+
+    @property
     def logs(self) -> Path:
         """Container logs `<pod>_<namespace>_<container>-<id>.log`, and `keeper.log`, `gateway.log`, `control-plane.log`."""
         return self.root / "logs"

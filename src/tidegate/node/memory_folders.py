@@ -34,5 +34,5 @@ def remove_orphan_memory(root: Path, uids: Collection[str]) -> None:
     """What pods had that are no more."""
     if root.is_dir():
         for entry in root.iterdir():
-            if entry.name not in uids:
+            if entry.name not in uids and not entry.name.startswith("."):  # datasets' tiers
                 remove_memory(root, entry.name)

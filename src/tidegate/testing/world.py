@@ -24,6 +24,7 @@ from tidegate.model.meta import Condition, Object
 from tidegate.model.serving import Revision, Service
 from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock
+from tidegate.testing.fake_caches import FakeCaches
 from tidegate.testing.fake_gateway import FakeGateway
 from tidegate.testing.fake_node import FakeNode
 from tidegate.testing.fake_usage import FakeUsage
@@ -41,6 +42,7 @@ class World:
         self.gateway = FakeGateway(self.clock)
         self.usage = FakeUsage(self.api, self.clock)
         self.datasets: DatasetFolders | None = None
+        self.caches: FakeCaches | None = None
         self.dialled: str | None = None
         self.reports: Reports | None = None
         self._plane_task: asyncio.Task[None] | None = None
@@ -55,6 +57,7 @@ class World:
             boot="boot-1",
             usage=self.usage,
             datasets=self.datasets,
+            caches=self.caches,
             dialled=self.dialled,
             reports=self.reports,
         )
@@ -125,11 +128,13 @@ async def world(
     start_s: float = 1.0,
     cpu: str = "64",
     datasets: DatasetFolders | None = None,
+    caches: FakeCaches | None = None,
     dialled: str | None = None,
     reports: Reports | None = None,
 ) -> AsyncIterator[World]:
     """A running world; everything in it ends with the block."""
     it = World(start_s=start_s, cpu=cpu)
+    it.caches = caches
     it.datasets, it.dialled, it.reports = datasets, dialled, reports
     await ensure_namespaces(it.api)
     loop = asyncio.get_running_loop()

@@ -23,10 +23,13 @@ from tidegate.model.meta import Key
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Bytes of the data (what is linked twice counts once) and how many files it has."""
+    """Bytes of the data (what is linked twice counts once) and how many files it has.
+
+    `cached_bytes` None: all of it is here."""
 
     size_bytes: int
     files: int
+    cached_bytes: int | None = None
 
 
 class DatasetFolders:

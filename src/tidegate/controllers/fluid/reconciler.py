@@ -17,13 +17,15 @@ from msgspec.structs import replace
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.fluid import status as reports
+from tidegate.controllers.fluid.caching import DatasetCaches
 from tidegate.controllers.fluid.folders import DatasetFolders, Measured, measure
 from tidegate.controllers.fluid.giving import DatasetVolumes
+from tidegate.controllers.fluid.remote import RemoteDatasets, RemoteMeasure
 from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
 from tidegate.kit.clock import Clock
-from tidegate.model.core import Pod
+from tidegate.model.core import Pod, Secret
 from tidegate.model.errors import Forbidden, Invalid
-from tidegate.model.fluid import GROUP, Dataset, DatasetStatus
+from tidegate.model.fluid import GROUP, DataLoad, Dataset, DatasetStatus
 from tidegate.model.fluid_mounts import BadMount, source_of
 from tidegate.model.fluid_runtimes import (
     RUNTIMES,
@@ -36,6 +38,7 @@ from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Key, Object, OwnerReference, touched
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of
+from tidegate.policy.dataset_parts import secrets_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -47,6 +50,8 @@ _MEASURE_EVERY_S = 60.0
 _MEASURE_SHARE = 20.0
 #: Folders appear without telling anybody.
 _LOOK_FOR_DATA_EVERY_S = 5.0
+#: What a store has to say comes in the background.
+_ASK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,16 @@ class DatasetController:
 
     name = "fluid-dataset"
 
-    def __init__(self, api: Api, clock: Clock, folders: DatasetFolders) -> None:
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        folders: DatasetFolders,
+        caches: DatasetCaches | None = None,
+    ) -> None:
+        """`caches` None: nothing is fetched."""
         self._api, self._clock = api, clock
+        self._remote = RemoteDatasets(api, clock, caches)
         self._volumes = DatasetVolumes(api, folders)
         self._events = EventRecorder(api, clock, "Dataset")
         self._known: dict[Key, _Known] = {}
@@ -77,6 +90,8 @@ class DatasetController:
             watch_mapped(PersistentVolumeClaim, self._of_claim),
             watch_mapped(PersistentVolume, _of_volume),
             watch_mapped(Pod, _of_pod),
+            watch_mapped(Secret, self._of_secret),
+            watch_mapped(DataLoad, _of_load),
         )
 
     async def reconcile(self, key: Key) -> Next:
@@ -102,6 +117,10 @@ class DatasetController:
         dataset = await self._held(dataset, _DATASET_FINALIZER)
         runtime = await self._owned(runtime, dataset)
         try:
+            remote = self._remote.look(dataset, runtime)
+            if remote is not None and not remote.known and not _was_bound(dataset):
+                await self._asking(dataset, runtime)
+                return Again(_ASK_EVERY_S)
             paths = real_paths(self._api, dataset)
             await self._volumes.give(dataset, paths)
         except (DatasetNotReady, Forbidden, Invalid, OSError) as why:  # a quota, a long name
@@ -109,13 +128,17 @@ class DatasetController:
             return Again(_LOOK_FOR_DATA_EVERY_S)
         known = self._known.get(key)
         if known is None or known.paths != paths:
-            await self._report(dataset, runtime, None)
+            await self._report(dataset, runtime, None, remote)
             known = await self._measured(key, paths)
         elif known.stale_s <= self._clock.now():
             known = await self._measured(key, paths)
-        await self._report_newest(key, known.measured)
-        self._told.pop(key, None)
-        return Again(max(1.0, known.stale_s - self._clock.now()))
+        await self._report_newest(key, known.measured, remote)
+        if remote is not None and remote.why is not None:
+            await self._say(dataset, "DatasetNotAsked", remote.why)
+        else:
+            self._told.pop(key, None)
+        again_s = max(1.0, known.stale_s - self._clock.now())
+        return Again(again_s if remote is None else min(again_s, remote.again_s))
 
     async def _measured(self, key: Key, paths: dict[str, str]) -> _Known:
         began_s = self._clock.now()
@@ -129,27 +152,51 @@ class DatasetController:
         known = self._known[key] = _Known(paths, measured, now_s + wait_s)
         return known
 
-    async def _report_newest(self, key: Key, measured: Measured) -> None:
+    async def _report_newest(
+        self, key: Key, measured: Measured, remote: RemoteMeasure | None
+    ) -> None:
         """Measuring took its time: both may have changed."""
         dataset = self._api.get(Dataset, key.namespace, key.name)
         found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
         runtime = _chosen(dataset, [each for each in found if each is not None])
         if dataset is not None and runtime is not None:
-            await self._report(dataset, runtime, measured)
+            await self._report(dataset, runtime, measured, remote)
 
     async def _report(
-        self, dataset: Dataset, runtime: DataRuntime, measured: Measured | None
+        self,
+        dataset: Dataset,
+        runtime: DataRuntime,
+        measured: Measured | None,
+        remote: RemoteMeasure | None,
     ) -> None:
         now_s = self._clock.now()
         was = dataset.status.phase if dataset.status is not None else None
-        status = reports.bound(dataset, runtime, measured, now_s)
+        whole = measured if remote is None or measured is None else remote.with_local(measured)
+        ratio = remote.hit_ratio if remote is not None else None
+        status = reports.bound(dataset, runtime, whole, now_s, hit_ratio=ratio)
+        if remote is not None and not remote.known and dataset.status is not None:
+            # Bound before this start, and the store has not answered since: what it said then.
+            then = dataset.status
+            status = replace(
+                status,
+                ufs_total=then.ufs_total,
+                file_num=then.file_num,
+                cache_states=then.cache_states,
+            )
         await write_status(self._api, dataset, status)
         if was != "Bound":
-            why = f'{kind_of(runtime).kind} "{runtime.metadata.name}": data is read in place'
+            how = "read in place" if remote is None else "fetched when it is mounted or loaded"
+            why = f'{kind_of(runtime).kind} "{runtime.metadata.name}": data is {how}'
             await self._events.emit(dataset, NORMAL, "Bound", why)
         used = bool(self._volumes.users(dataset.key))
         told = reports.runtime_ready(runtime, status, used=used, now_s=now_s)
         await write_status(self._api, runtime, told)
+
+    async def _asking(self, dataset: Dataset, runtime: DataRuntime) -> None:
+        status = reports.asking(dataset, self._clock.now())
+        await write_status(self._api, dataset, status)
+        why = f'dataset "{dataset.metadata.name}": asking the store what there is'
+        await write_status(self._api, runtime, reports.runtime_unready(why))
 
     async def _unready(self, dataset: Dataset, runtime: DataRuntime, why: str) -> None:
         self._known.pop(dataset.key, None)
@@ -185,6 +232,7 @@ class DatasetController:
             return
         self._known.pop(key, None)
         self._told.pop(key, None)
+        await self._remote.drop(key)
         for runtime in runtimes:
             if runtime.metadata.deletion_timestamp:
                 await self._release(runtime)
@@ -225,6 +273,12 @@ class DatasetController:
             self._told[dataset.key] = why
             await self._events.emit(dataset, WARNING, reason, why)
 
+    def _of_secret(self, secret: Secret) -> Iterable[Key]:
+        """Keys that were mended."""
+        for dataset in self._api.list(Dataset, secret.metadata.namespace):
+            if secret.metadata.name in secrets_of(dataset):
+                yield dataset.key
+
     def _of_claim(self, claim: PersistentVolumeClaim) -> Iterable[Key]:
         """The dataset that gives it, and those whose data lies in it."""
         yield claim.key
@@ -255,6 +309,14 @@ def _chosen(dataset: Dataset | None, runtimes: Sequence[DataRuntime]) -> DataRun
 
 def _finalizer(runtime: DataRuntime) -> str:
     return f"{RUNTIMES[type(runtime)]}-runtime-controller-finalizer"
+
+
+def _was_bound(dataset: Dataset) -> bool:
+    return dataset.status is not None and dataset.status.phase == "Bound"
+
+
+def _of_load(load: DataLoad) -> Iterable[Key]:
+    yield Key(load.metadata.namespace or "", load.spec.dataset.name)
 
 
 def _of_volume(volume: PersistentVolume) -> Iterable[Key]:

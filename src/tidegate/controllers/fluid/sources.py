@@ -16,13 +16,15 @@ class DatasetNotReady(Exception):
 
 
 def real_paths(reader: Reader, dataset: Dataset) -> dict[str, str]:
-    """Place in the dataset -> real path. Raises `DatasetNotReady`."""
+    """Place in the dataset -> real path, of mounts that are on this machine. Raises `DatasetNotReady`."""
     found: dict[str, str] = {}
     for mount in dataset.spec.mounts:
         try:
             source, place = source_of(mount), place_of(mount)
         except BadMount as why:  # stored before this was refused
             raise DatasetNotReady(str(why)) from why
+        if source.uri is not None:
+            continue
         if source.claim is None:
             found[place] = source.path
         else:

@@ -33,16 +33,34 @@ def _quota(level: TierLevel) -> Decimal:
     return parse_quantity(level.quota) if level.quota is not None else Decimal(0)
 
 
-def cache_states(runtime: DataRuntime, measured: Measured | None) -> dict[str, str]:
-    """All of the data is on this machine, which is what a full cache is for."""
-    capacity = {"cacheCapacity": bytes_text(capacity_bytes(runtime))}
+def cache_states(
+    runtime: DataRuntime, measured: Measured | None, hit_ratio: float | None = None
+) -> dict[str, str]:
+    """Data of this machine counts as cached. `hit_ratio` None: nothing was asked of the cache yet."""
+    found = {"cacheCapacity": bytes_text(capacity_bytes(runtime))}
     if measured is None:
-        return capacity
-    return {**capacity, "cached": bytes_text(measured.size_bytes), "cachedPercentage": "100.0%"}
+        return found
+    cached = measured.size_bytes if measured.cached_bytes is None else measured.cached_bytes
+    share = cached / measured.size_bytes if measured.size_bytes else 1.0
+    found |= {"cached": bytes_text(cached), "cachedPercentage": _percent(share)}
+    if hit_ratio is not None:
+        found |= {"cacheHitRatio": _percent(hit_ratio), "localHitRatio": _percent(hit_ratio)}
+        found["remoteHitRatio"] = _percent(0.0)  # no other worker has a cache of its own
+    return found
+
+
+def _percent(share: float) -> str:
+    """Rounded down: 100.0% is all of it."""
+    return f"{int(share * 1000) / 10:.1f}%"
 
 
 def bound(
-    dataset: Dataset, runtime: DataRuntime, measured: Measured | None, now_s: float
+    dataset: Dataset,
+    runtime: DataRuntime,
+    measured: Measured | None,
+    now_s: float,
+    *,
+    hit_ratio: float | None = None,
 ) -> DatasetStatus:
     """`measured` None: it is being counted."""
     was = dataset.status or DatasetStatus()
@@ -54,7 +72,7 @@ def bound(
         mounts=tuple(replace(mount, encrypt_options=()) for mount in dataset.spec.mounts),
         ufs_total=CALCULATING if measured is None else bytes_text(measured.size_bytes),
         file_num=CALCULATING if measured is None else str(measured.files),
-        cache_states=cache_states(runtime, measured),
+        cache_states={**_ratios(was), **cache_states(runtime, measured, hit_ratio)},
         runtimes=(
             DatasetRuntime(
                 name=runtime.metadata.name,
@@ -65,6 +83,19 @@ def bound(
             ),
         ),
     )
+
+
+def _ratios(was: DatasetStatus) -> dict[str, str]:
+    """What was counted before the last start of the engine stays until there is more to count."""
+    return {key: value for key, value in was.cache_states.items() if key.endswith("HitRatio")}
+
+
+def asking(dataset: Dataset, now_s: float) -> DatasetStatus:
+    """The store has not yet said what there is."""
+    was = dataset.status or DatasetStatus()
+    why = "asking the store what there is"
+    conditions = _ready(was, "NotReady", "DatasetNotReady", why, now_s)
+    return replace(was, phase="NotBound", conditions=conditions, ufs_total=CALCULATING)
 
 
 def not_bound() -> DatasetStatus:
