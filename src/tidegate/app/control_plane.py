@@ -28,6 +28,7 @@ from tidegate.apiserver.routes import Api
 from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
+from tidegate.app.images_ahead import CachedImages
 from tidegate.app.plane import Plane, config_reader
 from tidegate.app.settings_maps import ensure_settings
 from tidegate.autoscale.hpa.fetch import fetch, get
@@ -44,6 +45,7 @@ from tidegate.link.keeper_start import KeeperNotStarted, start_keeper
 from tidegate.node.agent import NodeAgent
 from tidegate.node.commands import PodCommands
 from tidegate.node.containers import ContainerRuntime
+from tidegate.node.containers.ahead import ImagesAhead
 from tidegate.node.dial import PodPorts
 from tidegate.node.gpu_usage import GpuUsage
 from tidegate.node.keeper_link import KeeperLink
@@ -122,6 +124,7 @@ async def _run_parts(
         read=lambda: config(f"{CONTAINERS_NAMESPACE}/{CONTAINERS}"),
     )
     agent = NodeAgent(api, keeper, clock, home, settings, containers=containers)
+    ahead = ImagesAhead(api, containers, clock)
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
     plane = Plane(
@@ -136,9 +139,11 @@ async def _run_parts(
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
         zone=local_zone(),
+        images=CachedImages(ahead),
         dialled=_dialled(sockets),
         reports=PodReports(partial(fetch, get)),
     )
+    ahead.told = plane.look_at_image_caches
     logs, commands = PodLogs(api, home, clock), PodCommands(agent, machine)
     ports = PodPorts(agent, machine)
     front = Api(
@@ -156,6 +161,7 @@ async def _run_parts(
         running = [
             tasks.create_task(agent.run(), name="node agent"),
             tasks.create_task(plane.run(), name="plane"),
+            tasks.create_task(ahead.run(), name="images ahead"),
             tasks.create_task(GarbageCollector(writes, clock).run(), name="garbage collector"),
             tasks.create_task(EventExpiry(writes, clock).run(), name="event expiry"),
             tasks.create_task(serve(http, listener, pki, clock), name="API"),

@@ -33,6 +33,7 @@ from tidegate.controllers.fluid import (
     DatasetController,
     DatasetFolders,
 )
+from tidegate.controllers.image_cache import ImageCacheController, Images
 from tidegate.controllers.job import JobController
 from tidegate.controllers.kafka import KafkaSinkController, KafkaSourceController, Reports
 from tidegate.controllers.kserve import InferenceServiceController
@@ -66,6 +67,7 @@ from tidegate.kit.clock import Clock
 from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
 from tidegate.model import serving_names as names
 from tidegate.model.core import ConfigMap
+from tidegate.model.image_cache import ImageCache
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Controller, Engine
 
@@ -119,7 +121,8 @@ class Plane:
     `zone`: what schedules that name none are in.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does.
     `dialled`: the gateway's `host:port` for pods of this machine; None: not known, so that events
-    go to URLs outside only. `reports`: who asks Kafka's adapters how they are; None: nobody."""
+    go to URLs outside only. `reports`: who asks Kafka's adapters how they are; None: nobody.
+    `images`: who pulls images ahead; None: image caches stay as they are."""
 
     def __init__(
         self,
@@ -138,8 +141,9 @@ class Plane:
         zone: tzinfo = UTC,
         dialled: str | None = None,
         reports: Reports | None = None,
+        images: Images | None = None,
     ) -> None:
-        self._link = link
+        self._api, self._link = api, link
         config = ClusterConfig(config_reader(api))
         self.table = GatewayTable(send=link.send)
         if issue is not None:
@@ -195,6 +199,7 @@ class Plane:
                 VirtualServicesController(api, clock, self.table),
                 routes,
                 UnreadyController(api, self.table, config),
+                *([] if images is None else [ImageCacheController(api, clock, images)]),
                 *([] if datasets is None else _of_datasets(api, clock, datasets, caches)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
                 *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),
@@ -206,6 +211,11 @@ class Plane:
         self._traffic = TrafficRecorder(api, clock)
         link.listen(self._traffic.on_message)
         link.listen(traffic.on_message)
+
+    def look_at_image_caches(self) -> None:
+        """An image came, or could not."""
+        for cache in self._api.list(ImageCache):
+            self.engine.look_at(ImageCacheController.name, cache.key)
 
     async def run(self) -> None:
         """Run until cancelled."""

@@ -32,12 +32,14 @@ from tidegate.model.admission import quotas as quota_rules
 from tidegate.model.admission import storage as storage_rules
 from tidegate.model.admission.cron_hpa import check_cron_hpa
 from tidegate.model.admission.cron_jobs import check_cron_job, default_cron_job
+from tidegate.model.admission.image_caches import check_image_cache, check_image_cache_change
 from tidegate.model.admission.jobs import check_job, check_job_change, default_job
 from tidegate.model.admission.metadata import NameRule, check_metadata, check_metadata_change
 from tidegate.model.admission.pod_defaults import default_pod
 from tidegate.model.admission.problems import Problems
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
 from tidegate.model.errors import Invalid
+from tidegate.model.image_cache import ImageCache
 from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
@@ -117,6 +119,7 @@ BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     fluid_runtimes.JindoRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
     fluid_runtimes.AlluxioRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
     fluid_runtimes.EFCRuntime: Rules(fluid_rules.default_runtime, fluid_rules.check_runtime),
+    ImageCache: Rules(check=check_image_cache, change=check_image_cache_change),
     fluid.DataLoad: Rules(fluid_rules.default_load, fluid_rules.check_load),
     kafka.KafkaSource: Rules(
         kafka_rules.default_source, kafka_rules.check_source, kafka_rules.check_source_change

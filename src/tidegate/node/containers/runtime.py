@@ -20,7 +20,14 @@ from typing import Protocol
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.node.containers.command import HOME_LABEL, PROCESS_LABEL, container_name
-from tidegate.node.containers.images import Auth, ImageFacts, Pulled, Puller, image_facts
+from tidegate.node.containers.images import (
+    Auth,
+    ImageFacts,
+    Pulled,
+    Puller,
+    full_name,
+    image_facts,
+)
 from tidegate.node.containers.kernel_log import killed_for_memory
 from tidegate.node.containers.program import (
     QUICK_S,
@@ -163,7 +170,7 @@ class ContainerRuntime:
         program = await self.program()
         if isinstance(program, Unusable):
             return program.why
-        said = await call((*program.argv, "rmi", image), self._env, timeout_s=QUICK_S)
+        said = await call((*program.argv, "rmi", full_name(image)), self._env, timeout_s=QUICK_S)
         return None if said.ok else said.complaint
 
     def used(self) -> None:
