@@ -143,7 +143,16 @@ def test_each_match_is_a_branch_of_its_own_with_all_of_its_conditions():
 
 def test_any_host_of_a_gateway_that_is_there_is_served_and_one_that_is_missing_serves_nothing():
     anywhere = virtual_service({"route": [to("v1")]}, hosts=("*",), gateways=["bert-gateway"])
-    assert plan(anywhere).routes[0].hosts == ("",)
+    found = plan(anywhere).routes
+    assert [(route.hosts, route.path_prefix) for route in found] == [
+        (("",), None),
+        ((), "/default/bert"),
+        ((), "/default/bert:8500"),
+        ((), "/default/bert:8501"),
+    ]
+    second = plan(anywhere, taken={"*": Key("default", "first")})
+    assert [route.path_prefix for route in second.routes] == [r.path_prefix for r in found[1:]]
+    assert [reason for reason, _ in troubles(second)] == ["HostTaken"]
     missing = plan(anywhere, gateway=lambda key: None)
     assert missing.routes == ()
     assert troubles(missing) == [("GatewayNotFound", "Gateway default/bert-gateway does not exist")]

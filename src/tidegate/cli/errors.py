@@ -48,4 +48,4 @@ class Several(CliError):
 
 def one_line(why: Exception) -> str:
     """The words of an error on one line; several lines (Knative's webhook) become clauses."""
-    return "; ".join(" ".join(line.split()) for line in str(why).splitlines() if line.strip())
+    return "; ".join(line.strip() for line in str(why).splitlines() if line.strip())

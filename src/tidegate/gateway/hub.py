@@ -373,7 +373,7 @@ class Hub:
 
 def _nowhere(target: Target, revision: str) -> answers.Refusal:
     if target.trouble is not None:
-        return answers.not_ready(target.hosts[0], target.trouble)
+        return answers.not_ready(next(iter(target.hosts), ""), target.trouble)
     return answers.no_revision(target.key, revision)
 
 

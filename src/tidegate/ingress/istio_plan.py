@@ -73,6 +73,7 @@ def plan_virtual_service(service: VirtualService, around: Around) -> VirtualServ
             if owner is not None:
                 message = f"host {host} belongs to VirtualService {owner}, which is older"
                 troubles[Trouble("HostTaken", message)] = None
+                routes += _by_name(host, service, around, troubles)
             else:
                 routes += _routes(host, service, around, troubles)
     return VirtualServicePlan(tuple(routes), tuple(troubles))
@@ -122,6 +123,7 @@ def _routes(
     named = service_named(host, service.metadata.namespace or "")
     if named is None:
         yield _route(key, ("" if host == "*" else host,), None, None, service, around, troubles)
+        yield from _by_name(host, service, around, troubles)
         return
     hosts = local_hosts(named.name, named.namespace)
     path = f"/{named.namespace}/{named.name}"
@@ -132,6 +134,22 @@ def _routes(
         by_port = f"{path}:{port.port}"
         more = f"{key}:{port.port}"
         yield _route(more, with_port, by_port, port.port, service, around, troubles)
+
+
+def _by_name(
+    host: str, service: VirtualService, around: Around, troubles: dict[Trouble, None]
+) -> Iterator[Route]:
+    """One for any host has a path by its own name as well: of several that say `*` one has it, and
+    a client on this machine can say which it means."""
+    if host != "*":
+        return
+    path = f"/{service.metadata.namespace}/{service.metadata.name}"
+    key = f"{_FIRST}{service.key}|{path}"
+    yield _route(key, (), path, None, service, around, troubles)
+    front = around.service(service.key)
+    for port in routed_ports(front) if front is not None else ():
+        by_port = f"{path}:{port.port}"
+        yield _route(f"{key}:{port.port}", (), by_port, port.port, service, around, troubles)
 
 
 def _route(

@@ -10,6 +10,7 @@ import pytest
 
 from tidegate.cli.arena.options import FLAGS, Options
 from tidegate.cli.arena.parse import parse_submission
+from tidegate.cli.arena.render_istio import first_version, read_weights, split, weights_of
 from tidegate.cli.arena.render_pods import full_name
 from tidegate.cli.arena.submit import as_text, render
 from tidegate.cli.arena.types import type_named
@@ -172,7 +173,12 @@ def test_objects_are_named_by_helms_rule(release, chart, name):
             "needs the autoscaler class external",
         ),
         ("custom --name=x --image=i", "all  ports are 0,invalid configuration"),
-        ("custom --name=x --image=i --port=1 --enable-istio", "there is no Istio here"),
+        ("kserve --name=x --image=i --enable-istio", "--canary-traffic-percent"),
+        (
+            "custom --name=x --image=i --port=1 --expose-service",
+            "only together with --enable-istio",
+        ),
+        ("custom --name=x.y --image=i --port=1 --enable-istio", "numbers, letters, dashes"),
         ("custom --name=x --image=i --port=1 --no-such-flag=1", "--no-such-flag"),
         ("seldon --name=x", "SeldonDeployments are not served here"),
     ],
@@ -199,3 +205,76 @@ def test_documents_are_printed_as_yaml_or_as_a_list():
     documents = rendered(BERT)
     assert as_text(documents, "yaml").count("apiVersion: ") == 2
     assert '"kind": "List"' in as_text(documents, "json")
+
+
+def by_kind(documents: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {document["kind"]: document for document in documents}
+
+
+def test_with_istio_all_versions_share_a_service_and_routes_choose_the_version():
+    made = by_kind(
+        rendered("custom --name=bert --version=1 --image=i --restful-port=80 --enable-istio run")
+    )
+    assert list(made) == ["Service", "Deployment", "VirtualService", "DestinationRule"]
+    assert made["Service"]["metadata"]["name"] == "bert"
+    assert made["Service"]["spec"]["selector"] == {"app": "custom-serving", "serviceName": "bert"}
+    labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert made["Service"]["spec"]["selector"].items() <= labels.items()
+    (subset,) = made["DestinationRule"]["spec"]["subsets"]
+    assert subset == {"name": "subset-1", "labels": {"servingVersion": "1"}}
+    assert subset["labels"].items() <= labels.items()
+    assert made["VirtualService"]["spec"] == {
+        "hosts": ["bert"],
+        "http": [{"route": [{"destination": {"host": "bert", "subset": "subset-1"}}]}],
+    }
+
+
+def test_a_service_that_is_exposed_gets_a_gateway():
+    made = by_kind(
+        rendered("custom --name=bert --image=i --port=80 --enable-istio --expose-service run")
+    )
+    assert made["Gateway"]["metadata"]["name"] == "bert-gateway"
+    assert made["VirtualService"]["spec"]["gateways"] == ["bert-gateway", "mesh"]
+    (container,) = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["sh", "-c", "run"]
+
+
+def test_a_flag_without_a_value_leaves_the_word_after_it_to_the_command():
+    (isvc, _) = rendered("kserve --name=x --image=i --enable-prometheus serve")
+    assert isvc["spec"]["predictor"]["containers"][0]["command"] == ["sh", "-c", "serve"]
+    assert len(rendered("kserve --name=x --image=i --enable-prometheus=false serve")) == 1
+
+
+def test_a_split_is_arena_s_two_documents():
+    rule, service = split("bert", "prod", read_weights(["1:80", "2:20"]))
+    assert [subset["name"] for subset in rule["spec"]["subsets"]] == ["subset-1", "subset-2"]
+    assert service["spec"] == {
+        "hosts": ["*"],
+        "gateways": ["bert-gateway"],
+        "http": [
+            {
+                "match": [{"uri": {"prefix": "/"}}],
+                "rewrite": {"uri": "/"},
+                "route": [
+                    {"destination": {"host": "bert", "subset": "subset-1"}, "weight": 80},
+                    {"destination": {"host": "bert", "subset": "subset-2"}, "weight": 20},
+                ],
+            }
+        ],
+    }
+    assert weights_of(service) == {"1": 80, "2": 20}
+    assert weights_of(first_version("bert", "1", "prod", exposed=False)[0]) == {"1": 100}
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["1:80"], "total of all version weights is not equal to 100"),
+        (["1:80", "1:20"], "the version 1 has duplicate weight"),
+        (["1:x"], "weight must be int"),
+        ([":100"], "should like version:weight"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused_in_arena_s_words(texts, says):
+    with pytest.raises(Usage, match=says):
+        read_weights(texts)

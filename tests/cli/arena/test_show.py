@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tidegate.cli.arena.change import changed_documents
@@ -9,6 +10,7 @@ from tidegate.cli.arena.jobs import Job, one_job
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.show import job_text, job_values, list_table, short_age
 from tidegate.cli.arena.types import type_named
+from tidegate.cli.errors import Usage
 from tidegate.cli.main import guarded
 
 MADE = "2026-01-01T00:00:00Z"
@@ -154,3 +156,24 @@ def test_several_versions_are_listed_line_by_line(capsys):
         "",
         "please use '--type' or '--version' to filter.",
     ]
+
+
+def test_versions_that_share_a_service_show_their_part_of_the_requests():
+    one, two, none = (
+        replace(bert(), version=version, share=share, pods=())
+        for version, share in (("1", 80), ("2", 100), ("3", 0))
+    )
+    rows = list_table([one, two, none], all_namespaces=False).splitlines()[1:]
+    assert [row.split()[5:] for row in rows] == [
+        ["172.16.52.170(80%)", "GRPC:8500,RESTFUL:8501"],
+        ["172.16.52.170", "GRPC:8500,RESTFUL:8501"],
+        ["N/A", "N/A"],
+    ]
+
+
+def test_arena_s_words_keep_their_two_spaces(capsys):
+    def refuse() -> int:
+        raise Usage("all  ports are 0,invalid configuration")
+
+    assert guarded(refuse) == 2
+    assert capsys.readouterr().err == "tidegate: all  ports are 0,invalid configuration\n"

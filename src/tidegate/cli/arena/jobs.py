@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from tidegate.cli.arena.render_istio import weights_of
 from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json
 from tidegate.cli.arena.types import ServeType, type_labelled
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_kind
 from tidegate.cli.errors import CliError, Told
+from tidegate.model.errors import NotFound
 
 _PREDICTOR = "component=predictor"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One version of one job. `deployments` are what runs it, `services` what leads to it."""
+    """One version of one job. `deployments` are what runs it, `services` what leads to it.
+
+    `shared`: the Service of all versions (`--enable-istio`); None: each has its own. `share`: percent of
+    its requests; None: nobody has split them, or there is one version.
+    """
 
     name: str
     namespace: str
@@ -26,6 +33,8 @@ class Job:
     deployments: tuple[Json, ...]
     services: tuple[Json, ...]
     pods: tuple[Json, ...]
+    shared: Json | None = None
+    share: int | None = None
 
     @property
     def desired(self) -> int:
@@ -37,7 +46,15 @@ class Job:
 
     @property
     def address(self) -> str:
-        """A load balancer's address, a cluster IP, an InferenceService's URL, or N/A."""
+        """A load balancer's address, a cluster IP, an InferenceService's URL, or N/A; of a version that
+        gets a part of the requests, with that part."""
+        if self.share == 0:
+            return "N/A"
+        part = "" if self.share in (None, 100) else f"({self.share}%)"
+        return f"{self._place}{part}"
+
+    @property
+    def _place(self) -> str:
         if self.type.kind == "InferenceService":
             return str(self.object.get("status", {}).get("url") or "N/A")
         for service in self.services:
@@ -53,6 +70,8 @@ class Job:
     def ports(self) -> str:
         if self.type.kind == "InferenceService":
             return ":80"
+        if self.share == 0:
+            return "N/A"
         words = {"grpc-serving": "GRPC", "http-serving": "RESTFUL", "http-metrics": "METRICS"}
         shown = [
             f"{words[port['name']]}:{port['port']}"
@@ -123,7 +142,28 @@ def find_jobs(
             if version and job.type.kind == "Deployment" and job.version != version:
                 continue
             found.append(job)
+    found = _with_shares(cluster, found)
     return sorted(found, key=lambda job: (job.namespace, job.name, job.version))
+
+
+def _with_shares(cluster: Cluster, jobs: list[Job]) -> list[Job]:
+    """Versions with one Service show it all, each with its share of the requests."""
+    if not any(job.shared is not None for job in jobs):
+        return jobs
+    splits: dict[tuple[str, str], dict[str, int]] = {}
+    routes = _kind(cluster, "virtualservices.networking.istio.io")
+    for place in {(job.namespace, job.name) for job in jobs if job.shared is not None}:
+        with suppress(NotFound):
+            if routes is not None:
+                splits[place] = weights_of(cluster.read(routes, *place))
+    shown = []
+    for job in jobs:
+        if job.shared is not None:
+            weights = splits.get((job.namespace, job.name))
+            share = None if weights is None else weights.get(job.version, 0)
+            job = replace(job, services=(job.shared,), share=share)
+        shown.append(job)
+    return shown
 
 
 def one_job(jobs: Sequence[Job], name: str) -> Job:
@@ -170,8 +210,10 @@ def _job(cluster: Cluster, obj: Json, resource: Resource) -> Job | None:
     namespace = meta["namespace"]
     if type_.kind == "InferenceService":
         mine = f"serving.kserve.io/inferenceservice={meta['name']},{_PREDICTOR}"
-        deployments = cluster.items(_need(cluster, "deployments.apps"), namespace, selector=mine)
-        pods = cluster.items(_need(cluster, "pods"), namespace, selector=mine)
+        deployments = cluster.items(
+            found_kind(cluster, "deployments.apps"), namespace, selector=mine
+        )
+        pods = cluster.items(found_kind(cluster, "pods"), namespace, selector=mine)
         return Job(
             name=meta["name"],
             namespace=namespace,
@@ -182,20 +224,32 @@ def _job(cluster: Cluster, obj: Json, resource: Resource) -> Job | None:
             services=(),
             pods=tuple(pods),
         )
+    name = labels.get("servingName", meta["name"])
     release = f"release={labels.get('release', '')},app={labels.get('app', '')}"
     return Job(
-        name=labels.get("servingName", meta["name"]),
+        name=name,
         namespace=namespace,
         version=labels.get("servingVersion", ""),
         type=type_,
         object=obj,
         deployments=(obj,),
-        services=tuple(cluster.items(_need(cluster, "services"), namespace, selector=release)),
-        pods=tuple(cluster.items(_need(cluster, "pods"), namespace, selector=release)),
+        services=tuple(cluster.items(found_kind(cluster, "services"), namespace, selector=release)),
+        pods=tuple(cluster.items(found_kind(cluster, "pods"), namespace, selector=release)),
+        shared=_shared(cluster, namespace, name),
     )
 
 
-def _need(cluster: Cluster, word: str) -> Resource:
+def _shared(cluster: Cluster, namespace: str, name: str) -> Json | None:
+    """The Service that leads to all versions of a job; None: there is none."""
+    services = found_kind(cluster, "services")
+    for service in cluster.items(services, namespace, selector=f"servingName={name}"):
+        if service["spec"].get("selector", {}).get("serviceName") == name:
+            return service
+    return None
+
+
+def found_kind(cluster: Cluster, word: str) -> Resource:
+    """A kind that the server has. Raises `CliError`."""
     return find_kind(cluster.resources(), word)
 
 

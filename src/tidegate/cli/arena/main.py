@@ -33,7 +33,7 @@ Manage jobs:
   update TYPE   Change a job.
   delete        Delete jobs.
   traffic-router-split
-                Refused with the way out: there is no Istio here.
+                Share a job's requests out between its versions.
 
 Example: arena serve kserve --name=iris --image=kserve/sklearnserver:v0.12.0 --cpu=1 --memory=200Mi \\
            "python -m sklearnserver --model_name=iris --model_dir=/models --http_port=8080"
@@ -83,7 +83,7 @@ def _serve(command: str, rest: list[str], config: str | None, log: Log, clock: C
         return Cluster.of_kubeconfig(kubeconfig)
 
     if command in _TRAFFIC:
-        return split_traffic()
+        return split_traffic(rest, cluster, log)
     if command == "attach":
         raise Usage("arena serve attach: use `kubectl exec -it POD -- sh`")
     if command == "list":

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tidegate.cli.arena.change import changed_documents
 from tidegate.cli.arena.jobs import Job, find_jobs, one_job, padded
 from tidegate.cli.arena.log import Log
 from tidegate.cli.arena.parse import Parser, parse_change
+from tidegate.cli.arena.render_istio import gateway_name
 from tidegate.cli.arena.show import as_output, job_text, job_values, list_table
 from tidegate.cli.arena.submit import apply_documents
 from tidegate.cli.arena.types import ServeType, type_named
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Told, Usage
+from tidegate.model.errors import NotFound
 
 
 def list_jobs(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
@@ -92,7 +95,7 @@ def delete_jobs(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
             log.say(f"The serving job '{name}' does not exist,skip to delete it.")
             continue
         job = one_job(jobs, name)
-        for line in _delete(cluster, job):
+        for line in _delete(cluster, job, last=_is_last(cluster, job)):
             print(line, flush=True)
         log.say(f"The serving job {name} with version {job.version} has been deleted successfully")
     return 0
@@ -116,13 +119,23 @@ def update_job(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
     return 0
 
 
-def _delete(cluster: Cluster, job: Job) -> list[str]:
-    """Everything that was submitted for the job."""
+def _is_last(cluster: Cluster, job: Job) -> bool:
+    """Whether no other version is left that shares its Service."""
+    others = find_jobs(cluster, job.namespace, name=job.name, type_=job.type)
+    return all(other.version == job.version for other in others)
+
+
+def _delete(cluster: Cluster, job: Job, *, last: bool) -> list[str]:
+    """Everything that was submitted for the job; what its versions share, with the last of them (Arena
+    takes the Service with the version that brought it)."""
     said = []
     doomed = [("inferenceservices.serving.kserve.io", job.object["metadata"]["name"])]
     if job.type.kind == "Deployment":
         doomed = [("deployments.apps", job.object["metadata"]["name"])]
-        doomed += [("services", service["metadata"]["name"]) for service in job.services]
+        if job.shared is None or last:
+            doomed += [("services", service["metadata"]["name"]) for service in job.services]
+        if job.shared is not None and last:
+            doomed += _routes(cluster, job)
     else:
         labels = f"servingType=kserve,servingName={job.name},!serving.kserve.io/inferenceservice"
         for kind in ("horizontalpodautoscalers.autoscaling", "services"):
@@ -134,6 +147,20 @@ def _delete(cluster: Cluster, job: Job) -> list[str]:
         cluster.delete(resource, job.namespace, name)
         said.append(f'{resource.qualified} "{name}" deleted')
     return said
+
+
+def _routes(cluster: Cluster, job: Job) -> list[tuple[str, str]]:
+    """Istio's documents of a job, those that are there."""
+    found = []
+    for word, name in (
+        ("virtualservices.networking.istio.io", job.name),
+        ("destinationrules.networking.istio.io", job.name),
+        ("gateways.networking.istio.io", gateway_name(job.name)),
+    ):
+        with suppress(NotFound):
+            cluster.read(find_kind(cluster.resources(), word), job.namespace, name)
+            found.append((word, name))
+    return found
 
 
 def _the_job(cluster: Cluster, given: Namespace) -> Job:

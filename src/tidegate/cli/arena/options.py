@@ -47,6 +47,8 @@ class Options:
     words: tuple[str, ...] = ()  # what stands at the end of the line: the command
     model_name: str | None = None
     model_version: str | None = None
+    enable_istio: bool = False
+    expose_service: bool = False
     # tensorflow, triton, custom
     port: int | None = None
     restful_port: int | None = None
@@ -141,6 +143,10 @@ FLAGS: tuple[Flag, ...] = (
     Flag("command", "text", "the command, instead of the words at the end of the line"),
     Flag("model_name", "text", "the model's name"),
     Flag("model_version", "text", "the model's version (a label)"),
+    Flag(
+        "enable_istio", "bool", "one Service for all versions of the job, and its routes", DEPLOYED
+    ),
+    Flag("expose_service", "bool", "with --enable-istio: a Gateway for them", DEPLOYED),
     Flag("port", "int", "port (tensorflow: gRPC, 8500)", ("tensorflow", "custom", "kserve")),
     Flag(
         "restful_port",
@@ -185,14 +191,19 @@ FLAGS: tuple[Flag, ...] = (
 )
 #: Known to Arena, not done here: flag -> why and what else.
 REFUSED: dict[str, str] = {
-    "--enable-istio": "there is no Istio here: use a Knative Service's traffic, or a canary Ingress",
-    "--expose-service": "the gateway exposes every Service: see `tidegate url`",
     "--config-file": "no files are shipped into a ConfigMap here: `kubectl create configmap` does it",
     "--affinity-policy": "one machine has no other node to spread to: leave it out",
     "--affinity-constraint": "one machine has no other node to spread to: leave it out",
     "--backend": "name the server's image and command yourself",
     "--temp-dir-subpath-expr": "leave it out: subPathExpr is not honoured here",
     "--helm-binary": "no chart is run here: leave it out",
+}
+
+
+#: The same for InferenceServices alone.
+REFUSED_BY_KSERVE: dict[str, str] = {
+    "--enable-istio": "an InferenceService has its own split: --canary-traffic-percent, in Knative mode",
+    "--expose-service": "the gateway exposes every Service: see `tidegate url`",
 }
 
 

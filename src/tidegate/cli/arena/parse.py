@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from tidegate.cli.arena.options import REFUSED, Flag, Options, flags_of
+from tidegate.cli.arena.options import REFUSED, REFUSED_BY_KSERVE, Flag, Options, flags_of
 from tidegate.cli.arena.types import ServeType
 from tidegate.cli.errors import Usage
 from tidegate.kit.quantity import BadQuantity, parse_quantity
@@ -40,7 +40,7 @@ def parse_submission(type_: ServeType, program: str, argv: Sequence[str]) -> tup
     parser.add_argument("--dry-run", action="store_true", help="print the documents instead")
     parser.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
-    given = _parsed(parser, argv)
+    given = _parsed(parser, argv, type_)
     dry_run, output = given.pop("dry_run"), given.pop("output")
     return options_of(given), output if dry_run else ""
 
@@ -55,7 +55,7 @@ def parse_change(type_: ServeType, program: str, argv: Sequence[str]) -> Options
     for flag in flags_of(type_.name):
         _add(parser, flag)
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
-    return options_of(_parsed(parser, argv))
+    return options_of(_parsed(parser, argv, type_))
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
@@ -94,14 +94,23 @@ def mounts(texts: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _parsed(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
+def _parsed(parser: Parser, argv: Sequence[str], type_: ServeType) -> dict[str, Any]:
+    known = REFUSED | REFUSED_BY_KSERVE if type_.kind == "InferenceService" else REFUSED
     for word in argv:
         if word == "--":
             break
-        refused = REFUSED.get(word.partition("=")[0])
+        refused = known.get(word.partition("=")[0])
         if refused is not None:
             raise Usage(f"{word.partition('=')[0]}: {refused}")
-    return vars(parser.parse_intermixed_args(list(argv)))
+    return vars(parser.parse_intermixed_args(_with_truths(argv, type_)))
+
+
+def _with_truths(argv: Sequence[str], type_: ServeType) -> list[str]:
+    """`--allow-metrics` as `--allow-metrics=true`: as in Arena a word after it is no value of it, but
+    the command."""
+    bare = {name for flag in flags_of(type_.name) if flag.takes == "bool" for name in flag.names}
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    return [f"{word}=true" if i < end and word in bare else word for i, word in enumerate(argv)]
 
 
 def _add(parser: Parser, flag: Flag) -> None:
@@ -110,8 +119,6 @@ def _add(parser: Parser, flag: Flag) -> None:
         parser.add_argument(
             *flag.names,
             dest=flag.field,
-            nargs="?",
-            const=True,
             default=False,
             type=_boolean,
             help=about,

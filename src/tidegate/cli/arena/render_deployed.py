@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import pairs
+from tidegate.cli.arena.render_istio import check_name, first_version
 from tidegate.cli.arena.render_pods import (
     Json,
     checked,
@@ -56,6 +57,8 @@ def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[
     Raises `Usage`.
     """
     checked(options)
+    if options.expose_service and not options.enable_istio:
+        raise Usage("--expose-service: only together with --enable-istio")
     shape = _SHAPES[type_.name](options)
     release = f"{options.name}-{options.version}"
     name = full_name(release, type_.chart)
@@ -98,29 +101,37 @@ def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[
     strategy = _strategy(options)
     if strategy:
         spec["strategy"] = strategy
+    service_name = release if shape.service == "release" else name
+    routes: list[Json] = []
+    leads_to = selector
+    if options.enable_istio:  # one Service for all versions; its routes choose among them
+        service_name, leads_to = options.name, {"app": type_.chart, "serviceName": options.name}
+        routes = _istio(options, namespace)
     return [
-        _service(options, namespace, shape, marks, selector, name, release),
+        _service(namespace, shape, marks, leads_to, service_name),
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec},
+        *routes,
     ]
 
 
+def _istio(options: Options, namespace: str) -> list[Json]:
+    check_name(options.name)
+    return first_version(
+        options.name, options.version or "", namespace, exposed=options.expose_service
+    )
+
+
 def _service(
-    options: Options,
     namespace: str,
     shape: Shape,
     marks: dict[str, str],
     selector: dict[str, str],
     name: str,
-    release: str,
 ) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {
-            "name": release if shape.service == "release" else name,
-            "namespace": namespace,
-            "labels": marks,
-        },
+        "metadata": {"name": name, "namespace": namespace, "labels": marks},
         "spec": {
             "type": "ClusterIP",
             "selector": selector,

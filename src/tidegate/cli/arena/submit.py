@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate.cli.apply import send_document
-from tidegate.cli.arena.jobs import find_jobs
+from tidegate.cli.arena.jobs import find_jobs, found_kind
 from tidegate.cli.arena.log import Log
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import parse_submission
@@ -21,6 +21,7 @@ from tidegate.cli.arena.types import ServeType
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.documents import Document
 from tidegate.cli.errors import CliError
+from tidegate.model.errors import NotFound
 
 
 def submit(
@@ -45,6 +46,8 @@ def submit(
             f"the job {options.name} is already exist, please delete it first. "
             f"use 'arena serve delete {options.name}'"
         )
+    if options.enable_istio:
+        documents = without_shared(cluster, documents, namespace, options.name)
     apply_documents(cluster, documents)
     log.say(f"The Job {options.name} has been submitted successfully")
     log.say(
@@ -68,6 +71,25 @@ def apply_documents(cluster: Cluster, documents: Sequence[Json]) -> None:
         for warning in sent.warnings:
             print(f"Warning: {sent.name}: {warning}", file=sys.stderr)
         print(f"{sent.name} {sent.what}", flush=True)
+
+
+def send(cluster: Cluster, documents: Sequence[Json]) -> None:
+    """Apply one after the other and say only what there is to warn of."""
+    for index, value in enumerate(documents, 1):
+        sent = send_document(cluster, Document("arena", index, value, {}))
+        for warning in sent.warnings:
+            print(f"Warning: {sent.name}: {warning}", file=sys.stderr)
+
+
+def without_shared(
+    cluster: Cluster, documents: Sequence[Json], namespace: str, name: str
+) -> list[Json]:
+    """Without what an earlier version has made for all of them, if it has."""
+    try:
+        cluster.read(found_kind(cluster, "services"), namespace, name)
+    except NotFound:
+        return list(documents)
+    return [document for document in documents if document["kind"] == "Deployment"]
 
 
 def as_text(documents: Sequence[Json], output: str) -> str:
