@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.routing import Meter
+from tidegate.routing import BATCH_TRACE, Meter
 from tidegate.routing.latency import bucket_of_s
 
 
@@ -86,3 +86,30 @@ def test_the_sum_over_all_seconds_is_the_time_spent_by_all_requests(spans):
     assert sum(s.concurrency for s in seconds) == pytest.approx(sum(abs(a - b) for a, b in spans))
     assert sum(s.requests for s in seconds) == len(spans)
     assert [s.at_s for s in seconds] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+def test_batch_requests_leave_a_trace_and_no_demand():
+    meter = Meter(100.0)
+    meter.batch_arrived(100.2)
+    seen = meter.take(101.0)
+    meter.batch_arrived(101.4)
+    meter.arrived(101.5)
+    seen += meter.take(102.0)
+    meter.batch_left(102.5)
+    meter.batch_left(102.6)
+    meter.left(102.75)
+    seen += [*meter.take(103.0), *meter.take(104.0)]
+    assert [(s.concurrency, s.requests, s.batch) for s in seen] == [
+        (BATCH_TRACE, 0, 1),
+        (0.5, 1, 1),
+        (0.75, 0, 0),
+        (0.0, 0, 0),
+    ]
+
+
+def test_a_batch_request_that_goes_on_shows_in_every_second():
+    meter = Meter(100.0)
+    meter.batch_arrived(100.2)
+    assert [s.concurrency for at in (101.0, 102.0, 103.0) for s in meter.take(at)] == [
+        BATCH_TRACE
+    ] * 3

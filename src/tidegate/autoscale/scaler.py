@@ -15,6 +15,7 @@ import msgspec
 from tidegate.autoscale.rhythm import MAKE_UP_S, TICK_S, Saved, next_tick
 from tidegate.link.gateway import Sample
 from tidegate.model.serving import ScaleDecision
+from tidegate.routing import BATCH_TRACE
 from tidegate.scaling import (
     Decision,
     KpaSpec,
@@ -104,7 +105,11 @@ class RevisionScaler:
         if sample.replay and sample.at_s <= self._newest_s:
             return False
         self._woken = False
-        seen = float(sample.requests) if self.spec.metric is Metric.RPS else sample.concurrency
+        seen = sample.concurrency
+        if self.spec.metric is Metric.RPS:
+            seen = float(sample.requests)
+            if sample.batch or sample.batch_running or sample.batch_waiting:
+                seen = max(seen, BATCH_TRACE)
         value = self._without_wakes(sample.at_s, seen)
         self._bridge(sample.at_s)
         # A sample is stamped with the end of its second.

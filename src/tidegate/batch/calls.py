@@ -59,6 +59,8 @@ class Caller:
             else:
                 self.pace.refused(now_s)
                 self.on_change()
+                if answer is not None and is_yield(answer.status, answer.headers):
+                    began_s, waits = now_s, 0  # the service lives, and others go first
                 if now_s - began_s >= self.patience_s:
                     if self.weather.served_s > began_s:  # others were served: it is this row
                         return _failure(answer, why, waits + tries + 1)

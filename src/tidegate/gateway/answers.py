@@ -175,6 +175,17 @@ def queue_bytes_full(revision: str, places_bytes: int) -> Refusal:
     )
 
 
+def yielded(revision: str) -> Refusal:
+    """503: a batch request whose place an ordinary one wanted."""
+    return Refusal(
+        503,
+        "yielded",
+        f"this batch request gave its place at revision {revision} to requests that go first: send it"
+        " again, it waits until there is room",
+        retry_after_s=0,
+    )
+
+
 def too_late(revision: str, after_s: float, *, waited: bool, trouble: str | None) -> Refusal:
     """504: the whole exchange took longer than the revision allows. `trouble`: why it has no replica.
     The first words are Knative's, which differ by who ends it: its activator, or its queue-proxy."""

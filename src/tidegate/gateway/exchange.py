@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tidegate.gateway import answers
 from tidegate.gateway.answers import Refusal
 from tidegate.gateway.ends import Asker, Worker
+from tidegate.gateway.fields import Priority
 from tidegate.gateway.heads import AnswerHead, RequestHead
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from tidegate.routing import Seat, Target
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
+_PRIORITY_LINES: Final = {  # for the next gateway
+    Priority.BATCH: b"Tidegate-Priority: batch",
+    Priority.BATCH_DEMAND: b"Tidegate-Priority: batch-demand",
+}
 
 
 class BodyWatch(Protocol):
@@ -292,6 +297,17 @@ class Exchange:
         self._end(failed=refusal.status >= 500)
         self.client.answer(self, refusal)
 
+    def give_way(self, refusal: Refusal) -> None:
+        """A batch request leaves its place to others: no failure of anybody."""
+        if self.ended:
+            return
+        started = self.started
+        self._end(failed=False, seen=False)
+        if started:
+            self.client.break_off(refusal)
+        else:
+            self.client.answer(self, refusal)
+
     def break_off(self, refusal: Refusal | None = None) -> None:
         """End an answer that had begun so that the client can't take it for a whole one."""
         if not self.ended:
@@ -308,7 +324,9 @@ class Exchange:
             conn.finish()  # what the client said last is to arrive
         elif conn is not None:
             conn.abandon()
-        failed = failed and not (self.extras is not None and self.extras.failed)
+        failed = failed and not (
+            self.head.priority is Priority.BATCH or (self.extras is not None and self.extras.failed)
+        )
         if failed and self.route is not None:
             self.route.count.errors += 1
         if self.lane is not None:
@@ -328,7 +346,7 @@ class Exchange:
         """A replica answers with a 5xx, or a gRPC call ends with a status that is the server's failure.
         Should the answer break off as well, it is one error all the same."""
         extra = self.extra()
-        if extra.failed:
+        if extra.failed or self.head.priority is Priority.BATCH:
             return
         extra.failed = True
         if self.lane is not None:
@@ -350,4 +368,6 @@ class Exchange:
             lines += self.extras.head[:-2].split(b"\r\n")
         if not self.handed_over:
             lines += lane.extra_lines
+        elif head.priority:
+            lines.append(_PRIORITY_LINES[head.priority])
         return lines

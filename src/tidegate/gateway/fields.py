@@ -41,6 +41,7 @@ class Means(IntEnum):
     FORWARDED_FOR = 8
     FORWARDED = 9  # goes on only from a proxy that is trusted
     TE = 10  # whether trailers are understood
+    PRIORITY = 11  # whether it takes only what others leave
 
 
 Field = tuple[Means, bytes]  # the value without surrounding space; of FORWARDED the whole line
@@ -64,6 +65,7 @@ REQUEST_MEANINGS: Final[Mapping[bytes, Means]] = {
     b"proxy-authorization": Means.DROP,
     b"te": Means.TE,
     b"http2-settings": Means.DROP,
+    b"tidegate-priority": Means.PRIORITY,
     # Words between Knative's own parts: nobody outside may say them.
     b"knative-serving-namespace": Means.DROP,
     b"knative-serving-revision": Means.DROP,
@@ -124,6 +126,33 @@ class Lines:
         if len(self._names) < _KNOWN_NAMES and len(spelled) <= _KNOWN_BYTES:
             self._names[spelled] = name
         return name
+
+
+class Priority(IntEnum):
+    """Who goes first. All but ordinary requests may be broken off when their place is wanted."""
+
+    ORDINARY = 0
+    BATCH = 1  # takes what others leave, and asks for no further replicas
+    BATCH_DEMAND = 2  # the same, but scaling counts it
+
+
+_PRIORITIES: Final = {
+    b"online": Priority.ORDINARY,
+    b"batch": Priority.BATCH,
+    b"batch-demand": Priority.BATCH_DEMAND,
+}
+
+
+def priority_of(value: bytes) -> Priority:
+    """What a Tidegate-Priority header says. Raises `BadHead`."""
+    found = _PRIORITIES.get(value.lower())
+    if found is None:
+        raise BadHead(
+            400,
+            "bad-priority",
+            f"Tidegate-Priority {value[:40]!r}: it is online, batch or batch-demand",
+        )
+    return found
 
 
 def check_bytes(head: bytes, lines: int) -> None:

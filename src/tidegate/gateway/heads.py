@@ -19,8 +19,10 @@ from tidegate.gateway.fields import (
     Field,
     Lines,
     Means,
+    Priority,
     check_bytes,
     is_token,
+    priority_of,
 )
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -53,6 +55,7 @@ class RequestHead:
     takes_trailers: bool = False  # says that it understands fields behind a body
     http2: bool = False  # came by HTTP/2
     grpc: bool = False  # a gRPC call, so that errors have its form
+    priority: Priority = Priority.ORDINARY
     forwarded_for: bytes | None = None  # what was there already
     forwarded: tuple[bytes, ...] = ()  # other X-Forwarded-* and Forwarded lines, to be kept or not
     written: bytes = b""  # as a replica got it last; a head belongs to one connection
@@ -231,6 +234,8 @@ def _take_rare(head: RequestHead, rare: list[Field]) -> None:
                 head.forwarded += (value,)
             case Means.TE:
                 head.takes_trailers = b"trailers" in _options(value)
+            case Means.PRIORITY:
+                head.priority = priority_of(value)
             case Means.PLAIN | Means.DROP:
                 pass
     if len(lengths) > 1:

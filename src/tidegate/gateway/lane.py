@@ -12,8 +12,11 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from tidegate.gateway import answers
 from tidegate.gateway.exchange import Exchange
+from tidegate.gateway.fields import Priority
 from tidegate.gateway.targets import field_lines
 from tidegate.gateway.upstream import Pool
 from tidegate.gateway.waits import Wait, wants_explanation
@@ -32,6 +35,9 @@ _LEAST_WATCH_S: Final = (
 )
 _NOT_AT_GATE: Final = -1  # an exchange's order once the gate has given it up
 _WAKE_EVERY_S: Final = 1.0
+_BATCH: Final = Priority.BATCH
+_LOOK_AT_BATCH_S: Final = 0.25  # whether batch requests have places that others could use
+_GIVE_WAY_S: Final = 0.1  # a batch request that ends by itself within this loses nothing
 
 
 class _Limit(Enum):
@@ -48,6 +54,7 @@ class Lane:
 
     __slots__ = (
         "_alive",
+        "_batch_watch",
         "_gate",
         "_hub",
         "_last_s",
@@ -56,6 +63,7 @@ class Lane:
         "_pools",
         "_watch",
         "_woke_s",
+        "_yielded",
         "active",
         "extra_lines",
         "first_byte_due",
@@ -79,6 +87,8 @@ class Lane:
         self._meter = Meter(hub.begin_s)
         self._alive: dict[Exchange, None] = {}  # in order of arrival
         self._watch: TimerHandle | None = None
+        self._batch_watch: TimerHandle | None = None  # None: no batch request runs
+        self._yielded = 0  # batch requests that gave way since the last sample
         self._order = 0  # of the last arrival
         self._woke_s = 0.0  # when `Wake` was last said
         self._last_s = 0.0  # when there was last a request or a replica
@@ -115,6 +125,7 @@ class Lane:
             limit=revision.container_concurrency,
             places=revision.queue_requests,
             places_bytes=revision.queue_bytes,
+            batch_share=revision.batch_concurrency,
         )
         listed = self._gate.seats
         for id_ in [id_ for id_ in self._pools if id_ not in listed]:
@@ -125,6 +136,7 @@ class Lane:
             self._watch.cancel()
             self._watch = self._hub.later(0.0, self._look)
         self._start_all(starts)
+        self._watch_batch()
         self._say_drained()
 
     def retire(self) -> None:
@@ -162,6 +174,9 @@ class Lane:
         now = self.monotonic()
         if not self.active:
             self._activate()
+        if exchange.head.priority:
+            self._submit_batch(exchange, now)
+            return
         self._meter.arrived(now)
         exchange.lane = self
         self._order = exchange.order = self._order + 1
@@ -185,8 +200,53 @@ class Lane:
                 before = None if cold else self._gate.waiting - 1
                 exchange.extra().wait = Wait(exchange.arrived_s, before=before)
             self._ask_for_replicas(now)
+            if self._gate.batch_running:
+                self._hub.later(_GIVE_WAY_S, self._give_way)
         else:
             self._refuse_full(exchange, answer)
+
+    def _submit_batch(self, exchange: Exchange, now_s: float) -> None:
+        """A new request that takes only what others leave."""
+        if exchange.head.priority is _BATCH:
+            self._meter.batch_arrived(now_s)
+            if exchange.route is not None:
+                exchange.route.count.requests -= 1
+        else:
+            self._meter.arrived(now_s)
+        exchange.lane = self
+        self._order = exchange.order = self._order + 1
+        exchange.arrived_s = exchange.arrived_s or now_s
+        if self.revision.idle_timeout_s is not None:
+            exchange.wrote_s = now_s
+        self._alive[exchange] = None
+        if self._watch is None:
+            self._arm()
+        answer = self._gate.arrive_batch(exchange, exchange.held_bytes)
+        if isinstance(answer, Seat):
+            self._start(exchange, answer, now_s)
+            self._watch_batch()
+        elif answer is Verdict.WAITS:
+            if not self._gate.has_replica:
+                self.first_byte_due = True
+                self._arm_wait()
+            self._ask_for_replicas(now_s)
+        else:
+            self._refuse_full(exchange, answer)
+
+    def _watch_batch(self) -> None:
+        if self._batch_watch is None and self._gate.batch_running:
+            self._batch_watch = self._hub.later(_LOOK_AT_BATCH_S, self._look_at_batch)
+
+    def _look_at_batch(self) -> None:
+        self._batch_watch = None
+        self._give_way()
+        self._watch_batch()
+
+    def _give_way(self) -> None:
+        """Break off the batch requests whose places others want."""
+        for exchange in self._gate.yields():
+            self._yielded += 1
+            exchange.give_way(answers.yielded(self.revision.key))
 
     def grown(self, exchange: Exchange, more_bytes: int) -> None:
         """More of a waiting request's body is held now."""
@@ -197,15 +257,23 @@ class Lane:
         """A request has ended: free what it took and start who is next. `seen`: by its client, so that
         it counts how long it took."""
         self._alive.pop(exchange, None)
-        self._meter.left(now_s, failed=failed, took_s=now_s - exchange.arrived_s if seen else None)
+        priority = exchange.head.priority
+        if priority and priority is _BATCH:
+            self._meter.batch_left(now_s)
+        else:
+            took_s = now_s - exchange.arrived_s if seen else None
+            self._meter.left(now_s, failed=failed, took_s=took_s)
         seat, exchange.seat = exchange.seat, None
         if seat is None:
             if exchange.order != _NOT_AT_GATE:
                 self._gate.abandon(exchange)
             return
-        following = self._gate.leave(seat)
+        gate = self._gate
+        following = gate.leave_batch(exchange, seat) if priority else gate.leave(seat)
         if following is not None:
             self._start_waiting(following, seat, now_s)
+            if following.head.priority:
+                self._watch_batch()
         if seat.trial and exchange.answered:
             self._start_all(self._gate.proved(seat))
         if self._gate.drained:
@@ -257,9 +325,18 @@ class Lane:
                 errors=second.errors,
                 latency_buckets=second.latencies,
                 cold_starts=second.cold_starts,
+                batch=second.batch,
             )
             for second in self._meter.take(now_s)
         ]
+        if samples and (gate.batch_running or gate.batch_waiting or self._yielded):
+            samples[-1] = msgspec.structs.replace(
+                samples[-1],
+                batch_running=len(gate.batch_running),
+                batch_waiting=gate.batch_waiting,
+                batch_yielded=self._yielded,
+            )
+            self._yielded = 0
         keep_s = min(revision.keep_samples_s, 3600)
         self.kept.extend(samples)
         while self.kept and self.kept[0].at_s <= now_s - keep_s:
@@ -287,6 +364,7 @@ class Lane:
     def _start_all(self, starts: Iterable[tuple[Exchange, Seat]]) -> None:
         for exchange, seat in starts:
             self._start_waiting(exchange, seat, self.monotonic())
+        self._watch_batch()
 
     def _start_waiting(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
         if exchange.extras is not None and exchange.extras.wait is not None:
@@ -356,11 +434,12 @@ class Lane:
     def _ask_for_replicas(self, now_s: float) -> None:
         """`Wake` when the first request finds no replica, and again each second while one waits."""
         gate = self._gate
-        if not gate.waiting or gate.has_ready_seat:
+        waiting = gate.waiting + gate.batch_waiting
+        if not waiting or gate.has_ready_seat:
             return
-        if gate.waiting == 1 or now_s - self._woke_s >= _WAKE_EVERY_S * 0.9:
+        if waiting == 1 or now_s - self._woke_s >= _WAKE_EVERY_S * 0.9:
             self._woke_s = now_s
-            self._hub.tell(Wake(revision=self.revision.key, at_s=now_s, waiting=gate.waiting))
+            self._hub.tell(Wake(revision=self.revision.key, at_s=now_s, waiting=waiting))
 
     def _say_drained(self) -> None:
         drained = self._gate.drained
@@ -416,7 +495,11 @@ class Lane:
         # Those in line first: else each place that comes free goes to one that is as late, connections are
         # opened for nothing, and the answer blames a replica that never saw the request.
         for exchange, limit in sorted(late, key=lambda each: each[0].seat is not None):
-            if not exchange.ended:
+            if exchange.ended:
+                continue
+            if exchange.head.priority and exchange.seat is None and self._gate.has_replica:
+                exchange.give_way(answers.yielded(revision.key))
+            else:
                 exchange.refuse(self._late(exchange, limit))
         if self._alive and self._watch is None:
             self._watch = self._hub.later(max(next_s - now, _LEAST_WATCH_S), self._look)
@@ -439,6 +522,8 @@ class Lane:
         revision = self.revision
         if limit is _Limit.WAIT:
             return answers.no_replica(revision.key, revision.wait_s or 0, revision.trouble)
+        if exchange.head.priority and exchange.seat is None:  # it isn't the request's fault
+            return answers.no_replica(revision.key, revision.timeout_s, revision.trouble)
         if limit is _Limit.START:
             return answers.slow_start(revision.key, revision.response_start_timeout_s or 0)
         if limit is _Limit.IDLE:

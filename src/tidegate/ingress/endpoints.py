@@ -23,6 +23,7 @@ from tidegate.model.port_protocol import revision_protocol
 from tidegate.model.serving import Revision
 from tidegate.model.trouble import trouble_of
 from tidegate.policy import kpa_spec
+from tidegate.policy.batch_share import batch_share
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
 
@@ -88,6 +89,7 @@ class EndpointsController:
             endpoints=endpoints,
             protocol=revision_protocol(revision),
             container_concurrency=spec.container_concurrency or 0,
+            batch_concurrency=batch_share(annotations, scaling, spec.container_concurrency or 0),
             timeout_s=timeout_s,
             response_start_timeout_s=_seconds(spec.response_start_timeout_seconds),
             idle_timeout_s=_seconds(spec.idle_timeout_seconds),

@@ -41,6 +41,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     endpoints: tuple[Endpoint, ...] = ()
     protocol: Literal["http1", "h2c"] = "http1"  # what the replicas speak; gRPC needs h2c
     container_concurrency: int = 0  # hard limit per replica; 0 means none
+    # Requests at once per replica up to which batch requests start; 0: as many as may run at all.
+    batch_concurrency: int = 8
     queue_requests: int = 10_000  # places to wait; more are refused with 503
     queue_bytes: int = 256 * 2**20  # bodies held while waiting; more are refused with 503
     timeout_s: float = 300.0  # whole exchange, waiting and cold start included: 504
@@ -240,6 +242,12 @@ class Sample(Message, frozen=True, kw_only=True, tag=True):
     # (`routing.latency` has the edges). Those whose client left are not in it.
     latency_buckets: dict[int, int] = {}
     cold_starts: int = 0  # arrivals that had to wait because there was no replica at all
+    # Batch requests, which are in none of the above: arrivals, at replicas and at the gate right now, and
+    # those that gave way to others. They show in `concurrency` as a trace, so that one replica stays.
+    batch: int = 0
+    batch_running: int = 0
+    batch_waiting: int = 0
+    batch_yielded: int = 0
 
 
 class RouteSample(Message, frozen=True, kw_only=True, tag=True):

@@ -2,7 +2,7 @@
 
 from tidegate.routing.branches import Asked, Branch, Check, fitting
 from tidegate.routing.gate import Gate, Seat, Verdict
-from tidegate.routing.meter import Meter, Second
+from tidegate.routing.meter import BATCH_TRACE, Meter, Second
 from tidegate.routing.paths import EVERYWHERE, PathMatch, path_match
 from tidegate.routing.rules import BadRule, Match, match_of
 from tidegate.routing.split import BadWeights, Split
@@ -11,6 +11,7 @@ from tidegate.routing.target import Chosen, Count, Sticky, Target
 from tidegate.routing.way import Way
 
 __all__ = [
+    "BATCH_TRACE",
     "EVERYWHERE",
     "Asked",
     "BadRule",

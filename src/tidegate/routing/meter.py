@@ -11,6 +11,9 @@ from typing import Final
 
 from tidegate.routing.latency import bucket_of_s
 
+# A second with batch requests only is not one without demand: what runs them isn't to go. Small enough
+# to ask for one replica whatever the target, and for none beside ordinary requests.
+BATCH_TRACE: Final = 0.01
 _LATE_S: Final = (
     1.0  # noticed later than this, a second counts as not seen (we were frozen or starved)
 )
@@ -26,6 +29,7 @@ class Second:
     errors: int  # 5xx answers
     latencies: dict[int, int]  # answered requests by how long they took (`latency.bucket_of_s`)
     cold_starts: int  # arrivals that found no replica at all
+    batch: int = 0  # arrivals of batch requests, which are in nothing else here
 
 
 class Meter:
@@ -33,6 +37,8 @@ class Meter:
 
     __slots__ = (
         "_area",
+        "_batch",
+        "_batch_seen",
         "_changed_s",
         "_closed",
         "_cold_starts",
@@ -40,12 +46,15 @@ class Meter:
         "_errors",
         "_latencies",
         "_requests",
+        "batch_level",
         "level",
     )
 
     def __init__(self, begin_s: float) -> None:
         """`begin_s` is a whole second; what happens before it changes the level and is not counted."""
         self.level = 0
+        self.batch_level = 0
+        self._batch, self._batch_seen = 0, False
         self._end_s = floor(begin_s) + 1.0
         self._changed_s = self._end_s - 1.0
         self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
@@ -79,6 +88,20 @@ class Meter:
                 self._latencies[bucket] = self._latencies.get(bucket, 0) + 1
         self.level -= 1
 
+    def batch_arrived(self, now_s: float) -> None:
+        """A batch request came, which is no demand for further replicas."""
+        if now_s >= self._end_s:
+            self._close(now_s)
+        self._batch_seen = True
+        self.batch_level += 1
+        self._batch += 1
+
+    def batch_left(self, now_s: float) -> None:
+        """A batch request ended, however it did."""
+        if now_s >= self._end_s:
+            self._close(now_s)
+        self.batch_level -= 1
+
     def found_nothing(self) -> None:
         """The request that arrived last has to wait because there is no replica at all."""
         self._cold_starts += 1
@@ -102,13 +125,15 @@ class Meter:
                 self._closed.append(
                     Second(
                         end,
-                        self._area,
+                        max(self._area, BATCH_TRACE) if self._batch_seen else self._area,
                         self._requests,
                         self._errors,
                         self._latencies,
                         self._cold_starts,
+                        self._batch,
                     )
                 )
+            self._batch, self._batch_seen = 0, self.batch_level > 0
             self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
             self._latencies = {}
             self._changed_s, self._end_s = end, end + 1.0
