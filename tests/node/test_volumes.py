@@ -12,6 +12,7 @@ from tidegate.model.core import (
     EmptyDirVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
+    NFSVolumeSource,
     ObjectFieldSelector,
     PersistentVolumeClaimVolumeSource,
     Pod,
@@ -244,11 +245,15 @@ async def test_a_claim_is_the_folder_of_its_volume(api, tmp_path):
             id="local",
         ),
         pytest.param(
-            {"csi": CSISource(driver="ossplugin.csi.alibabacloud.com", volume_handle="pv")},
-            "storage driver ossplugin.csi.alibabacloud.com, which is not served on this machine yet",
-            id="object storage",
+            {"csi": CSISource(driver="disk.csi.example.com", volume_handle="pv")},
+            "storage driver disk.csi.example.com, which is not served on this machine",
+            id="another driver",
         ),
-        pytest.param({"nfs": {"server": "x"}}, "is of type nfs", id="nfs"),
+        pytest.param(
+            {"nfs": NFSVolumeSource(server="no.such.host", path="/models")},
+            "no.such.host:/models is not mounted on this machine: mount it",
+            id="nfs",
+        ),
         pytest.param(
             {"csi": CSISource(driver="fuse.csi.fluid.io", volume_handle="pv")},
             'the data of persistentvolume "pv" is not there',

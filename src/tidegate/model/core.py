@@ -222,6 +222,14 @@ class HostPathVolumeSource(Wire, frozen=True, kw_only=True):
     type: str | None = None
 
 
+class NFSVolumeSource(Wire, frozen=True, kw_only=True):
+    """An export that this machine has mounted already."""
+
+    server: str = ""
+    path: str = ""
+    read_only: bool | None = None
+
+
 class PersistentVolumeClaimVolumeSource(Wire, frozen=True, kw_only=True):
     claim_name: str
     read_only: bool | None = None
@@ -278,7 +286,7 @@ class Volume(Wire, frozen=True, kw_only=True):
     projected: ProjectedVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
     csi: NotHonoured = None
-    nfs: NotHonoured = None
+    nfs: NFSVolumeSource | None = None
     ephemeral: NotHonoured = None
     image: NotHonoured = None
 

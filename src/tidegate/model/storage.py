@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.model.core import NFSVolumeSource
 from tidegate.model.meta import Condition, LabelSelector, Object, ObjectReference
 from tidegate.model.wire import ClusterOnly, NotHonoured, QuantityText, Wire
 
@@ -81,7 +82,7 @@ class PersistentVolumeSpec(Wire, frozen=True, kw_only=True):
     host_path: HostPathSource | None = None
     local: LocalSource | None = None
     csi: CSISource | None = None
-    nfs: NotHonoured = None
+    nfs: NFSVolumeSource | None = None
     iscsi: NotHonoured = None
     fc: NotHonoured = None
     cephfs: NotHonoured = None

@@ -10,7 +10,9 @@ from tidegate.model.fluid import FLUID_DRIVER, FLUID_PATH
 from tidegate.model.storage import VOLUME_KINDS, PersistentVolume, PersistentVolumeClaim
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path
+from tidegate.node.nfs import nfs_path
 from tidegate.policy.claimed_volumes import is_bound
+from tidegate.policy.storage_access import BUCKET_DRIVERS
 
 
 def claimed_path(reader: Reader, namespace: str, volume: str, claim_name: str) -> Path:
@@ -54,6 +56,8 @@ def _path_of(volume: str, found: PersistentVolume) -> Path:
                 "says what it waits for",
             )
         return path
+    if spec.nfs is not None:
+        return nfs_path(volume, spec.nfs)
     way_out = (
         "copy what it holds into a folder of this machine and bind the claim to a PersistentVolume "
         "with `hostPath`"
@@ -62,7 +66,7 @@ def _path_of(volume: str, found: PersistentVolume) -> Path:
         raise VolumeNotReady(
             volume,
             f'persistentvolume "{name}" is of the storage driver {spec.csi.driver}, which is not '
-            f"served on this machine yet: {way_out}",
+            f"served on this machine (of object stores {', '.join(BUCKET_DRIVERS)} are): {way_out}",
         )
     kind = next(
         (wire for wire, field in VOLUME_KINDS.items() if getattr(spec, field) is not None),

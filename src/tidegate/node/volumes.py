@@ -21,6 +21,7 @@ from tidegate.node.claimed import claimed_path
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path
 from tidegate.node.memory_folders import memory_folder
+from tidegate.node.nfs import nfs_path
 from tidegate.node.volume_files import Content, content_of
 
 
@@ -74,12 +75,14 @@ def _make(reader: Reader, pod: Pod, volume: Volume, folder: Path, memory: Path |
     if volume.persistent_volume_claim is not None:
         claim = volume.persistent_volume_claim.claim_name
         return claimed_path(reader, pod.metadata.namespace or "", volume.name, claim)
+    if volume.nfs is not None:
+        return nfs_path(volume.name, volume.nfs)
     kind = _refused_kind(volume)
     if kind is not None:
         raise VolumeNotReady(
             volume.name,
             f"volumes of type {kind} are not supported on this machine: use configMap, secret, "
-            "projected, downwardAPI, emptyDir, hostPath or persistentVolumeClaim",
+            "projected, downwardAPI, emptyDir, hostPath, nfs or persistentVolumeClaim",
         )
     if volume.empty_dir is not None and volume.empty_dir.medium == "Memory" and memory is not None:
         quick = memory_folder(memory, pod.metadata.uid or "", volume.name)
@@ -92,7 +95,6 @@ def _make(reader: Reader, pod: Pod, volume: Volume, folder: Path, memory: Path |
 def _refused_kind(volume: Volume) -> str | None:
     others = {
         "csi": volume.csi,
-        "nfs": volume.nfs,
         "ephemeral": volume.ephemeral,
         "image": volume.image,
     }

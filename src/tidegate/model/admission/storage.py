@@ -25,6 +25,7 @@ from tidegate.model.admission.problems import (
     required,
 )
 from tidegate.model.admission.resources import check_quantities
+from tidegate.model.admission.volumes import check_nfs
 from tidegate.model.meta import ObjectMeta, touched
 from tidegate.model.storage import (
     PV_PROTECTION,
@@ -106,6 +107,8 @@ def _check_volume_source(spec: PersistentVolumeSpec) -> Problems:
         found += _check_path(spec.local.path, "spec.local.path")
         if spec.node_affinity is None or spec.node_affinity.required is None:
             found.append(required("spec.nodeAffinity", "Local volume requires node affinity"))
+    if spec.nfs is not None:
+        found += check_nfs(spec.nfs, "spec.nfs")
     if spec.csi is not None:
         if not spec.csi.driver:
             found.append(required("spec.csi.driver"))

@@ -26,6 +26,7 @@ from tidegate.model.admission.resources import check_quantity
 from tidegate.model.core import (
     ConfigMapVolumeSource,
     KeyToPath,
+    NFSVolumeSource,
     SecretVolumeSource,
     Volume,
     VolumeMount,
@@ -73,6 +74,8 @@ def _check_source(volume: Volume, path: str) -> Problems:
     if volume.host_path is not None:
         found += _check_host_path(volume.host_path.path, f"{path}.hostPath.path")
         found += one_of(f"{path}.hostPath.type", volume.host_path.type, _HOST_PATH_TYPES)
+    if volume.nfs is not None:
+        found += check_nfs(volume.nfs, f"{path}.nfs")
     if volume.config_map is not None:
         if not volume.config_map.name:
             found.append(required(f"{path}.configMap.name"))
@@ -101,6 +104,17 @@ def _check_host_path(text: str, path: str) -> Problems:
     if ".." in text.split("/"):
         return [invalid(path, text, "must not contain '..'")]
     return []
+
+
+def check_nfs(source: NFSVolumeSource, path: str) -> Problems:
+    found: Problems = []
+    if not source.server:
+        found.append(required(f"{path}.server"))
+    if not source.path:
+        found.append(required(f"{path}.path"))
+    elif not source.path.startswith("/"):
+        found.append(invalid(f"{path}.path", source.path, "must be an absolute path"))
+    return found
 
 
 def _check_files(source: ConfigMapVolumeSource | SecretVolumeSource, path: str) -> Problems:
