@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench chaos soak live-seeds clean distclean
+.PHONY: help setup demo kafka up test check format bench chaos soak live-seeds clean distclean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -31,6 +31,9 @@ $(STAMP): $(LISTS) pyproject.toml
 
 demo: $(STAMP) ## Serve two models from zero, scale one out under load, back to zero, stop
 	@$(PY) examples/demo.py
+
+kafka: $(STAMP) ## Events of a Kafka topic to a model: a local broker, 5,000 events, pods that come and go
+	@$(PY) examples/kafka/run.py $(if $(FOR),--seconds $(FOR))
 
 up: $(STAMP) ## Start the engine in the foreground (Ctrl-C stops it)
 	@$(PY) -m tidegate.cli.main up

@@ -1,7 +1,8 @@
 """Answers `/predict?query=...` with the intent of a sentence, as plain text in a page of its own.
 
 GET takes the query from the URL; POST from a JSON body {"query": ...}, from a form, or as plain
-text. Listens on $PORT; stops on SIGTERM when what is in flight is answered.
+text. Listens on $PORT; stops on SIGTERM when what is in flight is answered. $THINK_S makes every answer
+take so many seconds longer, as a bigger model's would.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import signal
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +20,7 @@ import joblib
 
 MODEL = Path(os.environ.get("MODEL", Path(__file__).parent / "build" / "intent.joblib"))
 MOST_BYTES = 64 * 1024
+THINK_S = float(os.environ.get("THINK_S", "0"))
 HTML = "text/html; charset=utf-8"
 
 
@@ -71,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(
                 400, 'no sentence: ask /predict?query=..., or POST {"query": "..."}\n'
             )
+        time.sleep(THINK_S)
         return self.answer(200, str(self.server.model.predict([query])[0]))
 
     def answer(self, code: int, text: str) -> None:

@@ -17,6 +17,7 @@ PAGES = [
     "docs/arena.md",
     "docs/autoscaling.md",
     "docs/cli.md",
+    "docs/events.md",
     "docs/gateway.md",
     "docs/kubernetes-api.md",
     "docs/knative.md",
@@ -25,6 +26,7 @@ PAGES = [
     "docs/pods.md",
     "docs/protocols.md",
     "examples/intent/README.md",
+    "examples/kafka/README.md",
     "examples/iris/README.md",
     "examples/chat/README.md",
 ]

@@ -17,7 +17,13 @@ from tidegate.autoscale.hpa.gpu import GpuSource
 from tidegate.autoscale.hpa.resources import UsageSource
 from tidegate.autoscale.hpa.sources import Sources
 from tidegate.autoscale.hpa.traffic import Traffic
-from tidegate.autoscale.keda import KedaMetrics, ScaledObjectController
+from tidegate.autoscale.keda import (
+    BrokerOffsets,
+    GroupLags,
+    KedaMetrics,
+    OffsetSource,
+    ScaledObjectController,
+)
 from tidegate.autoscale.loop import Autoscaler
 from tidegate.autoscale.revision_hpa import RevisionHpaController
 from tidegate.autoscale.traffic import TrafficRecorder
@@ -141,6 +147,7 @@ class Plane:
         zone: tzinfo = UTC,
         dialled: str | None = None,
         reports: Reports | None = None,
+        offsets: OffsetSource | None = None,
         images: Images | None = None,
     ) -> None:
         self._api, self._link = api, link
@@ -162,7 +169,8 @@ class Plane:
             gateway_answers=lambda: link.connected,
         )
         traffic = Traffic()
-        keda = KedaMetrics(api, clock)
+        lags = GroupLags(api, offsets or BrokerOffsets())
+        keda = KedaMetrics(api, clock, lags)
         self.metrics = Sources(api, clock, config, traffic, usage=usage, gpu=gpu, others=(keda,))
         self.engine = Engine(
             api,

@@ -50,6 +50,7 @@ class Seen:
     current: int
     active: bool | None
     last_active_s: float | None
+    failure: str = ""  # why a trigger could not be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def step(bounds: Bounds, seen: Seen) -> Step:
     """From zero as soon as a trigger is active; back when none was for the cooldown."""
     low = max(1, bounds.low)
     if seen.active is None:
-        return Step(None, "ScalerFailed", "no trigger could be asked: the size stays")
+        why = f" ({seen.failure})" if seen.failure else ""
+        return Step(None, "ScalerFailed", f"no trigger could be asked: the size stays{why}")
     if seen.active:
         resting = seen.current == 0 or (bounds.idle is not None and seen.current == bounds.idle)
         if resting and seen.current < low:

@@ -15,6 +15,7 @@ import msgspec
 from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.app.plane import Plane
+from tidegate.autoscale.keda import OffsetSource
 from tidegate.controllers.fluid import DatasetFolders
 from tidegate.controllers.kafka import Reports
 from tidegate.model.apps import Deployment
@@ -45,6 +46,7 @@ class World:
         self.caches: FakeCaches | None = None
         self.dialled: str | None = None
         self.reports: Reports | None = None
+        self.offsets: OffsetSource | None = None
         self._plane_task: asyncio.Task[None] | None = None
         self.plane: Plane
 
@@ -60,6 +62,7 @@ class World:
             caches=self.caches,
             dialled=self.dialled,
             reports=self.reports,
+            offsets=self.offsets,
         )
         self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
         await self.plane.engine.primed.wait()
@@ -131,11 +134,12 @@ async def world(
     caches: FakeCaches | None = None,
     dialled: str | None = None,
     reports: Reports | None = None,
+    offsets: OffsetSource | None = None,
 ) -> AsyncIterator[World]:
     """A running world; everything in it ends with the block."""
     it = World(start_s=start_s, cpu=cpu)
     it.caches = caches
-    it.datasets, it.dialled, it.reports = datasets, dialled, reports
+    it.datasets, it.dialled, it.reports, it.offsets = datasets, dialled, reports, offsets
     await ensure_namespaces(it.api)
     loop = asyncio.get_running_loop()
     garbage = GarbageCollector(it.api.writes, it.clock)

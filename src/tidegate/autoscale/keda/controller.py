@@ -22,6 +22,7 @@ from tidegate.model.scale import scale_view
 from tidegate.policy.keda import ResourceTrigger, Trigger, metric_name, read_trigger
 from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
+from tidegate.scaling.hpa import ReadFailed
 from tidegate.scaling.keda import Bounds, Seen, Step, step
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class ScaledObjectController:
                 await self._set(scaled, int(paused_at))
             return self._status(scaled, status, ready=None, step_=None, paused=True)
         await self._own_hpa(scaled, triggers)
-        active = await self._active(triggers, scaled.key)
+        active, failure = await self._active(triggers, scaled.key)
         now_s = self._clock.now()
         last = status.last_active_time
         seen = Seen(
@@ -82,6 +83,7 @@ class ScaledObjectController:
             current=current,
             active=active,
             last_active_s=seconds_of(last) if last else None,
+            failure=failure,
         )
         decided = step(_bounds(scaled), seen)
         if decided.replicas is not None:
@@ -98,17 +100,16 @@ class ScaledObjectController:
             active_at_s=now_s if active else None,
         )
 
-    async def _active(self, triggers: tuple[Trigger, ...], of: Key) -> bool | None:
-        """Whether any of them is; None: one could not be asked, and no other is. CPU and memory alone
-        keep their target awake: only the HPA looks at them."""
+    async def _active(self, triggers: tuple[Trigger, ...], of: Key) -> tuple[bool | None, str]:
+        """Whether any of them is; None: one could not be asked (and why), and no other is. CPU and
+        memory alone keep their target awake: only the HPA looks at them."""
         if all(isinstance(trigger, ResourceTrigger) for trigger in triggers):
-            return True
+            return True, ""
         answers = [await self._metrics.active(trigger, of) for trigger in triggers]
-        if any(answers):
-            return True
-        said = [answer for answer in answers if answer is not None]
-        asked = [t for t in triggers if not isinstance(t, ResourceTrigger)]
-        return False if len(said) == len(asked) else None
+        if any(answer is True for answer in answers):
+            return True, ""
+        failed = [answer.why for answer in answers if isinstance(answer, ReadFailed)]
+        return (None, failed[0]) if failed else (False, "")
 
     async def _own_hpa(self, scaled: ScaledObject, triggers: tuple[Trigger, ...]) -> None:
         wanted = desired_hpa(scaled, triggers)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from tidegate.autoscale.hpa.fetch import Get, get
 from tidegate.autoscale.hpa.prometheus import NoAnswer, query
-from tidegate.autoscale.keda.broker import BrokerOffsets
 from tidegate.autoscale.keda.lags import GroupLags
 from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
@@ -29,11 +28,8 @@ from tidegate.scaling.keda import CronTrigger
 class KedaMetrics:
     """Answers for external metrics that carry the label scaledobject.keda.sh/name."""
 
-    def __init__(
-        self, api: Reader, clock: Clock, *, get_: Get = get, lags: GroupLags | None = None
-    ) -> None:
-        self._api, self._clock, self._get = api, clock, get_
-        self._lags = lags or GroupLags(api, BrokerOffsets())
+    def __init__(self, api: Reader, clock: Clock, lags: GroupLags, *, get_: Get = get) -> None:
+        self._api, self._clock, self._lags, self._get = api, clock, lags, get_
 
     @staticmethod
     def asked(labels: Mapping[str, str]) -> bool:
@@ -75,17 +71,17 @@ class KedaMetrics:
             return ReadFailed(f"prometheus query {trigger.query} returned no value")
         return ExternalReading((values[0].milli,))
 
-    async def active(self, trigger: Trigger, of: Key) -> bool | None:
-        """Whether the trigger asks for pods; None: it can't say (resources can't, at zero there are
-        none to measure), or could not be asked."""
+    async def active(self, trigger: Trigger, of: Key) -> bool | ReadFailed | None:
+        """Whether the trigger asks for pods, or why it could not be asked; None: it can't say
+        (resources can't, at zero there are none to measure)."""
         if isinstance(trigger, ResourceTrigger):
             return None
         if isinstance(trigger, CronTrigger):
             return trigger.active(self._clock.now())
         if isinstance(trigger, KafkaTrigger):
             lag = await self._lags.of(trigger, of)
-            return None if isinstance(lag, ReadFailed) else lag.waiting > trigger.rule.activation
+            return lag if isinstance(lag, ReadFailed) else lag.waiting > trigger.rule.activation
         reading = await self.value(trigger, of)
         if isinstance(reading, ReadFailed):
-            return None
+            return reading
         return reading.milli[0] > trigger.activation * 1000
