@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from tidegate.batch.errors import BadPlan, InputFailed, OutputFailed
 
 _CHUNK: Final = 1 << 20
+_WHOLE_BYTES: Final = 16 * 2**20  # an object up to this size is read at once
 STDIN: Final = "-"
 Seekable = io.BufferedIOBase | IO[bytes]
 
@@ -130,7 +131,10 @@ class ObjectSource:
         if offset >= (self.size or 0):
             return
         try:
-            answer = obstore.get(self._store, self._key, options={"range": {"offset": offset}})
+            options: Any = (
+                {"range": {"offset": offset}} if offset else {}
+            )  # all of it may come as a 200
+            answer = obstore.get(self._store, self._key, options=options)
             for chunk in answer.stream(min_chunk_size=_CHUNK):
                 yield bytes(chunk)
         except (obstore.exceptions.BaseError, OSError) as why:
@@ -139,6 +143,8 @@ class ObjectSource:
     def seekable(self) -> Seekable:
         import obstore
 
+        if (self.size or 0) <= _WHOLE_BYTES:
+            return io.BytesIO(b"".join(self.chunks(0)))
         try:
             return _Seekable(obstore.open_reader(self._store, self._key, buffer_size=_CHUNK))
         except (obstore.exceptions.BaseError, OSError) as why:
