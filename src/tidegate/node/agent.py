@@ -111,6 +111,11 @@ class NodeAgent:
         """For tests and metrics: uids of the pods that have a worker."""
         return tuple(self._workers)
 
+    @property
+    def zygotes(self) -> Zygotes:
+        """For who wants one kept warm."""
+        return self._zygotes
+
     def worker_of(self, namespace: str, name: str) -> PodWorker | None:
         """Who runs the pod; None: nobody here does."""
         pod = self._around.api.get(Pod, namespace, name)

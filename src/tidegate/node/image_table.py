@@ -77,6 +77,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime("ai-sample/kserve-sklearn-server", _SKLEARN, programs=_SKLEARN_PROGRAMS),
     Runtime("tidegate/sklearnserver", _SKLEARN),
     Runtime("tidegate/onnxserver", _ours("onnxserver")),
+    Runtime("tidegate/pythonserver", _ours("pythonserver")),
     Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch")),
     Runtime("kserve/agent", _ours("agent")),
     Runtime("tidegate/kafka-source", (Python, "-m", "tidegate.sources.kafka")),

@@ -14,6 +14,7 @@ from tidegate.link.keeper import SpawnSpec
 
 PREFIX = "zygote/"  # of the keeper's names for them; no pod's uid is `zygote`
 ANNOTATION, NEVER = "tidegate.dev/zygote", "never"  # on a pod: its containers start fresh
+PYTHON_SERVER = "tidegate.runtimes.pythonserver"
 FORKED = frozenset(
     f"tidegate.runtimes.{name}"
     for name in (
@@ -59,11 +60,11 @@ class Kind:
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
-def kind_of(spec: SpawnSpec, *, python: str, also: tuple[str, ...] = ()) -> Kind | None:
+def kind_of(spec: SpawnSpec, *, python: str) -> Kind | None:
     """None: it isn't one of our servers, so there is nothing to fork it from."""
     if len(spec.argv) < 3 or spec.argv[:2] != (python, "-m") or spec.argv[2] not in FORKED:
         return None
-    return Kind(python, spec.argv[2], early_of(spec.env), also)
+    return Kind(python, spec.argv[2], early_of(spec.env))
 
 
 def early_of(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

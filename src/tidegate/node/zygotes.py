@@ -21,7 +21,8 @@ from tidegate.link.keeper import ZYGOTE_FAILED, Process, SpawnSpec
 from tidegate.node.errors import KeeperRefused
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.log_lines import last_words
-from tidegate.node.zygote_kinds import PREFIX, Kind, kind_id, kind_of
+from tidegate.node.python_imports import imports_for
+from tidegate.node.zygote_kinds import PREFIX, PYTHON_SERVER, Kind, kind_id, kind_of
 from tidegate.policy.config_zygotes import ZygoteConfig
 
 _LOG = logging.getLogger(__name__)
@@ -107,9 +108,12 @@ class Zygotes:
             self._born.put_nowait(name)
         self._changed.set()
 
-    def kind_of(self, spec: SpawnSpec, also: tuple[str, ...] = ()) -> Kind | None:
-        """None: it can't be forked."""
-        return kind_of(spec, python=self._python, also=also)
+    def kind_of(self, spec: SpawnSpec) -> Kind | None:
+        """Which zygote it could come from; None: it can't be forked."""
+        kind = kind_of(spec, python=self._python)
+        if kind is not None and kind.module == PYTHON_SERVER:
+            return replace(kind, also=imports_for(spec.argv[3:], spec.cwd))
+        return kind
 
     async def spawn(self, spec: SpawnSpec, kind: Kind | None) -> Started:
         """Fork it from a zygote of `kind`, else exec. Raises `KeeperRefused` as `Keeper.spawn` does."""
@@ -132,7 +136,8 @@ class Zygotes:
         except KeeperRefused as why:
             if why.number != ZYGOTE_FAILED:
                 raise
-            await self._give_up(line, name, why.why)
+            said = why.why.removeprefix(f"zygote {name!r}").removesuffix(": spawn without it")
+            await self._give_up(line, name, f"its zygote{said}")
             return await self._fresh(spec, kind, line.why)
         line.proven, line.failures = True, 0
         line.children += 1

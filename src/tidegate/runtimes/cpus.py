@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 from math import ceil
 from pathlib import Path
@@ -54,7 +55,25 @@ def _quotas(cgroups: Path, proc: Path) -> list[int]:
 def limit_math_threads(environ: MutableMapping[str, str], threads: int) -> None:
     """Set the thread counts of OpenMP, OpenBLAS and MKL where the document didn't.
 
-    To be called before numpy is imported: the libraries read these once, when they load.
+    The libraries read these once, when they load. Those that are loaded already (in a zygote, with one thread)
+    are told.
     """
     for name in _POOL_VARIABLES:
         environ.setdefault(name, str(threads))
+    if "numpy" in sys.modules:
+        _tell_loaded(environ)
+
+
+def _tell_loaded(environ: Mapping[str, str]) -> None:
+    said = {name: environ.get(name, "") for name in _POOL_VARIABLES}
+    openmp, openblas, mkl = (int(text) if text.isdigit() else 1 for text in said.values())
+    if (openmp, openblas, mkl) == (1, 1, 1):
+        return  # as they were loaded
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:  # without scikit-learn nothing of ours computes in them
+        return
+    pools = ThreadpoolController()
+    pools.select(user_api="openmp").limit(limits=openmp)
+    pools.select(internal_api="openblas").limit(limits=openblas)
+    pools.select(internal_api="mkl").limit(limits=mkl)

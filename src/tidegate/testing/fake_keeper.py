@@ -46,10 +46,12 @@ class _Running:
 
 
 class FakeKeeper:
-    """`node.keeper_link.Keeper`. `script` says what a spec does; an `OSError` from it is exec's."""
+    """`node.keeper_link.Keeper`. `script` says what a spec does; an `OSError` from it is exec's.
+    `fork_fails` says why a zygote makes no child of a spec; None: it makes one."""
 
     def __init__(self, script: Callable[[SpawnSpec], Script] = lambda _: Script()) -> None:
         self.script = script
+        self.fork_fails: Callable[[SpawnSpec], str | None] = lambda _: None
         self.spawned: list[SpawnSpec] = []
         self.zygotes: list[SpawnSpec] = []
         self._all: dict[str, _Running] = {}
@@ -69,9 +71,12 @@ class FakeKeeper:
         known = self._all.get(spec.name)
         if known is not None:
             return known.process
-        if spec.zygote is not None and spec.zygote not in self.running():
-            why = f"zygote {spec.zygote!r} is not there: spawn without it"
-            raise KeeperRefused("spawn", spec.name, why, ZYGOTE_FAILED)
+        if spec.zygote is not None:
+            gone = None if spec.zygote in self.running() else "is not there"
+            failure = gone or self.fork_fails(spec)
+            if failure is not None:
+                why = f"zygote {spec.zygote!r} {failure}: spawn without it"
+                raise KeeperRefused("spawn", spec.name, why, ZYGOTE_FAILED)
         try:
             script = _ZYGOTE if spec.forks else self.script(spec)
         except OSError as why:

@@ -83,6 +83,7 @@ class NodeWorld:
             machine=self.machine,
             fetcher=self.fetcher,
         )
+        self.zygotes = agent.zygotes
         self._task = asyncio.get_running_loop().create_task(agent.run())
         await LoopClock().sleep(0)
 
