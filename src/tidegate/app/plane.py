@@ -44,6 +44,12 @@ from tidegate.controllers.job import JobController
 from tidegate.controllers.kafka import KafkaSinkController, KafkaSourceController, Reports
 from tidegate.controllers.kserve import InferenceServiceController
 from tidegate.controllers.labeler import LabelerController
+from tidegate.controllers.prefetch import (
+    AppliedPrefetch,
+    CronPrefetch,
+    KedaPrefetch,
+    Warmer,
+)
 from tidegate.controllers.quota import QuotaController
 from tidegate.controllers.replicaset import ReplicaSetController
 from tidegate.controllers.revision import RevisionController
@@ -107,6 +113,23 @@ def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
     return read
 
 
+class Caches(DatasetCaches, Warmer, Protocol):
+    """What holds data of other machines."""
+
+    @property
+    def look_ahead_s(self) -> float:
+        """How long before a scheduled scale-up its data is fetched; 0: not at all."""
+        ...
+
+
+def _ahead(api: Api, clock: Clock, caches: Caches, zone: tzinfo) -> list[Controller]:
+    return [
+        CronPrefetch(api, clock, caches, lambda: caches.look_ahead_s, zone),
+        KedaPrefetch(api, clock, caches, lambda: caches.look_ahead_s),
+        AppliedPrefetch(api, clock, caches),
+    ]
+
+
 def _of_datasets(
     api: Api, clock: Clock, folders: DatasetFolders, caches: DatasetCaches | None
 ) -> list[Controller]:
@@ -140,7 +163,7 @@ class Plane:
         gateway: GatewayAddress | None = None,
         volumes: VolumeFolders | None = None,
         datasets: DatasetFolders | None = None,
-        caches: DatasetCaches | None = None,
+        caches: Caches | None = None,
         usage: UsageSource | None = None,
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
@@ -209,6 +232,7 @@ class Plane:
                 UnreadyController(api, self.table, config),
                 *([] if images is None else [ImageCacheController(api, clock, images)]),
                 *([] if datasets is None else _of_datasets(api, clock, datasets, caches)),
+                *([] if caches is None else _ahead(api, clock, caches, zone)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
                 *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),
             ],

@@ -35,8 +35,9 @@ from tidegate.node.record import (
 )
 from tidegate.node.remote_volumes import RemoteVolumes
 from tidegate.node.resting import Resting
-from tidegate.node.storage_initializer import FetchRunner, is_initializer
+from tidegate.node.storage_initializer import FetchRunner
 from tidegate.node.volume_files import references, shows_pod
+from tidegate.policy.storage_initializer import is_initializer
 
 DRAINED = "tidegate.dev/Drained"
 ROUTED = "serving.knative.dev/revision"

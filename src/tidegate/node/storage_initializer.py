@@ -3,7 +3,6 @@
 No process is started and nothing is copied: what was fetched takes the place of the emptyDir that the
 init container fills on a cluster. To everybody who looks it is an init container: waiting with its
 progress, Completed, or failed with exit code 1, the reason as its message and a back-off.
-Source: kserve python/storage-initializer (arguments: pairs of URI and folder).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from tidegate.link.keeper import Process
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.conditions import timestamp
 from tidegate.model.core import Container, ContainerStateTerminated, Pod, Secret
-from tidegate.model.kserve_names import STORAGE_INITIALIZER
 from tidegate.modelcache.errors import CacheError
 from tidegate.modelcache.values import Snapshot
 from tidegate.node.environment import resolve_env
@@ -29,16 +27,11 @@ from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRe
 from tidegate.node.views import lay_view, view_folder
 from tidegate.policy.kserve_credentials import DEFAULT_ACCOUNT, credentials_of
 from tidegate.policy.storage_access import BadAccess, of_environment
+from tidegate.policy.storage_initializer import downloads_of
 
 _FETCHING = "Fetching"
 #: Shorter than the kubelet's: nothing is lost by asking again, and what was wrong may have been mended.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
-
-
-def is_initializer(container: Container) -> bool:
-    """Whether its image is KServe's (whatever the registry and tag) and started as it is."""
-    repository = (container.image or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return repository == STORAGE_INITIALIZER and not container.command
 
 
 class FetchRunner:
@@ -182,17 +175,6 @@ class FetchRunner:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._woken.wait()
-
-
-def downloads_of(container: Container) -> tuple[tuple[str, str], ...]:
-    """URIs and the folders they go to. Raises `NotSupported`."""
-    args = container.args
-    if not args or len(args) % 2:
-        raise NotSupported(
-            f"container {container.name}: args must be pairs of a URI and a folder, as KServe's storage "
-            "initializer has them"
-        )
-    return tuple(zip(args[::2], args[1::2], strict=True))
 
 
 def _environment(reader: Reader, pod: Pod, container: Container) -> dict[str, str]:

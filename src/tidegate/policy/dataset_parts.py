@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.model.core import Pod
+from tidegate.model.core import PodSpec
 from tidegate.model.fluid import Dataset, DatasetMount, EncryptOption
 from tidegate.model.fluid_mounts import BadMount, place_of, source_of
 from tidegate.policy.storage_access import Access, BadAccess, below, of_mount
@@ -86,12 +86,12 @@ def parts_of(mounts: Sequence[RemoteMount], paths: Iterable[str]) -> tuple[Part,
     )
 
 
-def paths_mounted(pod: Pod, volume: str) -> tuple[str, ...]:
-    """The paths of a volume that the pod's containers mount; empty path: the whole volume. What only
+def paths_mounted(spec: PodSpec, volume: str) -> tuple[str, ...]:
+    """The paths of a volume that a pod's containers mount; empty path: the whole volume. What only
     the environment can tell (`subPathExpr`) counts as the whole."""
     found = [
         "" if mount.sub_path_expr else (mount.sub_path or "")
-        for container in (*pod.spec.init_containers, *pod.spec.containers)
+        for container in (*spec.init_containers, *spec.containers)
         for mount in container.volume_mounts
         if mount.name == volume
     ]

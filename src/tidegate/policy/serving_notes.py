@@ -13,6 +13,7 @@ from tidegate.model import serving_names as names
 from tidegate.policy.annotation_keys import PROGRESS_DEADLINE
 from tidegate.policy.annotations import ROLLOUT_DURATION
 from tidegate.policy.gpu_cards import CARDS_NOTE
+from tidegate.policy.prefetch import PREFETCH
 from tidegate.policy.route_annotations import PROMOTE, SHADOW, STICKY
 from tidegate.policy.standby import KEYS as STANDBY_KEYS
 
@@ -41,6 +42,7 @@ _OF_TEMPLATES = _MARKS | {
     f"{_FEATURES}http-full-duplex",
     names.IDEMPOTENT,
     CARDS_NOTE,
+    PREFETCH,
     *STANDBY_KEYS,
 }
 

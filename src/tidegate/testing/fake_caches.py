@@ -28,6 +28,8 @@ class FakeCaches:
     places: list[CachePlace | None] = field(default_factory=list)
     kept: set[Key] = field(default_factory=set)
     relisted: list[str] = field(default_factory=list)
+    warmed: list[tuple[str, str]] = field(default_factory=list)  # owner, URI
+    look_ahead_s: float = 300.0
 
     def listed(self, access: Access, place: CachePlace | None, *, anew: bool = False) -> Listed:
         self.asked.append(access)
@@ -61,6 +63,12 @@ class FakeCaches:
             return Loading(progress=self.loading[access.uri])
         self.here[access.uri] = sum(self.stores[access.uri].values())
         return Loading(done=True)
+
+    def warm(self, owner: str, access: Access, place: CachePlace | None) -> Loading:
+        self.warmed.append((owner, access.uri))
+        if access.uri in self.wrong:
+            return Loading(why=self.wrong[access.uri], again=True)
+        return Loading(done=access.uri not in self.loading)
 
     def forget(self, owner: str) -> None:
         """Nothing runs here."""

@@ -22,9 +22,9 @@ from tidegate.kit.duration import format_duration
 from tidegate.kit.sizes import bytes_text
 from tidegate.model.conditions import seconds_of, timestamp
 from tidegate.model.fluid import DataLoad, Dataset, OperationStatus
-from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime
 from tidegate.model.meta import Condition, Key
 from tidegate.policy.dataset_parts import remote_mounts
+from tidegate.policy.pod_fetches import runtime_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
 from tidegate.reconcile.apply import write_status
 
@@ -77,7 +77,7 @@ class DataLoadController:
             return Done()
         try:
             paths = tuple(target.path for target in load.spec.target) or ("",)
-            data = remote_parts(self._api, dataset, self._runtime_of(dataset), paths)
+            data = remote_parts(self._api, dataset, runtime_of(self._api, dataset), paths)
         except DatasetNotReady as missing:
             await self._end(load, "Failed", "DataLoadFailed", str(missing))
             return Done()
@@ -135,14 +135,6 @@ class DataLoadController:
         if self._caches is not None:
             self._caches.forget(_owner(key))
             self._caches.unpin(_owner(key), key.namespace)
-
-    def _runtime_of(self, dataset: Dataset) -> DataRuntime | None:
-        bound = {runtime.type for runtime in dataset.status.runtimes} if dataset.status else set()
-        for type_, word in RUNTIMES.items():
-            found: DataRuntime | None = self._api.get(type_, *dataset.key)
-            if found is not None and word in bound:
-                return found
-        return None
 
     def _age_s(self, load: DataLoad) -> float:
         began = load.metadata.creation_timestamp
