@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,12 +15,20 @@ from pathlib import Path
 import pytest
 
 from tidegate.batch.disk import Disk, _told, locked
-from tidegate.batch.errors import BatchError, OtherRun, OutputFailed, ServiceAway, Stopped
+from tidegate.batch.errors import (
+    BatchError,
+    InputFailed,
+    OtherRun,
+    OutputFailed,
+    ServiceAway,
+    Stopped,
+)
+from tidegate.batch.places import StoreAccess
 from tidegate.batch.plan import Plan
 from tidegate.batch.runner import run_batch
 from tidegate.batch.shapes import Shape
 from tidegate.kit.realtime import RealClock
-from tidegate.testing.engine import CLI
+from tidegate.testing.engine import CLI, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -400,3 +409,63 @@ def served_so_far(folder: Path) -> int:
         return json.loads((folder / "out.jsonl.run").read_text())["served"]
     except (FileNotFoundError, ValueError):
         return 0
+
+
+@pytest.fixture
+def s3(tmp_path, monkeypatch):
+    """An S3 server over a folder, with a bucket `data`; gives the bucket's folder and the address."""
+    rclone = Path(sys.executable).with_name("rclone")
+    if not rclone.exists():
+        pytest.skip("needs rclone (requirements/dev.txt)")
+    (tmp_path / "s3" / "data").mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    keys = ("batch-key", "batch-secret")
+    server = subprocess.Popen(
+        [
+            rclone, "serve", "s3", "--auth-key", ",".join(keys), "--addr", f"127.0.0.1:{port}",
+            "--dir-cache-time", "0s", str(tmp_path / "s3"),
+        ],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys[0])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys[1])
+    try:
+        wait_until("rclone listens", lambda: listens(port))
+        yield tmp_path / "s3" / "data", StoreAccess(endpoint=f"http://127.0.0.1:{port}")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        return True
+    return False
+
+
+async def test_objects_of_a_store_go_in_and_out_and_a_run_to_a_store_resumes(tmp_path, s3):
+    bucket, access = s3
+    rows(bucket / "in.jsonl", 60, bad=(4,))
+    state = tmp_path / "state"
+    places = {"input": "s3://data/in.jsonl", "output": "s3://data/out.jsonl"}
+    async with served(Model()) as model:
+        model.slow_s, stop = 0.02, asyncio.Event()
+        asked = plan(model, tmp_path, **places, access=access, state_folder=state, concurrency=1)
+
+        def when_some_are_served(progress):
+            if progress.served > 5:
+                stop.set()
+
+        with pytest.raises(Stopped):
+            await run(asked, stop=stop, say=when_some_are_served)
+        assert not (bucket / "out.jsonl").exists()
+        model.slow_s = 0.0
+        summary = await run(asked)
+        assert lines(bucket / "out.jsonl") == expected(60, less=(4,))
+        assert [line["row"] for line in lines(bucket / "out.jsonl.failed.jsonl")] == [4]
+        assert summary.resumed_at > 0
+        assert len(model.seen) < 2 * 60
+        missing = plan(model, tmp_path, **{**places, "input": "s3://data/none"}, access=access)
+        with pytest.raises(InputFailed, match="not found"):
+            await run(missing)

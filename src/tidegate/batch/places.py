@@ -12,13 +12,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from tidegate.batch.errors import BadPlan, InputFailed, OutputFailed
 
 _CHUNK: Final = 1 << 20
-_WHOLE_BYTES: Final = 16 * 2**20  # an object up to this size is read at once
 STDIN: Final = "-"
 Seekable = io.BufferedIOBase | IO[bytes]
 
@@ -130,25 +130,47 @@ class ObjectSource:
 
         if offset >= (self.size or 0):
             return
+        ranges = offset > 0 and self._gives_ranges()
+        options: Any = {"range": {"offset": offset}} if ranges else {}
+        skip = 0 if ranges else offset
         try:
-            options: Any = (
-                {"range": {"offset": offset}} if offset else {}
-            )  # all of it may come as a 200
             answer = obstore.get(self._store, self._key, options=options)
             for chunk in answer.stream(min_chunk_size=_CHUNK):
-                yield bytes(chunk)
+                if skip < len(chunk):
+                    yield bytes(chunk)[skip:]
+                skip = max(0, skip - len(chunk))
         except (obstore.exceptions.BaseError, OSError) as why:
             raise InputFailed(f"input {self._url}: {_said(why)}") from why
 
     def seekable(self) -> Seekable:
         import obstore
 
-        if (self.size or 0) <= _WHOLE_BYTES:
-            return io.BytesIO(b"".join(self.chunks(0)))
+        if not self._gives_ranges():
+            return self._copied()
         try:
             return _Seekable(obstore.open_reader(self._store, self._key, buffer_size=_CHUNK))
         except (obstore.exceptions.BaseError, OSError) as why:
             raise InputFailed(f"input {self._url}: {_said(why)}") from why
+
+    def _gives_ranges(self) -> bool:
+        """Whether the store sends a part of an object where one is asked for: some send all of it."""
+        import obstore
+
+        try:
+            obstore.get_range(self._store, self._key, start=1, length=1)
+        except (obstore.exceptions.BaseError, OSError):
+            return False
+        return True
+
+    def _copied(self) -> Seekable:
+        copy = TemporaryFile()  # noqa: SIM115 - closed by who reads it
+        try:
+            for chunk in self.chunks(0):
+                copy.write(chunk)
+            copy.seek(0)
+        except OSError as why:
+            raise InputFailed(f"input {self._url} can't be copied: {why.strerror}") from why
+        return copy
 
 
 class _Seekable(io.BufferedIOBase):
