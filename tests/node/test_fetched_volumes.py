@@ -443,3 +443,12 @@ async def test_a_datasets_missing_secret_is_named(world):
     await world.until(
         lambda: any('secret "keys" not found' in told for told in world.events("FailedMount"))
     )
+
+
+async def test_a_sub_path_that_was_not_fetched_is_not_made_in_the_cache(world):
+    await given_claim(world, oss(akId="me", akSecret="hush"))
+    both = (MODELS, VolumeMount(name="models", mount_path="/b", sub_path="no/such"))
+    await given_pod(world, *both)
+    await world.until(lambda: "FailedMount" in str(world.waiting()))
+    assert 'subPath "no/such" is not in what was fetched' in str(world.waiting()[1])
+    assert not (cache(world).data[BUCKET] / "no").exists()

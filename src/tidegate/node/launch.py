@@ -29,6 +29,7 @@ from tidegate.node.machine import Machine
 from tidegate.node.ports import ports_of
 from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env, rewrite_path
 from tidegate.node.termination import VARIABLE, message_file
+from tidegate.node.views import is_view
 from tidegate.node.volumes import mount_path_of
 from tidegate.policy.gpu_cards import CARDS_NOTE, Card, environment_of, indexes_of, is_gpu
 
@@ -254,7 +255,13 @@ def _not_enforced(pod: Pod, container: Container, site: Site) -> tuple[str, ...]
     for mount in container.volume_mounts:
         volume = volumes.get(mount.name)
         claim = volume.persistent_volume_claim if volume is not None else None
-        if mount.read_only or (claim is not None and claim.read_only):
+        read_only = mount.read_only or (claim is not None and claim.read_only)
+        if is_view(site.volumes.get(mount.name)):
+            if os.geteuid() == 0:  # to whom modes mean nothing
+                said.append(f"the mount {mount.mount_path} is fetched: write nothing there, root could")
+            elif not read_only:
+                said.append(f"the mount {mount.mount_path} is fetched: it can't be written here")
+        elif read_only:
             said.append(f"readOnly of the mount {mount.mount_path} is not enforced")
         empty = volume.empty_dir if volume is not None else None
         if empty is not None and empty.size_limit is not None:

@@ -1,4 +1,4 @@
-"""What a pod sees of fetched data: links to folders of the model cache, `<pods>/<uid>/fetched/<volume>`.
+"""What a pod sees of fetched data: links to folders of the model cache, `<pods>/<uid>/.fetched/<volume>`.
 
 A view is made whole and moved into its place, so one that is there is all there; an agent that starts
 again finds it and asks nobody. The links are dropped with the pod's folder, the data stays.
@@ -11,11 +11,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-_FOLDER = "fetched"
+_FOLDER = ".fetched"  # no folder of a user's has such a name
 
 
 def view_folder(pod: Path, volume: str) -> Path:
     return pod / _FOLDER / volume
+
+
+def is_view(path: Path | None) -> bool:
+    """Whether a volume's path is a view of fetched data."""
+    return path is not None and path.parent.name == _FOLDER
+
+
+def links_below(path: Path) -> dict[str, Path]:
+    """A folder of links, in a view: path in it -> where the data is. For mounts of their own, where the
+    links would lead nowhere."""
+    return {inner: target.resolve() for inner, target in _links_in(path).items()}
 
 
 def known_views(pod: Path) -> dict[str, Path]:

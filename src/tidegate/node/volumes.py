@@ -22,6 +22,7 @@ from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path
 from tidegate.node.memory_folders import memory_folder
 from tidegate.node.nfs import nfs_path
+from tidegate.node.views import is_view
 from tidegate.node.volume_files import Content, content_of
 
 
@@ -58,6 +59,8 @@ def mount_path_of(volume: str, real: Path, sub_path: str | None) -> Path:
     if Path(sub_path).is_absolute() or ".." in parts:
         raise VolumeNotReady(volume, f'subPath "{sub_path}" must be relative and not contain ".."')
     path = real / sub_path
+    if is_view(real) and not path.exists():
+        raise VolumeNotReady(volume, f'subPath "{sub_path}" is not in what was fetched')
     if not path.exists():
         with suppress(FileExistsError):
             path.mkdir(parents=True)

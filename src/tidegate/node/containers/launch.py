@@ -37,6 +37,7 @@ from tidegate.node.log_files import log_path
 from tidegate.node.ports import ports_of
 from tidegate.node.rewrite import Rewriting, rewrite_args, rewrite_env
 from tidegate.node.termination import message_file
+from tidegate.node.views import is_view, links_below
 from tidegate.node.volumes import mount_path_of
 from tidegate.policy.gpu_cards import CARDS_NOTE, indexes_of, is_gpu
 
@@ -163,10 +164,16 @@ def _mounts(
         if real is None:
             continue
         volume = volumes.get(mount.name)
-        if volume is not None and volume.empty_dir is not None:
+        fetched = is_view(real)
+        if volume is not None and volume.empty_dir is not None and not fetched:
             _open_scratch(pod, real)
         path = mount_path_of(mount.name, real, sub_path(mount, dict(env)))
-        only = bool(mount.read_only) or (volume is not None and _is_read_only(volume))
+        if fetched and path.is_dir() and not path.is_symlink() and (links := links_below(path)):
+            # Links to the model cache lead nowhere in the container: each is a mount of its own.
+            at = mount.mount_path.rstrip("/")
+            found += [Mount(str(real), f"{at}/{inner}", True) for inner, real in links.items()]
+            continue
+        only = fetched or bool(mount.read_only) or (volume is not None and _is_read_only(volume))
         found.append(Mount(os.path.realpath(path), mount.mount_path, only))
     found.append(_message_mount(pod, container, site))
     return tuple(found)
