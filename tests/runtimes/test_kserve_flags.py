@@ -42,8 +42,8 @@ def test_what_holds_anyway_may_be_said(flag):
     ("flag", "why"),
     [
         ("--workers=4", "--workers=4: one process is one replica here: scale the service"),
-        ("--enable_grpc=true", "--enable_grpc=true: gRPC is not served here"),
-        ("--grpc_port=8081", "--grpc_port: gRPC is not served here"),
+        ("--enable_grpc=maybe", "--enable_grpc: 'maybe' is neither true nor false"),
+        ("--grpc_port=x", "--grpc_port: 'x' is not a number"),
         ("--predictor_host=x", "--predictor_host: a transformer's flag"),
         ("--modle_name=x", "--modle_name: not a flag of this server: it takes model_name"),
         ("--http_port=web", "--http_port: 'web' is not a number"),

@@ -69,8 +69,10 @@ def test_no_flag_of_tensorflow_serving_is_in_two_lists():
 
 def test_tritons_flags_are_understood():
     plan = read_triton_flags(["--model-store=/r", "--http-port", "9", "--allow-metrics=false"])
-    assert (plan.repository, plan.http_port, plan.unserved_ports) == ("/r", 9, (8001,))
-    assert read_triton_flags(["--model-repository=/r"]).unserved_ports == (8001, 8002)
+    assert (plan.repository, plan.http_port, plan.unserved_ports) == ("/r", 9, ())
+    assert plan.grpc_port == 8001
+    assert read_triton_flags(["--model-repository=/r"]).unserved_ports == (8002,)
+    assert read_triton_flags(["--model-repository=/r", "--allow-grpc=false"]).grpc_port is None
 
 
 @pytest.mark.parametrize(

@@ -45,20 +45,16 @@ def _ours(module: str) -> tuple[str, ...]:
 
 
 _SKLEARN, _LLAMA = _ours("sklearnserver"), _ours("llamaserver")
+#: Where KServe's servers speak gRPC, made the local port where the document declares that one.
+_KSERVE_GRPC = {"TIDEGATE_GRPC_PORT": "8081"}
 _SKLEARN_PROGRAMS = ((Python, "-m", "sklearnserver"),)
 _LLAMA_PROGRAMS = (("/app/llama-server",), ("llama-server",), ("/llama-server",))
 
 _VLLM_REAL = (Python, "-m", "vllm.entrypoints.openai.api_server")
 _VLLM_PROGRAMS = (_VLLM_REAL, ("vllm", "serve"), ("/usr/local/bin/vllm", "serve"))
 _TF_PROGRAMS = (("/usr/bin/tensorflow_model_server",), ("tensorflow_model_server",))
-_TF_UNSERVED = (
-    "gRPC is not served: a declared port for it takes connections, for probes, and ends them",
-)
 _TRITON_PROGRAMS = (("tritonserver",), ("/opt/tritonserver/bin/tritonserver",))
-_TRITON_UNSERVED = (
-    "gRPC is not served: a declared port for it takes connections, for probes, and ends them",
-    "Triton's metrics are not served",
-)
+_TRITON_UNSERVED = ("Triton's metrics are not served",)
 
 
 def _vllm(repository: str) -> Runtime:
@@ -73,10 +69,12 @@ def _vllm(repository: str) -> Runtime:
 
 
 RUNTIMES: tuple[Runtime, ...] = (
-    Runtime("kserve/sklearnserver", _SKLEARN, programs=_SKLEARN_PROGRAMS),
-    Runtime("ai-sample/kserve-sklearn-server", _SKLEARN, programs=_SKLEARN_PROGRAMS),
-    Runtime("tidegate/sklearnserver", _SKLEARN),
-    Runtime("tidegate/onnxserver", _ours("onnxserver")),
+    Runtime("kserve/sklearnserver", _SKLEARN, programs=_SKLEARN_PROGRAMS, env=_KSERVE_GRPC),
+    Runtime(
+        "ai-sample/kserve-sklearn-server", _SKLEARN, programs=_SKLEARN_PROGRAMS, env=_KSERVE_GRPC
+    ),
+    Runtime("tidegate/sklearnserver", _SKLEARN, env=_KSERVE_GRPC),
+    Runtime("tidegate/onnxserver", _ours("onnxserver"), env=_KSERVE_GRPC),
     Runtime("tidegate/pythonserver", _ours("pythonserver")),
     Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch")),
     Runtime("kserve/agent", _ours("agent")),
@@ -100,7 +98,6 @@ RUNTIMES: tuple[Runtime, ...] = (
         ),
         real=("tensorflow_model_server",),
         installed="tensorflow_model_server",
-        unserved=_TF_UNSERVED,
     ),
     Runtime(
         "nvidia/tritonserver",

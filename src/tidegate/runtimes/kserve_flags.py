@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from tidegate.runtimes.errors import BadFlag
 
 _TRANSFORMER = "a transformer's flag: this server is a predictor, leave it out"
-_NO_GRPC = "gRPC is not served here: leave it out, or say --enable_grpc=false"
 _LOGS = "logs go to stdout and stderr as lines: leave it out"
 
 HONOURED = (
@@ -22,9 +21,15 @@ HONOURED = (
     "max_asyncio_workers",
     "nthread",
     "max_buffer_size",
+    "enable_grpc",
+    "grpc_port",
+    "grpc_max_send_message_length",
+    "grpc_max_receive_message_length",
 )
+GRPC_PORT = "TIDEGATE_GRPC_PORT"
+"""The variable that says where gRPC's own port, 8081, is on this machine: set by the node, which makes
+it true when the document declares that port."""
 ALREADY_SO: Mapping[str, tuple[str, str]] = {
-    "enable_grpc": ("false", _NO_GRPC),
     "workers": ("1", "one process is one replica here: scale the service instead"),
     "enable_docs_url": ("false", "there is no page of docs: leave it out"),
     "enable_latency_logging": ("false", "requests are not logged: leave it out"),
@@ -32,15 +37,7 @@ ALREADY_SO: Mapping[str, tuple[str, str]] = {
 }
 """Flags with the one value that holds here, and why no other does."""
 REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "grpc_port",
-            "max_threads",
-            "grpc_max_send_message_length",
-            "grpc_max_receive_message_length",
-        ),
-        _NO_GRPC,
-    ),
+    "max_threads": "calls run on max_asyncio_workers threads: leave it out",
     **dict.fromkeys(("log_config_file", "access_log_format"), _LOGS),
     **dict.fromkeys(
         (
@@ -55,6 +52,7 @@ REFUSED: Mapping[str, str] = {
         _TRANSFORMER,
     ),
 }
+_GRPC_SIZES = ("grpc_max_send_message_length", "grpc_max_receive_message_length")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 
@@ -70,6 +68,8 @@ class KServePlan:
     parallel: int  # predictions at once
     threads: int  # of the math libraries, for one prediction
     max_body_bytes: int | None  # None: no limit, as in KServe today
+    grpc_port: int | None = None  # None: no gRPC
+    grpc_bytes: int | None = None  # of one message; None: KServe's 8 MiB
 
 
 def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: int) -> KServePlan:
@@ -92,6 +92,7 @@ def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: 
     if "model_dir" not in seen:
         raise BadFlag("--model_dir", "missing: give the folder (or file) of the model")
     limit = seen.get("max_buffer_size")
+    sizes = [_number(seen, name, "1") for name in _GRPC_SIZES if name in seen]
     return KServePlan(
         model_name=seen.get("model_name", "model"),
         model_dir=seen["model_dir"].removeprefix("file://"),
@@ -100,7 +101,21 @@ def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: 
         parallel=_number(seen, "max_asyncio_workers", str(cpus)),
         threads=_number(seen, "nthread", "1"),
         max_body_bytes=_number(seen, "max_buffer_size", "") if limit is not None else None,
+        grpc_port=_grpc_port(seen, environ),
+        grpc_bytes=max(sizes, default=None),
     )
+
+
+def _grpc_port(seen: Mapping[str, str], environ: Mapping[str, str]) -> int | None:
+    """KServe's servers speak gRPC on 8081 unasked; here where somebody says a port for it."""
+    said = seen.get("enable_grpc", "true").lower()
+    if said not in _TRUE and said not in _FALSE:
+        raise BadFlag("--enable_grpc", f"{said!r} is neither true nor false")
+    if said in _FALSE:
+        return None
+    if "grpc_port" in seen:
+        return _number(seen, "grpc_port", "")
+    return int(environ[GRPC_PORT]) if environ.get(GRPC_PORT, "").isdigit() else None
 
 
 def _split(argv: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import FrameType
 from typing import Any
 
@@ -55,9 +55,11 @@ def serve(
     clock: Clock,
     on_listening: Callable[[], None],
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    first: Callable[[], Awaitable[Callable[[], Awaitable[None]]]] | None = None,
 ) -> None:
     """Serve until drained. `on_listening` is called when connections are accepted; `beside` runs as
-    long as the server, and may finish its work when it is cancelled."""
+    long as the server, and may finish its work when it is cancelled. `first` is awaited before
+    connections are accepted, and what it gives after the last one."""
     config = uvicorn.Config(
         app,
         loop="none",
@@ -74,6 +76,7 @@ def serve(
     server = DrainingServer(config, drain, on_listening)
 
     async def run() -> None:
+        last = None if first is None else await first()
         async with asyncio.TaskGroup() as tasks:
             others = [tasks.create_task(_close_when_drained(server, drain, clock))]
             if beside is not None:
@@ -81,6 +84,8 @@ def serve(
             await server.serve(sockets=[listener])
             for other in others:
                 other.cancel()
+        if last is not None:
+            await last()
 
     uvloop.run(run())
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
+from tidegate.runtimes.grpc_server import GrpcPlan
 from tidegate.runtimes.kserve_flags import read_kserve_flags
 from tidegate.runtimes.start import Plan, run
 
@@ -40,6 +41,9 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
         flags.port,
         load,
         max_body_bytes=flags.max_body_bytes,
+        grpc=GrpcPlan(flags.grpc_port, "v2", most_bytes=flags.grpc_bytes)
+        if flags.grpc_port
+        else None,
     )
 
 

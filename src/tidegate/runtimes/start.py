@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tidegate.kit.clock import Clock
 from tidegate.runtimes.backend import Backend
-from tidegate.runtimes.errors import CannotListen, StartError
+from tidegate.runtimes.errors import CannotListen, FrameworkMissing, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tidegate.runtimes.grpc_server import GrpcPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Plan:
     """A server to start. `load` makes the backend; it runs on a thread of its own.
 
     `shell` makes the application from what `Shell` is made from; None: a `Shell`. To connections to
-    `unserved_ports` nothing is said: they are ended at once.
+    `unserved_ports` nothing is said: they are ended at once. `grpc` None: none is spoken.
     """
 
     program: str  # how it calls itself on stderr
@@ -45,6 +50,7 @@ class Plan:
     max_body_bytes: int | None = None
     shell: Callable[..., Any] | None = None
     unserved_ports: tuple[int, ...] = ()
+    grpc: GrpcPlan | None = None
 
 
 def run(program: str, read_plan: Callable[[], Plan], clock: Clock) -> int:
@@ -62,7 +68,7 @@ def run(program: str, read_plan: Callable[[], Plan], clock: Clock) -> int:
 def _serve(plan: Plan, clock: Clock) -> None:
     began_s, main_s = _process_began_s(), clock.monotonic()
     _leave_at_once_on_signals()
-    listener = bind(plan.host, plan.port)
+    listener = bind(plan.host, _http_port(plan))
     loading = _Loading(plan.load, clock)
 
     from tidegate.runtimes.drain import Drain
@@ -70,6 +76,7 @@ def _serve(plan: Plan, clock: Clock) -> None:
     from tidegate.runtimes.shell import Served, Shell
     from tidegate.runtimes.workers import Workers
 
+    grpc, more_unserved = _loaded_grpc(plan)
     imported_s = clock.monotonic()
     backend = loading.result()
     gc.collect()
@@ -89,18 +96,74 @@ def _serve(plan: Plan, clock: Clock) -> None:
         )
         sys.stderr.flush()
 
-    unserved = [taken for port in plan.unserved_ports if (taken := _unserved(plan, port))]
+    ports = (*plan.unserved_ports, *more_unserved)
+    unserved = [taken for port in ports if (taken := _unserved(plan, port))]
     beside = partial(end_connections, unserved) if unserved else None
-    serve(shell, listener, drain=drain, clock=clock, on_listening=say_ready, beside=beside)
+    first = None
+    if grpc is not None:
+        first = _opening_grpc(grpc, plan, backend, workers, drain)
+    serve(
+        shell,
+        listener,
+        drain=drain,
+        clock=clock,
+        on_listening=say_ready,
+        beside=beside,
+        first=first,
+    )
     workers.close()
     backend.close()
+
+
+def _http_port(plan: Plan) -> int:
+    """Any that is free where the pod has a port for gRPC and none for HTTP: nobody asks there."""
+    only_grpc = plan.grpc is not None and _is_own(plan.grpc.port) and not _is_own(plan.port)
+    return 0 if only_grpc else plan.port
+
+
+def _loaded_grpc(plan: Plan) -> tuple[GrpcPlan | None, tuple[int, ...]]:
+    """The plan's gRPC with its libraries imported; or none, and the port that is left unserved."""
+    wanted = plan.grpc
+    if wanted is None or not _is_own(wanted.port):
+        return None, ()
+    from tidegate.runtimes import grpc_server
+
+    try:
+        grpc_server.load()
+    except FrameworkMissing as why:
+        sys.stderr.write(f"{plan.program}: no gRPC on port {wanted.port}: {why}\n")
+        return None, (wanted.port,)
+    return wanted, ()
+
+
+def _opening_grpc(
+    wanted: GrpcPlan, plan: Plan, backend: Any, workers: Any, drain: Any
+) -> Callable[[], Awaitable[Callable[[], Awaitable[None]]]]:
+    from tidegate.runtimes.grpc_server import open_grpc
+    from tidegate.runtimes.grpc_service import Model
+
+    model = Model(
+        plan.name,
+        plan.also | {plan.name},
+        wanted.version,
+        backend,
+        workers,
+        drain,
+        new_id=lambda: str(uuid4()),
+    )
+    return lambda: open_grpc(wanted, plan.host, model)
+
+
+def _is_own(port: int) -> bool:
+    """Whether the pod declared the port: any other would be the machine's."""
+    own = os.environ.get("TIDEGATE_PORTS")
+    return own is None or str(port) in own.split(",")
 
 
 def _unserved(plan: Plan, port: int) -> socket.socket | None:
     """A listener for nobody; None when the port is taken, which loses nothing, or isn't the pod's: as
     nobody declared it, nobody asks there, and it would be the machine's."""
-    own = os.environ.get("TIDEGATE_PORTS")
-    if own is not None and str(port) not in own.split(","):
+    if not _is_own(port):
         return None
     try:
         return bind(plan.host, port)

@@ -72,11 +72,11 @@ def read_tf_flags(argv: Sequence[str]) -> TfPlan:
         seen[name] = value
     for name in ("model_base_path", "rest_api_port"):
         if not seen.get(name):
-            raise BadFlag(f"--{name}", "missing: REST is what is served here, of one model")
+            raise BadFlag(f"--{name}", "missing: one model is served here, by REST (and gRPC)")
     grpc = _port(seen, "port", "8500")
     rest = _port(seen, "rest_api_port", "")
     if rest == 0:
-        raise BadFlag("--rest_api_port", "0 turns REST off, and gRPC is not served here")
+        raise BadFlag("--rest_api_port", "0 turns REST off, which readiness is known by here")
     return TfPlan(
         name=seen.get("model_name") or "default",
         base_path=seen["model_base_path"].removeprefix("file://"),

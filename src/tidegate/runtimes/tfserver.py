@@ -1,10 +1,9 @@
-"""`python -m tidegate.runtimes.tfserver`: TensorFlow Serving's flags and REST API, without it.
+"""`python -m tidegate.runtimes.tfserver`: TensorFlow Serving's flags, REST and gRPC, without it.
 
     --model_name=bert --model_base_path=/models/bert --rest_api_port=8501 --port=8500
 
 Where `tensorflow_model_server` is installed the node starts that. This stands in for it where the
-version's folder holds an ONNX or scikit-learn model. gRPC isn't served: its port takes connections,
-because probes ask for that, and ends them.
+version's folder holds an ONNX or scikit-learn model.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Any
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
+from tidegate.runtimes.grpc_server import GrpcPlan
 from tidegate.runtimes.start import Plan, run
 from tidegate.runtimes.tf_flags import read_tf_flags
 from tidegate.runtimes.versions import latest_version, load_version
@@ -50,7 +50,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
         flags.rest_port,
         load,
         shell=shell,
-        unserved_ports=(flags.grpc_port,) if flags.grpc_port else (),
+        grpc=GrpcPlan(flags.grpc_port, "tensorflow", folder.name) if flags.grpc_port else None,
     )
 
 

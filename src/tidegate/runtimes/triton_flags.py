@@ -48,10 +48,11 @@ REFUSED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TritonPlan:
-    """What to serve and where. `unserved_ports`: asked for gRPC and metrics."""
+    """What to serve and where. `grpc_port` None: not asked for. `unserved_ports`: of metrics."""
 
     repository: str
     http_port: int
+    grpc_port: int | None
     unserved_ports: tuple[int, ...]
     without_effect: tuple[str, ...]
 
@@ -66,11 +67,11 @@ def read_triton_flags(argv: Sequence[str]) -> TritonPlan:
     if not allowed["allow-http"]:
         raise BadFlag("--allow-http=false", "HTTP is what is served here")
     ports = {name: _port(name, seen.get(name, default)) for name, default in _PORTS.items()}
-    others = (("allow-grpc", "grpc-port"), ("allow-metrics", "metrics-port"))
     return TritonPlan(
         repository=repository.removeprefix("file://"),
         http_port=ports["http-port"],
-        unserved_ports=tuple(ports[port] for allow, port in others if allowed[allow]),
+        grpc_port=ports["grpc-port"] if allowed["allow-grpc"] else None,
+        unserved_ports=(ports["metrics-port"],) if allowed["allow-metrics"] else (),
         without_effect=tuple(f"--{name}" for name in seen if name in WITHOUT_EFFECT),
     )
 

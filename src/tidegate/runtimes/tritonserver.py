@@ -3,8 +3,8 @@
     --model-repository=/models --http-port=8000
 
 Where `tritonserver` is installed the node starts that. This stands in for it where the repository
-holds one model, `<model>/<version>/model.onnx`. gRPC and metrics aren't served: their ports take
-connections, because probes may ask for that, and end them.
+holds one model, `<model>/<version>/model.onnx`. Metrics aren't served: their port takes connections,
+because probes may ask for that, and ends them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
 from tidegate.runtimes.errors import ModelFileMissing
+from tidegate.runtimes.grpc_server import GrpcPlan
 from tidegate.runtimes.start import Plan, run
 from tidegate.runtimes.triton_flags import read_triton_flags
 from tidegate.runtimes.versions import latest_version, load_version
@@ -53,6 +54,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
         load,
         shell=shell,
         unserved_ports=flags.unserved_ports,
+        grpc=GrpcPlan(flags.grpc_port, "triton", folder.name) if flags.grpc_port else None,
     )
 
 
