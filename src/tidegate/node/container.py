@@ -119,8 +119,9 @@ class ContainerRunner:
 
     def _hurry(self) -> None:
         """Don't wait for an image any longer."""
-        if self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time())
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            patience.reschedule(asyncio.get_running_loop().time())
 
     async def stop(self) -> None:
         """preStop hook, then the stop signal; returns when it has ended. `kill` hurries it."""

@@ -29,6 +29,7 @@ from tidegate.model.meta import ObjectMeta
 from tidegate.node import NodeAgent, NodeSettings
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
+from tidegate.testing.fake_containers import FakeContainers
 from tidegate.testing.fake_fetcher import FakeFetcher
 from tidegate.testing.fake_keeper import FakeKeeper, FakeMachine, Script
 
@@ -61,6 +62,7 @@ class NodeWorld:
         self.api.subscribe([Pod, Event, Node], lambda _: self._committed.set())
         self._task: asyncio.Task[None] | None = None
         self.fetcher: FakeFetcher | None = None  # given to the next agent that starts
+        self.containers: FakeContainers | None = None  # the same
 
     def _write_down(self, change: Change) -> None:
         assert isinstance(change.object, Pod)
@@ -82,6 +84,7 @@ class NodeWorld:
             settings,
             machine=self.machine,
             fetcher=self.fetcher,
+            containers=self.containers,
         )
         self.zygotes = agent.zygotes
         self._task = asyncio.get_running_loop().create_task(agent.run())
