@@ -15,7 +15,11 @@ class RemoteFile:
     size: int  # bytes; -1: the store doesn't say before it is read
     etag: str = ""  # the store's word for this version, without quotes; "" where it has none
     modified: str = ""  # the store's words; part of the version where there is no etag
-    checksums: tuple[tuple[str, str], ...] = ()  # (algorithm, hex): md5, sha1, sha256, crc32
+    checksums: tuple[
+        tuple[str, str], ...
+    ] = ()  # (algorithm, hex): md5, sha1, sha256, crc32, etag-md5
+    whole: bool = False  # the source is this one object: `path` is its last part
+    ranged: bool = True  # parts of it can be asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Snapshot:
     total_bytes: int
     files: int
     read_bytes: int = 0  # came over the network for this answer; 0: all was there already
+    single: str = ""  # the name of the one file, when the source names one object
+    stale: str = ""  # why the store could not be asked whether this is still the newest
 
 
 class Stage(StrEnum):

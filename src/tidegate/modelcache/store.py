@@ -1,0 +1,432 @@
+"""Blobs and snapshots on disk: looked up, published, evicted, removed.
+
+Every change happens under the cache's lock, so any number of processes may have the same cache open. What
+is public is complete: a snapshot is built aside and shown by one rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from tidegate.modelcache.errors import NoRoom
+from tidegate.modelcache.evict import Candidate, Room, make_room
+from tidegate.modelcache.holds import Holds
+from tidegate.modelcache.layout import (
+    Layout,
+    blob_path,
+    delete_tree,
+    locked,
+    make_folders,
+    published,
+    read_json,
+    replace_json,
+    staging,
+    sync_folder,
+)
+from tidegate.modelcache.records import EntryRecord, FileRecord, SnapshotRecord, TierRecord
+from tidegate.modelcache.source import Source
+from tidegate.modelcache.values import Medium, RemoteFile, Snapshot, Tier, TierUse
+
+DISK_MARGIN_BYTES = 64 << 20
+"""Left free on a disk that others use too: a full disk stops more than a fetch."""
+
+
+class Store:
+    """One cache folder, as this process sees it."""
+
+    def __init__(self, root: Path, tiers: tuple[Tier, ...], *, now: Callable[[], float]) -> None:
+        """No tiers: those that the cache was last opened with, else one in it, without a quota."""
+        self.layout = Layout(root)
+        self._now = now
+        self.tiers = tiers or self._known_tiers() or (Tier(root / "data"),)
+        make_folders(self.layout, self.tiers)
+        self.holds = Holds(self.layout)
+        self._remember_tiers()
+
+    def set_tiers(self, tiers: tuple[Tier, ...]) -> None:
+        """Other tiers or quotas from now on; what is in tiers that went stays usable."""
+        self.tiers = tiers
+        make_folders(self.layout, tiers)
+        self._remember_tiers()
+
+    def locked(self) -> AbstractContextManager[None]:
+        """The cache's lock."""
+        return locked(self.layout.lock)
+
+    # Looking up: no lock, because records are replaced whole.
+
+    def entry(self, key: str) -> EntryRecord | None:
+        return read_json(self.layout.entry(key), EntryRecord)
+
+    def entries(self) -> Iterator[tuple[str, EntryRecord]]:
+        """(key, record) of every source that was ever published."""
+        for path in sorted(self.layout.entries.glob("*.json")):
+            record = read_json(path, EntryRecord)
+            if record is not None:
+                yield path.stem, record
+
+    def snapshot_record(self, snapshot_id: str) -> SnapshotRecord | None:
+        """None: evicted, or its folder is gone (a tier in memory, after a restart of the machine)."""
+        record = read_json(self.layout.snapshot(snapshot_id), SnapshotRecord)
+        if record is None or not published(Path(record.tier), snapshot_id).is_dir():
+            return None
+        return record
+
+    def snapshot(self, entry: EntryRecord, *, read_bytes: int = 0) -> Snapshot | None:
+        """The published folder of a source; None: evicted."""
+        record = self.snapshot_record(entry.snapshot)
+        if record is None:
+            return None
+        return Snapshot(
+            record.id,
+            published(Path(record.tier), record.id),
+            record.total_bytes,
+            record.files,
+            read_bytes=read_bytes,
+            single=entry.single,
+        )
+
+    def files(self, snapshot_id: str) -> tuple[FileRecord, ...]:
+        return read_json(self.layout.snapshot_files(snapshot_id), tuple[FileRecord, ...]) or ()
+
+    def blob_of(self, source: Source, file: RemoteFile) -> tuple[Path, str] | None:
+        """(path, sha256) of a remote file that is here already, in whatever tier."""
+        if not (file.etag or file.modified):
+            return None
+        try:
+            digest = self.layout.object(source, file).read_text()
+        except OSError:
+            return None
+        for tier in self.tiers:
+            path = blob_path(tier.path, digest)
+            try:
+                if file.size in (-1, path.stat().st_size):
+                    return path, digest
+            except OSError:
+                continue
+        return None
+
+    def remember_blob(self, source: Source, file: RemoteFile, digest: str) -> None:
+        """This version of a remote file has these bytes."""
+        if file.etag or file.modified:
+            path = self.layout.object(source, file)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = path.with_name(f".{path.name}.{os.getpid()}")
+            fresh.write_text(digest)
+            fresh.replace(path)
+
+    # Changing: the caller holds the lock, except for `publish`, which takes it.
+
+    def publish(
+        self,
+        source: Source,
+        listing: tuple[RemoteFile, ...],
+        files: Iterable[FileRecord],
+        tier: Tier,
+        *,
+        holder: str | None,
+        priority: int,
+        single: str,
+    ) -> None:
+        """Show a snapshot whose blobs are all in `tier`; the staging folder goes."""
+        records = tuple(sorted(files, key=lambda file: file.path))
+        snapshot_id = hashlib.sha256(
+            json.dumps([[file.path, file.blob] for file in records]).encode()
+        ).hexdigest()[:32]
+        work = staging(tier.path, source.key)
+        with self.locked():
+            was = self.snapshot_record(snapshot_id)
+            if was is None:
+                self._show(snapshot_id, records, tier, work)
+                was = SnapshotRecord(
+                    snapshot_id,
+                    str(tier.path),
+                    sum(file.size for file in records),
+                    len(records),
+                    0,
+                    0.0,
+                )
+                replace_json(self.layout.snapshot_files(snapshot_id), records)
+            self._use(was, priority=max(priority, was.priority))
+            self._write_entry(source, listing, snapshot_id, single)
+            if holder is not None:
+                self.holds.hold(snapshot_id, holder)
+        delete_tree(work)
+
+    def checked(self, source: Source, listing: tuple[RemoteFile, ...]) -> None:
+        """The store was asked, and nothing had changed."""
+        with self.locked():
+            was = self.entry(source.key)
+            if was is not None:
+                self._write_entry(source, listing, was.snapshot, was.single)
+
+    def hold(self, snapshot_id: str, holder: str) -> bool:
+        """False: it is gone."""
+        with self.locked():
+            record = self.snapshot_record(snapshot_id)
+            if record is None:
+                return False
+            self.holds.hold(snapshot_id, holder)
+            self._use(record)
+            return True
+
+    def forget(self, snapshot_id: str) -> Path | None:
+        """Take a snapshot away; the caller deletes what is returned, without the lock."""
+        record = read_json(self.layout.snapshot(snapshot_id), SnapshotRecord)
+        self.layout.snapshot(snapshot_id).unlink(missing_ok=True)
+        self.layout.snapshot_files(snapshot_id).unlink(missing_ok=True)
+        if record is None:
+            return None
+        folder = published(Path(record.tier), snapshot_id)
+        trash = Path(record.tier) / "trash" / f"{snapshot_id}.{os.getpid()}"
+        try:
+            folder.rename(trash)
+        except PermissionError:  # moving a folder writes in it, and ours are read-only
+            folder.chmod(0o700)
+            folder.rename(trash)
+        except FileNotFoundError:
+            return None
+        return trash
+
+    def sweep(self, tier: Path) -> int:
+        """Delete what was taken away, and blobs that nothing links to; bytes freed. Under the lock."""
+        for left in (tier / "trash").iterdir():
+            delete_tree(left)
+        freed = 0
+        for folder in (tier / "blobs").iterdir():
+            for blob in folder.iterdir():
+                about = blob.stat()
+                if about.st_nlink == 1:
+                    freed += about.st_size
+                    blob.unlink()
+        return freed
+
+    # Room.
+
+    def choose_tier(self, source: Source, need_bytes: int) -> Tier:
+        """The first tier that has room or can make it; makes it and reserves it. Raises `NoRoom`."""
+        refused: list[str] = []
+        with self.locked():
+            for tier in self.tiers:
+                room = self._room(tier, need_bytes, mine=source.key)
+                if not room.enough and self._drop_leftovers(tier, but=source.key):
+                    room = self._room(tier, need_bytes, mine=source.key)
+                if room.enough:
+                    self._evict(tier, room)
+                    work = staging(tier.path, source.key)
+                    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    replace_json(work / "reserved", need_bytes)
+                    return tier
+                refused.append(self._why(tier, need_bytes, room))
+        raise NoRoom(f"{source.shown} doesn't fit: {'; '.join(refused)}")
+
+    def grow(self, source: Source, tier: Tier, need_bytes: int) -> None:
+        """A fetch needs more than it knew: reserve it in its tier. Raises `NoRoom`."""
+        with self.locked():
+            room = self._room(tier, need_bytes, mine=source.key)
+            if not room.enough:
+                raise NoRoom(f"{source.shown} doesn't fit: {self._why(tier, need_bytes, room)}")
+            self._evict(tier, room)
+            replace_json(staging(tier.path, source.key) / "reserved", need_bytes)
+
+    def trim(self) -> tuple[str, ...]:
+        """Evict down to the low watermark where a tier is above the high one; ids that went."""
+        gone: list[str] = []
+        with self.locked():
+            for tier in self.tiers:
+                room = self._room(tier, 0, mine="")
+                gone += room.evict
+                self._evict(tier, room)
+        return tuple(gone)
+
+    def usage(self) -> tuple[TierUse, ...]:
+        """How full the tiers are."""
+        return tuple(
+            TierUse(tier, self._room(replace(tier, quota_bytes=None), 0, mine="").after_bytes, free)
+            for tier, free in ((tier, _free(tier.path)) for tier in self.tiers)
+        )
+
+    def _room(self, tier: Tier, need: int, *, mine: str) -> Room:
+        candidates: list[Candidate] = []
+        sizes: dict[str, int] = {}
+        pinned = self._pinned()
+        for path in self.layout.snapshots.glob("*.json"):
+            if path.name.endswith(".files.json"):
+                continue
+            record = self.snapshot_record(path.stem)
+            if record is None or record.tier != str(tier.path):
+                continue
+            files = self.files(record.id)
+            sizes.update((file.blob, file.size) for file in files)
+            candidates.append(
+                Candidate(
+                    record.id,
+                    frozenset(file.blob for file in files),
+                    record.priority,
+                    record.used_seq,
+                    kept=record.id in pinned or bool(self.holds.holders(record.id)),
+                )
+            )
+        reserved = sum(
+            read_json(work / "reserved", int) or 0
+            for work in (tier.path / "staging").iterdir()
+            if work.name != mine
+        )
+        quota, high, low = tier.quota_bytes, tier.high, tier.low
+        if need:  # the disk is a limit too; what a try of ours has left there counts as free
+            mine_now = _bytes_below(staging(tier.path, mine)) if mine else 0
+            used = reserved + sum(sizes.values())
+            disk = used + _free(tier.path) + mine_now - DISK_MARGIN_BYTES
+            if quota is None or disk < quota:
+                quota, high, low = max(disk, 1), 1.0, 1.0
+        return make_room(
+            candidates,
+            sizes,
+            quota_bytes=quota,
+            high=high,
+            low=low,
+            need_bytes=need,
+            other_bytes=reserved,
+        )
+
+    def _why(self, tier: Tier, need: int, room: Room) -> str:
+        where = f"tier {tier.medium} at {tier.path}"
+        if tier.quota_bytes is not None and need > tier.quota_bytes:
+            return f"{_size(need)} are more than the quota {_size(tier.quota_bytes)} of {where}: raise it"
+        free = _free(tier.path)
+        if tier.quota_bytes is None or free < need:
+            return f"{_size(need)} are needed and {_size(free)} are free on the disk of {where}"
+        return (
+            f"{_size(need)} are needed, and of the quota {_size(tier.quota_bytes)} of {where} "
+            f"{_size(room.kept_bytes)} are in use or pinned"
+        )
+
+    def _evict(self, tier: Tier, room: Room) -> None:
+        if room.evict:
+            for snapshot_id in room.evict:
+                self.forget(snapshot_id)
+            self.sweep(tier.path)
+
+    def _drop_leftovers(self, tier: Tier, *, but: str) -> bool:
+        """Delete what ended fetches have left; True: there was something."""
+        found = False
+        for work in list((tier.path / "staging").iterdir()):
+            if work.name != but and not self.fetching(work.name):
+                delete_tree(work)
+                found = True
+        if found:
+            self.sweep(tier.path)
+        return found
+
+    def fetching(self, key: str) -> bool:
+        """Whether some process fetches that source now."""
+        try:
+            fd = os.open(self.layout.fetch_lock(key), os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def _pinned(self) -> set[str]:
+        return {entry.snapshot for key, entry in self.entries() if self.holds.owners(key)}
+
+    def _show(
+        self, snapshot_id: str, records: tuple[FileRecord, ...], tier: Tier, work: Path
+    ) -> None:
+        tree = work / "tree"
+        delete_tree(tree)
+        folders = {tree}
+        tree.mkdir(mode=0o755, parents=True)
+        for file in records:
+            place = tree / file.path
+            if place.parent not in folders:
+                place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                folders.update(p for p in place.parents if p.is_relative_to(tree))
+            os.link(blob_path(tier.path, file.blob), place)
+        for folder in folders - {tree}:
+            folder.chmod(0o555)
+        target = published(tier.path, snapshot_id)
+        delete_tree(target)  # without a record: nobody could know of it
+        tree.rename(target)
+        target.chmod(0o555)  # only now: moving a folder writes in it
+        sync_folder(target.parent)
+
+    def _write_entry(
+        self, source: Source, listing: tuple[RemoteFile, ...], snapshot_id: str, single: str
+    ) -> None:
+        replace_json(
+            self.layout.entry(source.key),
+            EntryRecord(
+                source.shown, source.endpoint_shown, snapshot_id, self._now(), listing, single
+            ),
+        )
+
+    def _use(self, record: SnapshotRecord, *, priority: int | None = None) -> None:
+        seq = (read_json(self.layout.seq, int) or 0) + 1
+        replace_json(self.layout.seq, seq)
+        replace_json(
+            self.layout.snapshot(record.id),
+            SnapshotRecord(
+                record.id,
+                record.tier,
+                record.total_bytes,
+                record.files,
+                seq,
+                self._now(),
+                record.priority if priority is None else priority,
+            ),
+        )
+
+    def _known_tiers(self) -> tuple[Tier, ...]:
+        records = read_json(self.layout.tiers, tuple[TierRecord, ...]) or ()
+        return tuple(
+            Tier(Path(r.path), r.quota_bytes, Medium(r.medium), r.high, r.low) for r in records
+        )
+
+    def _remember_tiers(self) -> None:
+        if self.tiers != self._known_tiers():
+            replace_json(
+                self.layout.tiers,
+                [
+                    TierRecord(str(t.path), t.quota_bytes, t.medium.value, t.high, t.low)
+                    for t in self.tiers
+                ],
+            )
+
+
+def _free(path: Path) -> int:
+    about = os.statvfs(path)
+    return about.f_bavail * about.f_frsize
+
+
+def _bytes_below(path: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(folder, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def _size(count: int) -> str:
+    """Bytes for people, as quantities are written."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
