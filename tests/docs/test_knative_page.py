@@ -44,7 +44,8 @@ def test_a_row_says_what_is_done(field):
         return
     assert not row.startswith("refused")
     assert row.startswith("cluster only") == ("only has an effect on a cluster" in note)
-    if note and "cluster" not in note:
+    assert row.startswith("containers only") == ("honoured in containers" in note)
+    if note and "cluster" not in note and "containers" not in note:
         assert row.startswith("no effect")
     feature = GATED.get(field, ("", ""))[1]
     off = bool(feature) and f"kubernetes.podspec-{feature}" not in ON_BY_DEFAULT

@@ -67,6 +67,7 @@ from tidegate.policy.config_notes import config_notes
 from tidegate.policy.elastic_notes import elastic_label_notes, elastic_notes
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.nginx import nginx_notes
+from tidegate.policy.pod_runtime import runtime_notes
 from tidegate.policy.route_annotations import validate_route_annotations
 from tidegate.policy.serving_notes import metadata_notes, template_notes
 from tidegate.policy.standby import standby_notes, validate_standby
@@ -202,7 +203,7 @@ def _elastic_notes(obj: Object) -> list[str]:
         return []
     if meta is None:
         return []
-    found = elastic_notes(meta.annotations)
+    found = [*elastic_notes(meta.annotations), *runtime_notes(meta.annotations)]
     if not isinstance(obj, Service | Configuration) and not _is_serverless(obj):
         found += standby_notes(meta.annotations)
     return [

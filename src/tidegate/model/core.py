@@ -12,7 +12,15 @@ from tidegate.model.meta import (
     ObjectMeta,
     ObjectReference,
 )
-from tidegate.model.wire import ClusterOnly, IntOrString, NotHonoured, QuantityText, Wire, always
+from tidegate.model.wire import (
+    ClusterOnly,
+    ContainersOnly,
+    IntOrString,
+    NotHonoured,
+    QuantityText,
+    Wire,
+    always,
+)
 
 # --- containers
 
@@ -146,16 +154,17 @@ class VolumeMount(Wire, frozen=True, kw_only=True):
 
 
 class SecurityContext(Wire, frozen=True, kw_only=True):
-    """Kept whole; process pods run as the user that started the engine."""
+    """Kept whole; process pods run as the user that started the engine. `privileged` containers are
+    refused when they are to start."""
 
-    run_as_user: NotHonoured = None
-    run_as_group: NotHonoured = None
-    run_as_non_root: NotHonoured = None
+    run_as_user: ContainersOnly = None
+    run_as_group: ContainersOnly = None
+    run_as_non_root: ContainersOnly = None
     privileged: NotHonoured = None
-    allow_privilege_escalation: NotHonoured = None
-    read_only_root_filesystem: NotHonoured = None
-    capabilities: ClusterOnly = None
-    seccomp_profile: ClusterOnly = None
+    allow_privilege_escalation: ContainersOnly = None
+    read_only_root_filesystem: ContainersOnly = None
+    capabilities: ContainersOnly = None
+    seccomp_profile: ContainersOnly = None
     app_armor_profile: ClusterOnly = None
     se_linux_options: ClusterOnly = None
     windows_options: ClusterOnly = None
@@ -180,7 +189,7 @@ class Container(Wire, frozen=True, kw_only=True):
     lifecycle: Lifecycle | None = None
     termination_message_path: str | None = None
     termination_message_policy: str | None = None
-    image_pull_policy: ClusterOnly = None
+    image_pull_policy: ContainersOnly = None
     security_context: SecurityContext | None = None
     stdin: NotHonoured = None
     stdin_once: NotHonoured = None
@@ -323,7 +332,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     service_account: str | None = None
     automount_service_account_token: ClusterOnly = None
     enable_service_links: ServiceLinks = None
-    image_pull_secrets: ClusterOnly = None
+    image_pull_secrets: ContainersOnly = None
     affinity: ClusterOnly = None
     tolerations: ClusterOnly = None
     topology_spread_constraints: ClusterOnly = None
@@ -344,7 +353,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     dns_policy: str | None = None
     dns_config: NotHonoured = None
     share_process_namespace: NotHonoured = None
-    security_context: ClusterOnly = None
+    security_context: ContainersOnly = None
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     ephemeral_containers: NotHonoured = None
     os: ClusterOnly = None
@@ -383,7 +392,8 @@ class ContainerState(Wire, frozen=True, kw_only=True):
 
 
 class ContainerStatus(Wire, frozen=True, kw_only=True):
-    """`container_id` is `process://<keeper name>`, from which a restarted agent finds it again."""
+    """`container_id` is `process://<keeper name>` (for containers `podman://` or `docker://`), from
+    which a restarted agent finds it again."""
 
     name: str
     state: ContainerState | None = None

@@ -41,6 +41,13 @@ def always(value: T) -> T:
 ClusterOnly = Annotated[
     Any, msgspec.Meta(extra={"note": "kept, but it only has an effect on a cluster"})
 ]
+#: A field that containers have (podman, docker) and processes of this machine have not.
+ContainersOnly = Annotated[
+    Any,
+    msgspec.Meta(
+        extra={"note": "honoured in containers; a process of this machine has no such thing"}
+    ),
+]
 #: A field we know and don't honour (yet): kept, with a warning that names it.
 NotHonoured = Annotated[
     Any, msgspec.Meta(extra={"note": "known, but not honoured on this machine"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from tidegate.model.core import Pod, PodSpec
@@ -18,6 +19,14 @@ class RunsAs(StrEnum):
 def asked_runtime(pod: Pod) -> RunsAs | None:
     """By the annotation, else by `runtimeClassName`; None: the image decides."""
     return runtime_of(pod.metadata, pod.spec)
+
+
+def runtime_notes(annotations: Mapping[str, str]) -> list[str]:
+    """About a value of the annotation that means nothing."""
+    said = annotations.get(RUNTIME_NOTE)
+    if said is None or said in RunsAs.__members__.values():
+        return []
+    return [f"{RUNTIME_NOTE}: {said!r} is none of {', '.join(RunsAs)}: ignored, the image decides"]
 
 
 def runtime_of(meta: ObjectMeta, spec: PodSpec) -> RunsAs | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.model.admission import warnings_for, warnings_of
+from tidegate.model.admission.warnings import RUNTIMES
 from tidegate.model.kinds import BY_GVK
 from tidegate.model.wire import read
+from tidegate.policy.pod_runtime import RunsAs
 
+CONTAINERS_ONLY = "honoured in containers; a process of this machine has no such thing"
 CLUSTER_ONLY = "kept, but it only has an effect on a cluster"
 
 
@@ -50,8 +53,23 @@ def test_what_goes_without_saying_is_not_said():
 def test_a_pull_policy_is_worth_a_word_only_if_it_is_not_the_usual_one():
     assert said_about(pod({"imagePullPolicy": "IfNotPresent"})) == ()
     assert said_about(pod({"imagePullPolicy": "Always"})) == (
-        f"spec.containers[0].imagePullPolicy: {CLUSTER_ONLY}",
+        f"spec.containers[0].imagePullPolicy: {CONTAINERS_ONLY}",
     )
+
+
+def test_what_only_containers_have_is_named():
+    spec = {"imagePullSecrets": [{"name": "s"}], "securityContext": {"fsGroup": 1}}
+    assert set(said_about(pod({"securityContext": {"runAsUser": 1}}, **spec))) == {
+        f"spec.imagePullSecrets: {CONTAINERS_ONLY}",
+        f"spec.securityContext: {CONTAINERS_ONLY}",
+        f"spec.containers[0].securityContext.runAsUser: {CONTAINERS_ONLY}",
+    }
+
+
+def test_a_runtime_class_that_is_ours_needs_no_word():
+    assert tuple(RunsAs) == RUNTIMES
+    assert said_about(pod(runtimeClassName="container")) == ()
+    assert said_about(pod(runtimeClassName="gvisor")) == (f"spec.runtimeClassName: {CLUSTER_ONLY}",)
 
 
 def test_what_was_said_before_is_not_said_again():

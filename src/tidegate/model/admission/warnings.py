@@ -23,7 +23,9 @@ from tidegate.model.meta import Object, ObjectMeta
 from tidegate.model.wire import Wire, to_raw
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_PULL_POLICY = ".imagePullPolicy"
+_PULL_POLICY, _RUNTIME_CLASS = ".imagePullPolicy", ".runtimeClassName"
+#: Runtime classes that mean something here (`policy.pod_runtime`).
+RUNTIMES = ("process", "container")
 _DEPRECATED_PERCENTAGE = (
     "Queue proxy resource percentage annotation is deprecated. Please use the available "
     "annotations to explicitly set resource values per service"
@@ -50,6 +52,8 @@ def _goes_without_saying(path: str, raw: dict[str, Any], was: dict[str, Any] | N
     if value in (None, {}, [], (), "", False):
         return True
     if was is not None and _at(was, path) == value:
+        return True
+    if path.endswith(_RUNTIME_CLASS) and value in RUNTIMES:
         return True
     if path.endswith(_PULL_POLICY):
         container = _at(raw, path.removesuffix(_PULL_POLICY))

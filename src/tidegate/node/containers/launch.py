@@ -28,7 +28,7 @@ from tidegate.node.containers.command import (
 )
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.program import ContainerProgram
-from tidegate.node.containers.security import security_of
+from tidegate.node.containers.security import security_of, unknown_to_us
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import CommandNotFound
 from tidegate.node.expand import expand
@@ -219,11 +219,13 @@ def _not_enforced(pod: Pod, container: Container) -> tuple[str, ...]:
         for volume in pod.spec.volumes
         if volume.empty_dir is not None and volume.empty_dir.size_limit is not None
     }
-    return tuple(
+    said = [
         f"sizeLimit {sizes[mount.name]} of volume {mount.name} is not enforced"
         for mount in container.volume_mounts
         if mount.name in sizes
-    )
+    ]
+    said += [f"securityContext.{name} is not enforced" for name in unknown_to_us(pod)]
+    return tuple(said)
 
 
 def _without_proxies(env: Mapping[str, str]) -> dict[str, str]:

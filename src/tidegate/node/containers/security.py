@@ -16,6 +16,10 @@ from tidegate.node.containers.command import Security
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.errors import NotSupported
 
+_OF_POD = (
+    *("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile"),
+    *("fsGroup", "supplementalGroups", "sysctls"),
+)
 _FROM_POD = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile")
 
 
@@ -43,6 +47,12 @@ def security_of(pod: Pod, container: Container, image: ImageFacts) -> Security:
         drop=_capabilities(changes.get("drop")),
         no_new_privileges=said.get("allowPrivilegeEscalation") is False,
     )
+
+
+def unknown_to_us(pod: Pod) -> tuple[str, ...]:
+    """Fields of the pod's security context that have no effect on its containers."""
+    whole = pod.spec.security_context
+    return tuple(k for k in whole if k not in _OF_POD) if isinstance(whole, dict) else ()
 
 
 def _refuse(container: Container, said: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
