@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import Protocol
 
 from tidegate.autoscale.cron import CronHpaController
@@ -70,6 +71,7 @@ from tidegate.ingress.draining import DrainingController
 from tidegate.ingress.endpoints import EndpointsController
 from tidegate.ingress.ingresses import IngressesController
 from tidegate.ingress.istio import VirtualServicesController
+from tidegate.ingress.openai_batch import OpenAiBatchController
 from tidegate.ingress.publisher import Publisher
 from tidegate.ingress.routes import RoutesController
 from tidegate.ingress.services import ServicesController
@@ -148,6 +150,7 @@ class Plane:
     `caches`: what holds data of other machines; None: none is fetched.
     `issue`: who makes certificates for hosts that bring none; None: the gateway offers no HTTPS.
     `zone`: what schedules that name none are in.
+    `home`: the engine's folder, where OpenAI's files and batches are kept; None: there are none.
     `usage`, `gpu`: who measures the pods' processes and their share of a card; None: nobody does.
     `dialled`: the gateway's `host:port` for pods of this machine; None: not known, so that events
     go to URLs outside only. `reports`: who asks Kafka's adapters how they are; None: nobody.
@@ -168,6 +171,7 @@ class Plane:
         gpu: GpuSource | None = None,
         issue: Issue | None = None,
         zone: tzinfo = UTC,
+        home: Path | None = None,
         dialled: str | None = None,
         reports: Reports | None = None,
         offsets: OffsetSource | None = None,
@@ -191,6 +195,7 @@ class Plane:
             poke=lambda key: self.engine.look_at(Autoscaler.name, key),
             gateway_answers=lambda: link.connected,
         )
+        batches = None if home is None else OpenAiBatchController(api, self.table, home)
         traffic = Traffic()
         lags = GroupLags(api, offsets or BrokerOffsets())
         keda = KedaMetrics(api, clock, lags)
@@ -231,6 +236,7 @@ class Plane:
                 routes,
                 UnreadyController(api, self.table, config),
                 *([] if images is None else [ImageCacheController(api, clock, images)]),
+                *([] if batches is None else [batches]),
                 *([] if datasets is None else _of_datasets(api, clock, datasets, caches)),
                 *([] if caches is None else _ahead(api, clock, caches, zone)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
@@ -240,6 +246,8 @@ class Plane:
         publisher = Publisher(self.table, draining, routes, poke=self.engine.look_at)
         link.listen(publisher.on_message)
         link.listen(self.autoscaler.on_message)
+        if batches is not None:
+            link.listen(batches.listener(self.engine.look_at))
         self._traffic = TrafficRecorder(api, clock)
         link.listen(self._traffic.on_message)
         link.listen(traffic.on_message)

@@ -41,6 +41,7 @@ class Plan:
     retries: int = 3
     timeout_s: float = 600.0
     patience_s: float = 300.0
+    hopeless_after: int | None = 100  # rows that failed before any was served end it; None: none do
     save_s: float = 1.0  # between two entries of the journal
     on_error: OnError = "record"
     overwrite: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tidegate.batch.calls import PRIORITY, Caller, Weather
 from tidegate.batch.disk import Disk, locked
@@ -32,16 +32,21 @@ _SAVE_BYTES: Final = 8 * 2**20  # written sooner than after a second
 _HELD_BYTES: Final = 64 * 2**20  # lines that wait for their turn, or for the disk
 _AHEAD: Final = 2000  # rows that may be done before one that isn't
 _READ_AT_ONCE: Final = 64
-_HOPELESS: Final = 100  # rows that failed before any was served: it isn't the rows
 
 Say = Callable[[Progress], None]
+
+
+class Stop(Protocol):
+    """Whether it is to end early: an Event, for one."""
+
+    def is_set(self) -> bool: ...
 
 
 async def run_batch(
     plan: Plan,
     clock: Clock,
     *,
-    stop: asyncio.Event,
+    stop: Stop,
     say: Say = lambda progress: None,
     disk: Disk | None = None,
 ) -> Summary:
@@ -111,7 +116,7 @@ class _Run:
         clock: Clock,
         source: Source,
         spool: Spool,
-        stop: asyncio.Event,
+        stop: Stop,
         say: Say,
     ) -> None:
         self._plan, self._clock, self._source, self._spool = plan, clock, source, spool
@@ -286,7 +291,8 @@ class _Run:
             self._failed += 1
             line = self._shape.failed_line(row.number, row.value, failure)
             self._done(row, Entry(line, failed=True))
-            if self._failed >= _HOPELESS and not (self._served or self._spool.journal.served):
+            hopeless = self._failed == self._plan.hopeless_after
+            if hopeless and not (self._served or self._spool.journal.served):
                 raise _Hopeless(
                     f"the first {self._failed} rows all failed, so it isn't the rows; the last one:"
                     f" {failure.reason}. Nothing was kept"

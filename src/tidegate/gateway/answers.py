@@ -283,6 +283,12 @@ MODELS_ARE_READ: Final = Refusal(
     "models-are-read",
     "models come and go with the services that serve them: this is a list to GET",
 )
+NO_BATCHES: Final = Refusal(
+    503,
+    "no-batches",
+    "no control plane has said yet who keeps files and batches here: see `tidegate status`",
+    retry_after_s=1,
+)
 SHUTTING_DOWN: Final = Refusal(
     503, "shutting-down", "this gateway is ending: send the request again", retry_after_s=1
 )

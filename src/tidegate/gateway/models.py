@@ -15,6 +15,7 @@ import msgspec
 
 from tidegate.gateway import answers
 from tidegate.gateway.model_name import NoModel, model_of
+from tidegate.link.gateway import OPENAI_BATCH
 from tidegate.routing import host_name, is_loopback
 from tidegate.routing.rules import headers
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = b"/openai/v1/"
 _LIST: Final = PREFIX + b"models"
+_BATCH_WORDS: Final = (b"files", b"batches")  # these have no model, and a service of ours
 _LOOKS: Final = (b"GET", b"HEAD")
 
 
@@ -42,7 +44,13 @@ class Models:
         if not head.target.startswith(PREFIX) or not is_loopback(host_name(head.host)):
             return False
         path = head.target.partition(b"?")[0]
-        if path == _LIST or path.startswith(_LIST + b"/"):
+        if path[len(PREFIX) :].partition(b"/")[0] in _BATCH_WORDS:
+            target = self._table.get(OPENAI_BATCH)
+            if target is None:
+                exchange.refuse(answers.NO_BATCHES)
+            else:
+                self._hub.submit(exchange, target)
+        elif path == _LIST or path.startswith(_LIST + b"/"):
             self._tell(exchange, path[len(_LIST) + 1 :].decode("latin-1"))
         elif head.method in _LOOKS or (exchange.body_done and not exchange.held):
             exchange.refuse(answers.model_unsaid("it has no body"))

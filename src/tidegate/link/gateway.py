@@ -14,6 +14,9 @@ from typing import Literal
 import msgspec
 
 
+OPENAI_BATCH = "tidegate:openai-batch"  # the route that `/openai/v1/files` and `/batches` go
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
     """Base of everything on this link; the class name is the `type` on the wire."""
 

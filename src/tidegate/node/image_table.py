@@ -77,6 +77,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime("tidegate/onnxserver", _ours("onnxserver"), env=_KSERVE_GRPC),
     Runtime("tidegate/pythonserver", _ours("pythonserver")),
     Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch")),
+    Runtime("tidegate/openai-batch", (Python, "-m", "tidegate.batch.openai")),
     Runtime("kserve/agent", _ours("agent")),
     Runtime("tidegate/kafka-source", (Python, "-m", "tidegate.sources.kafka")),
     Runtime("tidegate/kafka-sink", (Python, "-m", "tidegate.sources.kafka_sink")),

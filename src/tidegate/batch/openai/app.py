@@ -1,0 +1,319 @@
+"""Answers the Files and Batch parts of OpenAI's API. Holds nothing: every answer is read from the shelf.
+
+Bare ASGI behind `/openai/v1`; `jobs.ensure` is all it does beside reading and writing records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from tidegate.batch.errors import OutputFailed
+from tidegate.batch.openai.form import boundary_of, parts_of
+from tidegate.batch.openai.records import (
+    MOST_FILE_BYTES,
+    OVER,
+    WINDOW_S,
+    Batch,
+    FileRecord,
+    NewBatch,
+    Refused,
+    checked,
+    moved,
+)
+from tidegate.batch.openai.shelf import Shelf, new_id
+from tidegate.kit.clock import Clock
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+R = TypeVar("R", FileRecord, Batch)
+
+_log = logging.getLogger("tidegate.batch.openai")
+PREFIX: Final = "/openai/v1/"
+_FORM_BYTES: Final = 64 * 1024  # what a form has beside its file
+_MOST_BODY_BYTES: Final = 64 * 1024
+_CHUNK: Final = 1 << 20
+_BEGUN_S: Final = 5  # a batch that nobody has begun by then may have nobody to do it
+_LATE_S: Final = 600  # after its window, a batch without an end has expired
+
+
+class Work(Protocol):
+    """Who sees to it that batches are worked on."""
+
+    def ensure(self, batch_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: JSON, or a file from the disk."""
+
+    body: bytes = b""
+    file: Path | None = None
+    status: int = 200
+
+
+class BatchApi:
+    """The ASGI application."""
+
+    def __init__(self, shelf: Shelf, work: Work, clock: Clock) -> None:
+        self._shelf, self._work, self._clock = shelf, work, clock
+
+    async def look_after_all(self) -> None:
+        """Every batch that isn't over is worked on: who made it may have died before it said so."""
+        for batch in await asyncio.to_thread(lambda: list(self._shelf.batches())):
+            if batch.status not in OVER:
+                await self._ensure(batch.id)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """ASGI's entry: the outer handler of every request."""
+        try:
+            reply = await self._answer(scope, receive)
+        except Refused as why:
+            reply = Reply(why.body(), status=why.status)
+        except (OSError, OutputFailed) as why:
+            _log.warning("%s %s: %s", scope["method"], scope["path"], why)
+            reply = Reply(Refused(507, f"it can't be stored: {why}").body(), status=507)
+        except Exception as why:  # noqa: BLE001 - the outer handler: report, answer, live on
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            failed = Refused(500, f"{type(why).__name__}: {why}")
+            reply = Reply(failed.body(), status=500)
+        await _send(reply, send)
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> Reply:
+        method, path = scope["method"], scope["path"]
+        if path == "/healthz":
+            return Reply(b"{}")
+        parts = path.removeprefix(PREFIX).strip("/").split("/")
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        match (method, parts):
+            case ("POST", ["files"]):
+                return await self._upload(scope, receive)
+            case ("GET", ["files"]):
+                return await asyncio.to_thread(self._list_files, query)
+            case ("GET", ["files", id_]):
+                return _json(self._file(id_))
+            case ("GET", ["files", id_, "content"]):
+                return Reply(file=self._shelf.content(self._file(id_).id))
+            case ("DELETE", ["files", id_]):
+                await asyncio.to_thread(self._shelf.remove_file, self._file(id_).id)
+                gone = {"id": id_, "object": "file", "deleted": True}
+                return Reply(msgspec.json.encode(gone))
+            case ("POST", ["batches"]):
+                return await self._create(await _body(receive))
+            case ("GET", ["batches"]):
+                return await asyncio.to_thread(self._list_batches, query)
+            case ("GET", ["batches", id_]):
+                return _json(await self._seen(id_))
+            case ("POST", ["batches", id_, "cancel"]):
+                return await self._cancel(id_)
+            case _:
+                said = f"Unknown request URL: {method} {path}"
+                raise Refused(404, said, code="unknown_url")
+
+    # --- files
+
+    async def _upload(self, scope: dict[str, Any], receive: Receive) -> Reply:
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        boundary = boundary_of(headers.get(b"content-type", ""))
+        if int(headers.get(b"content-length", "0")) > MOST_FILE_BYTES + _FORM_BYTES:
+            raise _too_large()
+        id_ = new_id("file")
+        form = self._shelf.arriving / id_
+        try:
+            await _save_body(receive, form)
+            record = await asyncio.to_thread(self._take, id_, form, boundary)
+        finally:
+            form.unlink(missing_ok=True)
+        return _json(record)
+
+    def _take(self, id_: str, form: Path, boundary: bytes) -> FileRecord:
+        parts = parts_of(form, boundary)
+        file, purpose = parts.get("file"), parts.get("purpose")
+        if file is None or file.filename is None:
+            raise Refused(400, "the form has no `file`", param="file")
+        if purpose is None:
+            raise Refused(400, "the form has no `purpose`", param="purpose")
+        with form.open("rb") as source:
+            source.seek(purpose.begin)
+            word = source.read(min(purpose.end - purpose.begin, 64)).decode("utf-8", "replace")
+            if word != "batch":
+                raise Refused(400, f"purpose {word!r}: only 'batch' is served", param="purpose")
+            if file.end - file.begin > MOST_FILE_BYTES:
+                raise _too_large()
+            content = form.with_name(f"{id_}.content")
+            _copy(source, file.begin, file.end, content)
+        record = FileRecord(
+            id=id_,
+            bytes=file.end - file.begin,
+            created_at=int(self._clock.now()),
+            filename=file.filename,
+            purpose=word,
+        )
+        self._shelf.add_file(content, record)
+        return record
+
+    def _file(self, id_: str) -> FileRecord:
+        found = self._shelf.file(id_)
+        if found is None:
+            raise Refused(404, f"No such File object: {id_}", param="id", code="not_found")
+        return found
+
+    def _list_files(self, query: Mapping[str, str]) -> Reply:
+        wanted = query.get("purpose")
+        files = [f for f in self._shelf.files() if wanted in (None, f.purpose)]
+        if query.get("order") == "asc":
+            files.reverse()
+        return _page(files, query, most=10_000)
+
+    # --- batches
+
+    async def _create(self, body: bytes) -> Reply:
+        try:
+            new = msgspec.json.decode(body, type=NewBatch)
+        except msgspec.DecodeError as why:
+            raise Refused(400, f"the request is no batch: {why}") from why
+        checked(new)
+        self._file(new.input_file_id)
+        now_s = int(self._clock.now())
+        batch = Batch(
+            id=new_id("batch"),
+            endpoint=new.endpoint,
+            input_file_id=new.input_file_id,
+            created_at=now_s,
+            expires_at=now_s + WINDOW_S,
+            metadata=new.metadata,
+        )
+        await asyncio.to_thread(self._shelf.save, batch)
+        await self._ensure(batch.id)
+        return _json(batch)
+
+    async def _seen(self, id_: str) -> Batch:
+        batch = await asyncio.to_thread(self._shelf.batch, id_)
+        if batch is None:
+            raise Refused(404, f"No batch found with id '{id_}'.", param="id", code="not_found")
+        late = self._clock.now() > batch.expires_at + _LATE_S
+        if late and batch.status not in OVER:
+            return moved(batch, "expired", batch.expires_at)
+        if batch.status == "validating" and self._clock.now() > batch.created_at + _BEGUN_S:
+            await self._ensure(id_)
+        return batch
+
+    async def _cancel(self, id_: str) -> Reply:
+        batch = await self._seen(id_)
+        if batch.status in OVER:
+            raise Refused(
+                409, f"Cannot cancel a batch with status '{batch.status}'.", code="invalid_state"
+            )
+        if batch.status != "cancelling":
+            await asyncio.to_thread(self._shelf.ask_to_cancel, id_, self._clock.now())
+        return _json(await self._seen(id_))
+
+    def _list_batches(self, query: Mapping[str, str]) -> Reply:
+        return _page(list(self._shelf.batches()), query, most=100)
+
+    async def _ensure(self, id_: str) -> None:
+        """The record is there: what can't be asked for now is asked for when this starts again."""
+        try:
+            await asyncio.to_thread(self._work.ensure, id_)
+        except Exception as why:  # noqa: BLE001 - whatever the API says, the batch is kept
+            _log.warning("batch %s waits: %s", id_, why)
+
+
+def _page(found: Sequence[R], query: Mapping[str, str], *, most: int) -> Reply:
+    try:
+        limit = int(query.get("limit", min(most, 20) if most == 100 else most))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= most:
+        raise Refused(400, f"limit is a number from 1 to {most}", param="limit")
+    after = query.get("after")
+    if after is not None:
+        ids = [each.id for each in found]
+        if after not in ids:
+            raise Refused(400, f"after: there is no {after!r}", param="after")
+        found = found[ids.index(after) + 1 :]
+    page = found[:limit]
+    return Reply(
+        msgspec.json.encode(
+            {
+                "object": "list",
+                "data": page,
+                "first_id": page[0].id if page else None,
+                "last_id": page[-1].id if page else None,
+                "has_more": len(found) > limit,
+            }
+        )
+    )
+
+
+def _too_large() -> Refused:
+    return Refused(413, f"a file has at most {MOST_FILE_BYTES} bytes (200 MB)", param="file")
+
+
+def _json(record: FileRecord | Batch) -> Reply:
+    return Reply(msgspec.json.encode(record))
+
+
+def _copy(source: Any, begin: int, end: int, to: Path) -> None:
+    source.seek(begin)
+    left = end - begin
+    with to.open("wb") as out:
+        while left:
+            chunk = source.read(min(_CHUNK, left))
+            out.write(chunk)
+            left -= len(chunk)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+async def _save_body(receive: Receive, path: Path) -> None:
+    size = 0
+    with path.open("wb") as out:
+        async for piece in _pieces(receive):
+            size += len(piece)
+            if size > MOST_FILE_BYTES + _FORM_BYTES:
+                raise _too_large()
+            out.write(piece)
+
+
+async def _body(receive: Receive) -> bytes:
+    out = b""
+    async for piece in _pieces(receive):
+        out += piece
+        if len(out) > _MOST_BODY_BYTES:
+            raise Refused(413, f"the request has more than {_MOST_BODY_BYTES} bytes")
+    return out
+
+
+async def _pieces(receive: Receive) -> Any:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "the request was cut short")
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    if reply.file is None:
+        kind, size = b"application/json", len(reply.body)
+    else:
+        kind, size = b"application/octet-stream", reply.file.stat().st_size
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % size)]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.file is None:
+        await send({"type": "http.response.body", "body": reply.body})
+        return
+    with reply.file.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body"})
