@@ -139,6 +139,7 @@ async def _run_parts(
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
         zone=local_zone(),
+        home=home.root,
         images=CachedImages(ahead),
         dialled=_dialled(sockets),
         reports=PodReports(partial(fetch, get)),
