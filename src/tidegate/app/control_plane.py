@@ -29,6 +29,7 @@ from tidegate.apiserver.server import serve
 from tidegate.apiserver.tokens import Tokens
 from tidegate.apiserver.writes import Writes
 from tidegate.app.images_ahead import CachedImages
+from tidegate.app.model_caches import ModelCaches
 from tidegate.app.plane import Plane, config_reader
 from tidegate.app.settings_maps import ensure_settings
 from tidegate.autoscale.hpa.fetch import fetch, get
@@ -123,7 +124,8 @@ async def _run_parts(
         machine.find_program,
         read=lambda: config(f"{CONTAINERS_NAMESPACE}/{CONTAINERS}"),
     )
-    agent = NodeAgent(api, keeper, clock, home, settings, containers=containers)
+    caches = ModelCaches(home, clock, config_reader(api))
+    agent = NodeAgent(api, keeper, clock, home, settings, containers=containers, fetcher=caches)
     ahead = ImagesAhead(api, containers, clock)
     pki = open_pki(home.pki, clock.now())
     usage = PodUsage(keeper, clock, agent.node_name)
@@ -135,6 +137,7 @@ async def _run_parts(
         gateway=_gateway_address(sockets),
         volumes=volumes,
         datasets=DatasetFolders(home.datasets),
+        caches=caches,
         issue=HostCertificates(pki, clock),
         usage=SteadyUsage(keeper, clock, agent.node_name),
         gpu=GpuUsage(keeper, clock),
@@ -162,6 +165,7 @@ async def _run_parts(
         running = [
             tasks.create_task(agent.run(), name="node agent"),
             tasks.create_task(plane.run(), name="plane"),
+            tasks.create_task(caches.run(), name="model caches"),
             tasks.create_task(ahead.run(), name="images ahead"),
             tasks.create_task(GarbageCollector(writes, clock).run(), name="garbage collector"),
             tasks.create_task(EventExpiry(writes, clock).run(), name="event expiry"),
