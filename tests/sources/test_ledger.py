@@ -40,6 +40,18 @@ def test_a_successor_skips_what_was_finished_out_of_order_and_goes_on_counting_t
     ]
 
 
+def test_in_the_middle_of_what_was_finished_before_all_of_it_is_committed():
+    ledger = taken(0, 1, 2, 3)
+    for offset in (1, 2, 3):
+        ledger.finish(offset)
+    successor = resume(*ledger.commit())
+    successor.take(0)
+    successor.take(1)
+    successor.finish(0)
+    assert successor.base == 4
+    assert resume(*successor.commit()).base == 4
+
+
 def test_holes_in_the_offsets_of_a_topic_do_not_hold_a_commit_up():
     ledger = taken(0, 5, 9)
     for offset in (0, 5, 9):
@@ -158,5 +170,5 @@ class Partition(RuleBasedStateMachine):
             assert self.ledger.base <= min(self.sent)
 
 
-Partition.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+Partition.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestPartition = Partition.TestCase

@@ -1,7 +1,7 @@
 """A proxy before the test broker: it keeps the metadata of committed offsets as Kafka does (the broker drops
-it), can take the broker away and bring it back, and knows how often something was committed.
+it; the offsets too are told from here, so that a test can take some out), can take the broker away and bring it back, and knows how often something was committed.
 
-Reads only what it needs of the protocol: OffsetCommit and OffsetFetch, versions 1 to 3.
+Reads only what it needs of the protocol, in the versions that aiokafka speaks.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.protocol import commit as protocol
+from aiokafka.protocol import fetch as fetching
 
 from tidegate.testing.broker import RunningBroker, free_port
 
-_COMMIT, _FETCH = 8, 9
+_FETCH, _COMMIT, _OFFSETS = 1, 8, 9
 Place = tuple[str, str, int]  # group, topic, partition
 
 
@@ -28,8 +29,10 @@ class KafkaProxy:
 
     broker: RunningBroker
     kept: dict[Place, tuple[int, str]] = field(default_factory=dict)
-    """Offset and metadata as last committed."""
+    """Offset and metadata as last committed. What is taken out counts as never committed."""
     commits: int = 0
+    strict: bool = False
+    """Fetches beyond a partition's end get the error that Kafka gives; the broker gives an empty answer."""
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _all_gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,11 +101,10 @@ class KafkaProxy:
 
     def _request(self, frame: bytes, asked: dict[int, tuple[int, int, Any]]) -> None:
         key, version, correlation, name = struct.unpack(">hhih", frame[:10])
-        if key not in (_COMMIT, _FETCH):
+        name_of = {_COMMIT: "OffsetCommit", _OFFSETS: "OffsetFetch", _FETCH: "Fetch"}.get(key)
+        if name_of is None or (key == _FETCH and not self.strict):
             return
-        kind = getattr(
-            protocol, f"Offset{'Commit' if key == _COMMIT else 'Fetch'}Request_v{version}"
-        )
+        kind = getattr(fetching if key == _FETCH else protocol, f"{name_of}Request_v{version}")
         asked[correlation] = (key, version, kind.decode(BytesIO(frame[10 + max(0, name) :])))
 
     def _response(self, frame: bytes, asked: dict[int, tuple[int, int, Any]]) -> bytes:
@@ -112,6 +114,20 @@ class KafkaProxy:
             kind = getattr(protocol, f"OffsetCommitResponse_v{version}")
             self._keep(request, kind.decode(BytesIO(frame[4:])))
         elif key == _FETCH:
+            kind = getattr(fetching, f"FetchResponse_v{version}")
+            answer = kind.decode(BytesIO(frame[4:]))
+            asked_for = {
+                (topic, partition): offset
+                for topic, partitions in request.topics
+                for partition, *more in partitions
+                for offset in [more[1] if version >= 9 else more[0]]
+            }
+            answer.topics = [
+                (topic, [self._strictly(asked_for[topic, each[0]], each) for each in partitions])
+                for topic, partitions in answer.topics
+            ]
+            return frame[:4] + bytes(answer.encode())
+        elif key == _OFFSETS:
             kind = getattr(protocol, f"OffsetFetchResponse_v{version}")
             answer = kind.decode(BytesIO(frame[4:]))
             answer.topics = [
@@ -120,6 +136,10 @@ class KafkaProxy:
             ]
             return frame[:4] + bytes(answer.encode())
         return frame
+
+    def _strictly(self, offset: int, partition: Any) -> Any:
+        number, error, end, *rest = partition
+        return (number, error or (1 if offset > end else 0), end, *rest)
 
     def _keep(self, request: Any, answer: Any) -> None:
         fine = {
@@ -135,10 +155,10 @@ class KafkaProxy:
                     self.kept[request.consumer_group, topic, partition] = (offset, metadata)
 
     def _told(
-        self, group: str, topic: str, partition: int, offset: int, metadata: str, error: int
+        self, group: str, topic: str, partition: int, _offset: int, _metadata: str, error: int
     ) -> tuple[int, int, str, int]:
         at, kept = self.kept.get((group, topic, partition), (-1, ""))
-        return partition, offset, kept if at == offset else metadata, error
+        return partition, at, kept, error
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import AuthenticationFailedError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from tidegate.kit.clock import Clock
@@ -76,6 +76,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         self._consumer: Any = None
         self._committer: Committer | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._anew: set[str] = set()  # topics that were seen missing: what is in them now is new
         self._room = asyncio.Event()  # something finished, or partitions came
         self._failed: asyncio.Future[None] | None = None
 
@@ -117,7 +118,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         consumer = self._consumer = self._new_consumer()
         self._committer = Committer(consumer, lambda: self._assigned.values(), self._clock)
         try:
-            await consumer.start()
+            await self._connect(consumer)
             await self._topics_there(consumer)
             self._connected, self._phase = True, Phase.JOINING
             consumer.subscribe(list(self._settings.topics), listener=self)
@@ -138,6 +139,12 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             self._tasks = None
             await self._leave(consumer)
 
+    async def _connect(self, consumer: Any) -> None:
+        try:
+            await consumer.start()
+        except KeyError as why:  # how aiokafka takes a SCRAM server's "e=..." for a final message
+            raise AuthenticationFailedError("wrong user or password") from why
+
     async def _leave(self, consumer: Any) -> None:
         try:
             async with asyncio.timeout(10):
@@ -155,8 +162,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             auto_offset_reset="earliest",
             partition_assignment_strategy=(StickyPartitionAssignor,),
             max_poll_interval_ms=_NEVER_MS,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=int(self._settings.session_s * 1000),
+            heartbeat_interval_ms=int(self._settings.session_s * 200),
             rebalance_timeout_ms=int((self._drain_s + 15) * 1000),
             request_timeout_ms=15_000,
             metadata_max_age_ms=30_000,
@@ -171,6 +178,9 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             there = await consumer.topics()
         missing = [topic for topic in self._settings.topics if topic not in there]
         if missing:
+            self._anew.update(missing)
+            for tp in [tp for tp in self._former if tp.topic in missing]:
+                del self._former[tp]
             raise TopicsMissing(", ".join(missing))
 
     async def _watch(self, consumer: Any) -> None:
@@ -212,7 +222,6 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         partition = self._assigned.get(tp)
         if partition is None or not partition.owned:
             return
-        partition.end = consumer.highwater(tp)
         if records[0].offset < partition.fetched:
             # The offsets began anew: the topic was made again. What was known is of other events.
             self.counts.resets += 1
@@ -258,24 +267,28 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         begins = await self._consumer.beginning_offsets(fresh) if fresh else {}
         ends = await self._consumer.end_offsets(fresh) if fresh else {}
         for tp in assigned:
-            former = self._former.pop(tp, None)
-            known = former.ledger if former is not None else None
+            partition = self._former.pop(tp, None)
+            if partition is not None and partition.committed is not None and tp in fresh:
+                # Committed and gone, while the group was alive: the topic was deleted and made
+                # again, or the brokers lost everything. What is there now is new to us.
+                self.counts.resets += 1
+                self._anew.add(tp.topic)
+                partition = None
+            known = partition.ledger if partition is not None else None
             if tp in committed:
                 ledger = resume(committed[tp].offset, committed[tp].metadata, known)
-            elif known is not None:  # the group's offsets were lost with us looking on
-                goes_on = begins[tp] <= known.base <= ends[tp]
-                ledger = resume(known.base, None, known) if goes_on else Ledger(begins[tp])
+            elif known is not None:
+                ledger = resume(known.base, None, known)
             else:
-                ledger = Ledger(
-                    (begins if self._settings.initial_offset == "earliest" else ends)[tp]
-                )
-            if former is None:
-                former = self._new_partition(tp, ledger)
-            former.take_over(ledger)
+                earliest = self._settings.initial_offset == "earliest" or tp.topic in self._anew
+                ledger = Ledger((begins if earliest else ends)[tp])
+            if partition is None:
+                partition = self._new_partition(tp, ledger)
+            partition.take_over(ledger)
             if tp in committed:
-                former.committed = (committed[tp].offset, committed[tp].metadata)
+                partition.committed = (committed[tp].offset, committed[tp].metadata)
             self._consumer.seek(tp, ledger.next)
-            self._assigned[tp] = former
+            self._assigned[tp] = partition
         for tp, lost in list(self._former.items()):
             self.counts.abandoned += lost.running
             if not lost.running:
@@ -358,8 +371,17 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             dead_lettered=counts.dead_lettered,
             dropped=counts.dropped,
             remembers=self._committer is None or not self._committer.forgetful,
-            partitions=tuple(_partition_status(each) for each in self._assigned.values()),
+            partitions=tuple(
+                _partition_status(each, self._end_of(tp)) for tp, each in self._assigned.items()
+            ),
         )
+
+    def _end_of(self, tp: TopicPartition) -> int | None:
+        """The offset the next event produced will get, as last heard; None: not heard yet."""
+        if tp not in self._consumer.assignment():
+            return None
+        end: int | None = self._consumer.highwater(tp)
+        return end
 
     def metrics(self) -> str:
         """The text for /metrics."""
@@ -367,9 +389,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         return prometheus(self.counts, in_flight=self._dispatcher.in_flight, lag=lag)
 
 
-def _partition_status(partition: Partition) -> PartitionStatus:
+def _partition_status(partition: Partition, end: int | None) -> PartitionStatus:
     committed = partition.committed[0] if partition.committed else None
-    end = partition.end
     return PartitionStatus(
         topic=partition.topic,
         partition=partition.number,

@@ -4,7 +4,8 @@
 
 Before each try after the first it is written down (in the commit's metadata) that it is made, so that
 no crash gives an event more tries than it has. The first is not: that would be a round trip to the
-broker for every event; a first try that takes long is written down with the next commit.
+broker for every event. It is written down when it has failed, and with the next commit if it is
+still under way then; only a crash before either gives the event one more try.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ async def deliver(
             failure = outcome
             counts.failed += 1
             place.note(offset, Tries(made))
+            if made == 1:  # it was not written down before; the others were
+                await place.write_down()
             wait_s = wait_before_next(rules, made, failure)
             if wait_s is None:
                 break

@@ -37,7 +37,11 @@ class Ledger:
     @property
     def base(self) -> int:
         """The offset to commit: all before it is finished."""
-        return next(iter(self._open), self.next)
+        for offset in self._open:
+            return offset
+        if self._finished and self._finished[0][0] <= self.next:
+            return max(self.next, self._finished[0][1])
+        return self.next
 
     @property
     def open(self) -> int:
@@ -87,14 +91,15 @@ class Ledger:
 
     def notes(self) -> Notes:
         """What is known beyond `base`."""
-        runs = []
+        runs, base = [], self.base
         offsets = [*self._open, self.next]
         for one, following in pairwise(offsets):
             if following > one + 1:
                 runs.append((one + 1, following))
         tries = {**self._open, **self._ahead, **self._tries}
         noted = tuple((at, tries[at]) for at in sorted(tries) if tries[at].made)
-        return Notes(tuple(joined([*runs, *self._finished])), noted)
+        known = [run for run in joined([*runs, *self._finished]) if run[1] > base]
+        return Notes(tuple(known), noted)
 
     def commit(self, *, most_chars: int = MOST_CHARS) -> tuple[int, str]:
         """Offset and metadata to commit now."""

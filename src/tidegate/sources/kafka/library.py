@@ -36,9 +36,14 @@ def explain(error: BaseException, said: str, servers: str, user: str | None) -> 
     """An error of the library in our words. `said`: the last line of its log."""
     text = f"{type(error).__name__} {error} {said}".lower()
     detail = said or str(error) or type(error).__name__
-    if "authentication" in text or "sasl" in text:
+    refused = isinstance(
+        error, KeyError
+    )  # aiokafka on a SCRAM server's "e=..." for a final message
+    if refused or "authentication" in text or "sasl" in text:
         return LastError(
-            "AuthenticationFailed", f"{servers} refused user {user!r}: check the secret: {detail}"
+            "AuthenticationFailed",
+            f"{servers} refused user {user!r}: check the secret"
+            + ("" if refused else f": {detail}"),
         )
     if "authorization" in text:
         return LastError(

@@ -37,8 +37,6 @@ class Partition:
     """What was committed last, offset and metadata."""
     fetched: int = 0
     """The offset after the last record that came: where the consumer goes on."""
-    end: int | None = None
-    """The offset that the next event produced will get, as last heard."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while the partition is being given up: nobody waits between tries."""
     _writing: set[asyncio.Future[None]] = field(default_factory=set)
@@ -105,7 +103,7 @@ class Partition:
 
     def take_over(self, ledger: Ledger) -> None:
         """It is ours (again)."""
-        self.ledger, self.owned, self.committed, self.end = ledger, True, None, None
+        self.ledger, self.owned, self.committed = ledger, True, None
         self.fetched = ledger.next
         self.waiting.clear()
         self.waiting_bytes = 0

@@ -113,9 +113,14 @@ class SourceSettings(_Struct, frozen=True):
     """Events under way at once in this process; None: 100. Ordered: at most one a partition."""
     reply: Destination | None = None
     net: Net = Net()
+    session_s: float = 10.0
+    """After so long without a sign of life the group gives a consumer's partitions to others. Brokers
+    take 6 s at least by default."""
 
     def __post_init__(self) -> None:
         check_servers(self.bootstrap_servers)
+        if self.session_s < 1:
+            raise ValueError("sessionS is at least 1")
         if not self.topics or not all(self.topics) or not self.consumer_group:
             raise ValueError("topics and consumerGroup must not be empty")
         if self.max_in_flight is not None and self.max_in_flight < 1:

@@ -1,0 +1,391 @@
+"""The Kafka adapter as a process, with a real broker, and what goes wrong around it."""
+
+import asyncio
+import functools
+import inspect
+import json
+import signal
+
+import pytest
+import pytest_asyncio
+
+from tidegate.testing.broker import running_broker
+from tidegate.testing.kafka_proxy import remembering_broker
+from tidegate.testing.kafka_rig import rig, until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+SLOW = {"retry": 4, "backoffPolicy": "constant", "backoffDelayS": 0.4}
+
+
+def values(count, start=0):
+    return [b"event-%05d" % n for n in range(start, start + count)]
+
+
+SCENARIOS = {}
+
+
+def scenario(play):
+    """A test that runs beside the others of this file, each with a broker of its own: the broker takes
+    5 s for each forming of a group, in which nothing happens."""
+
+    async def run():
+        async with remembering_broker() as broker, rig(broker.address) as kafka:
+            await kafka.make_topic()
+            given = {"kafka": kafka, "broker": broker}
+            await play(*(given[name] for name in inspect.signature(play).parameters))
+
+    @functools.wraps(play)
+    async def test(running):
+        await running[play.__name__]
+
+    del test.__wrapped__  # pytest would ask it which fixtures it needs
+    SCENARIOS[play.__name__] = run
+    return test
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(request):
+    """All scenarios that were asked for, under way."""
+    asked = {item.name for item in request.session.items}
+    tasks = {name: asyncio.ensure_future(run()) for name, run in SCENARIOS.items() if name in asked}
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def all_came(kafka, wanted, *, at_most_s=60.0):
+    def came():
+        return set(wanted) <= set(kafka.sink.bodies)
+
+    await until(came, f"all {len(wanted)} events at the sink", at_most_s=at_most_s)
+
+
+async def committed_all(source):
+    async def so():
+        parts = (await source.status()).get("partitions", ())
+        return bool(parts) and all(p["lag"] == 0 and p["open"] == 0 for p in parts)
+
+    await until(so, "all is committed")
+
+
+@scenario
+async def test_events_arrive_as_knative_sends_them_in_order_and_nothing_comes_twice(kafka, broker):
+    source = await kafka.source(sink={"url": kafka.sink.url, "host": "model.default.example"})
+    await kafka.produce(values(200), key=lambda v: v[-1:], headers=[("X-A", b"b c")])
+    await all_came(kafka, values(200))
+    await committed_all(source)
+    first = kafka.sink.got[0]
+    assert first.target == "/in?query=music"
+    assert first.headers["host"] == "model.default.example"
+    assert first.headers["ce-type"] == "dev.knative.kafka.event"
+    assert first.headers["ce-source"] == "/apis/v1/namespaces/default/kafkasources/s#t"
+    assert first.headers["ce-kafkaheaderxa"] == "b%20c"
+    assert first.headers["ce-key"] == first.headers["ce-partitionkey"] == first.body.decode()[-1:]
+    by_key = {}
+    for request in kafka.sink.got:
+        by_key.setdefault(request.headers["ce-key"], []).append(request.body)
+    assert all(bodies == sorted(bodies) for bodies in by_key.values())
+    assert len(kafka.sink.got) == 200
+    assert sum(offset for offset, _ in broker.kept.values()) == 200
+    assert (await source.status())["remembers"] is True
+    assert b"kafka_source_handled_total 200" in (await source.ask("/metrics"))[1]
+    assert await source.end() == 0
+
+
+@scenario
+async def test_a_killed_adapter_repeats_only_what_was_in_the_air(kafka):
+    held = asyncio.Event()
+
+    async def one_in_ten_hangs(request):
+        if request.body.endswith(b"7") and not held.is_set():
+            await held.wait()
+        return 200
+
+    kafka.sink.rule = one_in_ten_hangs
+    source = await kafka.source(ordering="unordered")
+    await kafka.produce(values(100))
+    await all_came(kafka, values(100))
+
+    async def settled():
+        parts = (await source.status())["partitions"]
+        return sum(p["open"] for p in parts) == 10 and kafka.sink.busy == 10
+
+    await until(settled, "all but the ten that hang are finished")
+    await asyncio.sleep(1.5)  # a commit's interval, and one more: nothing else is going on
+    await source.end(signal.SIGKILL)
+    held.set()
+    again = await kafka.source(ordering="unordered")
+    await until(again.ready, "the next adapter has the partitions")
+    await committed_all(again)
+    repeated = {body for body, times in kafka.sink.bodies.items() if times > 1}
+    assert repeated == {value for value in values(100) if value.endswith(b"7")}
+
+
+async def poisoned(kafka, ordering):
+    async def never(request):
+        return 202 if request.target == "/dead" else 503
+
+    kafka.sink.rule = never
+    dead = {"url": f"http://127.0.0.1:{kafka.sink.port}/dead"}
+    delivery = {**SLOW, "deadLetterSink": dead}
+    await kafka.produce([b"poison", b"poison two"], partition=0)
+
+    def tried(target="/in?query=music"):
+        return [r.body for r in kafka.sink.got if r.target == target]
+
+    for seen in (1, 3):
+        source = await kafka.source(ordering=ordering, delivery=delivery)
+        await until(lambda seen=seen: tried().count(b"poison") >= seen, f"{seen} tries")
+        await asyncio.sleep(0.2)  # between two tries: the failure is written down
+        await source.end(signal.SIGKILL)
+    last = await kafka.source(ordering=ordering, delivery=delivery)
+    await until(lambda: len(tried("/dead")) == 2, "both are dead letters")
+    await committed_all(last)
+    assert tried().count(b"poison") == 5
+    assert tried().count(b"poison two") == 5
+    assert sorted(tried("/dead")) == [b"poison", b"poison two"]
+    letter = next(r for r in kafka.sink.got if r.target == "/dead")
+    assert letter.headers["ce-knativeerrorcode"] == "503"
+
+
+@scenario
+async def test_an_event_that_always_fails_has_exactly_its_tries_across_kills_then_the_dead_letter(
+    kafka,
+):
+    await poisoned(kafka, "ordered")
+
+
+@scenario
+async def test_unordered_too_an_event_that_always_fails_has_exactly_its_tries(kafka):
+    await poisoned(kafka, "unordered")
+
+
+@scenario
+async def test_what_the_sink_refuses_for_good_is_not_tried_again_and_what_it_cannot_now_is(kafka):
+    answers = {b"bad": [400, 200], b"busy": [429, 503, 408, 200], b"lost": [404, 409, 200]}
+    seen = {name: iter(codes) for name, codes in answers.items()}
+
+    async def as_told(request):
+        return next(seen[request.body])
+
+    kafka.sink.rule = as_told
+    await kafka.source(ordering="unordered", delivery={**SLOW, "backoffDelayS": 0.05})
+    await kafka.produce([b"bad", b"busy", b"lost"])
+    await until(lambda: len(kafka.sink.got) == 8, "all tries")
+    assert kafka.sink.bodies == {b"bad": 1, b"busy": 4, b"lost": 3}
+
+
+@scenario
+async def test_a_sink_that_is_gone_is_waited_for_and_a_slow_one_does_not_cost_the_membership(kafka):
+    await kafka.sink.down()
+    source = await kafka.source(delivery={**SLOW, "retry": 100})
+    await kafka.produce(values(20))
+
+    async def failing():
+        return (await source.status()).get("failed", 0) > 3
+
+    await until(failing, "tries fail")
+
+    async def slow(_request):
+        await asyncio.sleep(0.2)
+        return 200
+
+    kafka.sink.rule = slow
+    await kafka.sink.up()
+    await all_came(kafka, values(20))
+    await committed_all(source)
+    assert set(kafka.sink.bodies.values()) == {1}
+    assert b"kafka_source_rebalances_total 0" in (await source.ask("/metrics"))[1]
+
+
+@scenario
+async def test_the_broker_may_be_away_at_the_start_and_in_the_middle(kafka, broker):
+    await broker.down()
+    source = await kafka.source()
+
+    async def says_away():
+        error = (await source.status()).get("lastError") or {}
+        return error.get("reason") == "BrokerUnreachable" and not await source.ready()
+
+    await until(says_away, "the status says that the broker is away")
+    await broker.up()
+    await kafka.produce(values(50))
+    await all_came(kafka, values(50))
+    await broker.down()
+    await until(says_away, "it says so again")
+    await broker.up()
+    await kafka.produce(values(50, 50))
+    await all_came(kafka, values(100))
+    await committed_all(source)
+    assert set(kafka.sink.bodies.values()) == {1}
+
+    async def is_over():
+        return (await source.status())["lastError"] is None
+
+    await until(is_over, "the trouble is over")
+
+
+@scenario
+async def test_a_broker_that_lost_everything_is_started_with_anew(kafka, broker):
+    source = await kafka.source()
+    await kafka.produce(values(10))
+    await all_came(kafka, values(10))
+    await committed_all(source)
+    broker.broker.stop()
+    broker.kept.clear()
+    broker.broker.start()
+
+    async def missing():
+        return ((await source.status()).get("lastError") or {}).get("reason") == "TopicNotFound"
+
+    await until(missing, "the topic is missed")
+    await kafka.make_topic()
+    await kafka.produce(values(10, 10))
+    await all_came(kafka, values(20))
+    await committed_all(source)
+
+
+@scenario
+async def test_a_missing_topic_is_named_and_waited_for_also_when_it_is_deleted_later(kafka, broker):
+    source = await kafka.source(topics=["t", "later"])
+
+    async def missing():
+        error = (await source.status()).get("lastError") or {}
+        return error.get("reason") == "TopicNotFound" and "later" in error["message"]
+
+    await until(missing, "the missing topic is named")
+    assert not await source.ready()
+    await kafka.make_topic("later", 1)
+    await until(source.ready, "it consumes")
+    await kafka.produce([b"one"], topic="later")
+    await all_came(kafka, [b"one"])
+    await kafka.delete_topic("later")
+    await until(missing, "the deleted topic is named")
+    del broker.kept["g", "later", 0]  # as Kafka does when a topic is deleted
+    await kafka.make_topic("later", 1)
+    await kafka.produce([b"two"], topic="later")
+    await all_came(kafka, [b"two"])
+
+
+@scenario
+async def test_offsets_that_are_out_of_range_go_on_at_the_oldest_event(kafka, broker):
+    first = await kafka.source()
+    await kafka.produce(values(5), partition=0)
+    await all_came(kafka, values(5))
+    await committed_all(first)
+    assert await first.end() == 0
+    await kafka.delete_topic()
+    await kafka.make_topic(partitions=4)
+    await kafka.produce(values(3, 100), partition=0)
+    broker.strict = True
+    second = await kafka.source()
+    await all_came(kafka, values(3, 100))
+    assert b"kafka_source_resets_total 1" in (await second.ask("/metrics"))[1]
+
+
+@scenario
+async def test_latest_is_committed_at_once_so_that_nothing_is_lost_before_the_first_event(kafka):
+    for value in values(10):
+        await kafka.produce([value])  # one by one: this broker's end offset is wrong within a batch
+    first = await kafka.source(initialOffset="latest")
+    await until(first.ready, "the first adapter has its partitions")
+    assert (await first.status())["initialOffsetsCommitted"] is True
+    await first.end(signal.SIGKILL)
+    await kafka.produce(values(10, 10))
+    await kafka.source(initialOffset="latest")
+    await all_came(kafka, values(10, 10))
+    assert set(kafka.sink.bodies) == set(values(10, 10))
+
+
+@scenario
+async def test_wrong_credentials_are_said_and_right_ones_work():
+    with running_broker("--authentication") as locked:
+        async with rig(locked.address) as kafka:
+            source = await kafka.source(
+                net={"sasl": {"enable": True, "type": "SCRAM-SHA-512"}},
+                environ={"KAFKA_SASL_USER": "eve", "KAFKA_SASL_PASSWORD": "guess"},
+            )
+
+            async def refused():
+                error = (await source.status()).get("lastError") or {}
+                return error.get("reason") == "AuthenticationFailed" and "'eve'" in error["message"]
+
+            await until(refused, "the status says who was refused")
+            assert not await source.ready()
+
+
+@scenario
+async def test_large_events_and_odd_keys_pass(kafka):
+    large = bytes(range(256)) * 20_000
+    await kafka.source(keyType="int")
+    await kafka.produce([large], key=lambda _: b"\xff\xfe\xfd")
+    await kafka.produce([b"after"], key=lambda _: b"\x00\x00\x00\x05")
+    await all_came(kafka, [large, b"after"])
+    keys = {r.body[:5]: r.headers["ce-key"] for r in kafka.sink.got}
+    assert keys == {large[:5]: "//79", b"after": "5"}
+
+
+@scenario
+async def test_a_hundred_are_in_flight_and_a_termination_waits_for_them(kafka):
+    async def slow(_request):
+        await asyncio.sleep(1.0)
+        return 200
+
+    kafka.sink.rule = slow
+    source = await kafka.source(ordering="unordered")
+    await kafka.produce(values(300))
+    await until(lambda: kafka.sink.busy == 100, "a hundred at once")
+    assert await source.end() == 0
+    came = len(kafka.sink.got)
+    assert kafka.sink.most_busy == 100
+    kafka.sink.rule = no_wait
+    await kafka.source(ordering="unordered")
+    await all_came(kafka, values(300))
+    assert came >= 100
+    assert len(kafka.sink.got) == 300
+
+
+async def no_wait(_request):
+    return 200
+
+
+@scenario
+async def test_consumers_that_come_and_go_lose_nothing_and_repeat_nothing(kafka):
+    async def slow(_request):
+        await asyncio.sleep(0.3)
+        return 200
+
+    kafka.sink.rule = slow
+    first = await kafka.source(ordering="unordered", maxInFlight=20)
+    await until(first.ready, "the first consumes")
+    await kafka.produce(values(600))
+    second = await kafka.source(ordering="unordered", maxInFlight=20)
+
+    async def shared():
+        return await second.ready() and len((await second.status())["partitions"]) == 2
+
+    await until(shared, "the second has half of the partitions")
+    assert await first.end() == 0
+    await all_came(kafka, values(600))
+    assert len(kafka.sink.got) <= 606
+
+
+@scenario
+async def test_replies_go_to_a_topic_with_the_key_before_the_event_is_finished(kafka):
+    async def model(request):
+        headers = {"ce-specversion": "1.0", "ce-id": request.id, "ce-source": "m", "ce-type": "r"}
+        return 200, {**headers, "content-type": "text/plain"}, b"answer to " + request.body
+
+    kafka.sink.rule = model
+    reply = await kafka.kafka_sink("out", numPartitions=2)
+    await until(reply.ready, "the receiver made its topic")
+    source = await kafka.source(reply={"url": f"http://127.0.0.1:{reply.port}/"})
+    await kafka.produce(values(10))
+    await committed_all(source)
+    out = await kafka.records("out", 10)
+    assert {(r.key, r.value) for r in out} == {(v, b"answer to " + v) for v in values(10)}
+    assert dict(out[0].headers)["content-type"] == b"text/plain"
+    assert json.loads((await reply.ask("/status"))[1])["produced"] == 10
+    assert await reply.end() == 0
