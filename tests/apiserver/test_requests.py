@@ -397,6 +397,41 @@ async def test_deleting_answers_with_what_is_left(server):
     assert left["metadata"]["deletionTimestamp"]
 
 
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+
+
+def job(name: str) -> dict[str, Any]:
+    container = {"name": "c", "image": "python:3"}
+    pod = {"restartPolicy": "Never", "containers": [container]}
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": pod}}}
+
+
+@pytest.mark.parametrize(
+    ("options", "orphans"),
+    [
+        pytest.param(None, True, id="nothing said"),
+        pytest.param({"propagationPolicy": "Background"}, False, id="as kubectl"),
+        pytest.param({"orphanDependents": False}, False, id="said the old way"),
+        pytest.param({"propagationPolicy": "Orphan"}, True, id="orphans said"),
+    ],
+)
+async def test_a_job_keeps_its_pods_unless_the_client_says_what_becomes_of_them(
+    server, options, orphans
+):
+    await server.ask("POST", JOBS, job("once"))
+    _, left, reply = await server.ask("DELETE", f"{JOBS}/once", options)
+    assert (left["metadata"].get("finalizers") == ["orphan"]) is orphans
+    said = any("child pods are preserved by default" in warning for warning in reply.warnings)
+    assert said is (options is None)
+    many = job("many")
+    await server.ask("POST", JOBS, many)
+    _, items, reply = await server.ask(
+        "DELETE", f"{JOBS}?fieldSelector=metadata.name=many", options
+    )
+    assert bool(reply.warnings) is (options is None)
+    assert (items["items"][0]["metadata"].get("finalizers") == ["orphan"]) is orphans
+
+
 # --- watches
 
 

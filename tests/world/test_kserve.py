@@ -12,10 +12,11 @@ from tidegate.model import serving
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import find
-from tidegate.model.core import Event, Service
+from tidegate.model.core import ConfigMap, Event, Service
 from tidegate.model.ingresses import Ingress
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService, InferenceServiceStatus
+from tidegate.model.meta import ObjectMeta
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 
@@ -158,6 +159,36 @@ async def test_the_stop_annotation_takes_the_workload_away_and_brings_it_back():
         assert stopped.status == "True"
         assert ready(it) == ("False", "Stopped")
         await it.given(isvc(CUSTOM, annotations={"serving.kserve.io/stop": "false"}))
+        assert ready(it) == ("True", "")
+        resumed = find(status(it).conditions, "Stopped")
+        assert resumed is not None
+        assert resumed.status == "False"
+
+
+async def test_one_that_is_deleted_leaves_no_warning_about_its_parts():
+    async with world() as it:
+        await it.given(isvc(CUSTOM))
+        await it.api.delete(InferenceService, "default", "iris")
+        await it.settle(10)
+        assert it.names(Ingress) == []
+        assert [e.reason for e in it.api.list(Event) if e.type == "Warning"] == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "kept"), [("false", None), ("true", "0")], ids=["not allowed", "allowed"]
+)
+async def test_an_initial_scale_of_zero_is_left_out_where_knative_would_refuse_it(allowed, kept):
+    key = "autoscaling.knative.dev/initial-scale"
+    async with world() as it:
+        data = {"allow-zero-initial-scale": allowed}
+        meta = ObjectMeta(name="config-autoscaler", namespace="knative-serving")
+        await it.given(ConfigMap(metadata=meta, data=data))
+        await it.given(
+            isvc({**CUSTOM, "minReplicas": 0}, annotations={**KNATIVE, key: "0"}),
+        )
+        template = it.the(serving.Service, "iris-predictor").spec.template.metadata
+        assert template is not None
+        assert template.annotations.get(key) == kept
         assert ready(it) == ("True", "")
 
 

@@ -22,6 +22,7 @@ from tidegate.model.admission import (
     admit_knative,
     admit_kserve,
     kserve_notes,
+    mode_of,
     warnings_of,
 )
 from tidegate.model.admission.knative import (
@@ -39,7 +40,7 @@ from tidegate.model.ingresses import Ingress
 from tidegate.model.kafka import KafkaSource
 from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService
-from tidegate.model.kserve_names import DEPLOYMENT_MODE
+from tidegate.model.kserve_names import DEPLOYMENT_MODE, STANDARD
 from tidegate.model.meta import Object
 from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -66,6 +67,7 @@ from tidegate.policy.config_defaults import DefaultsConfig, container_name
 from tidegate.policy.config_notes import config_notes
 from tidegate.policy.elastic_notes import elastic_label_notes, elastic_notes
 from tidegate.policy.errors import BadConfig
+from tidegate.policy.kpa import unusable_initial_scale
 from tidegate.policy.nginx import nginx_notes
 from tidegate.policy.pod_runtime import runtime_notes
 from tidegate.policy.route_annotations import validate_route_annotations
@@ -159,6 +161,9 @@ class Admission:
             *_annotation_notes(admitted),
             *_config_notes(admitted),
             *kserve_notes(admitted, default_mode=mode),
+            *_initial_scale_notes(
+                admitted, mode, allow_zero=self._config.autoscaler().allow_zero_initial_scale
+            ),
             *storage_notes(admitted),
         )
         return Admitted(admitted, (*warnings_of(admitted), *notes))
@@ -171,6 +176,19 @@ class Admission:
             checks=_annotation_checks(autoscaler),
             autoscaler_class=autoscaler.autoscaler_class,
         )
+
+
+def _initial_scale_notes(obj: Object, default_mode: str, *, allow_zero: bool) -> list[str]:
+    """KServe leaves an initial scale out that Knative would refuse."""
+    if not isinstance(obj, InferenceService) or mode_of(obj, default_mode) == STANDARD:
+        return []
+    key = unusable_initial_scale(obj.metadata.annotations, allow_zero=allow_zero)
+    if key is None:
+        return []
+    return [
+        f"metadata.annotations.{key}: no effect: it must be a whole number, and 0 only where "
+        'config-autoscaler says allow-zero-initial-scale: "true"'
+    ]
 
 
 def _annotation_notes(obj: Object) -> list[str]:

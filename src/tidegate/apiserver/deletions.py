@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tidegate.apiserver import bodies
 from tidegate.apiserver.exchange import Ask
 from tidegate.apiserver.lifecycle import Deletion
 from tidegate.model.errors import BadRequest
+from tidegate.model.jobs import Job
+from tidegate.model.meta import Object
+
+JOBS_WARNING = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to "
+    "remove them or set propagationPolicy=Orphan to suppress this warning"
+)
+
+
+def kept_children(asked: Deletion, type_: type[Object]) -> tuple[Deletion, tuple[str, ...]]:
+    """What the kind adds where the client says nothing of its dependents, and warnings: a Job leaves
+    its pods behind, for old times' sake. kubectl always says what it wants.
+
+    Source: kubernetes pkg/registry/batch/job/strategy.go (DefaultGarbageCollectionPolicy), storage.go.
+    """
+    if type_ is not Job or asked.propagation is not None:
+        return asked, ()
+    return replace(asked, propagation="Orphan"), (JOBS_WARNING,)
 
 
 def deletion(ask: Ask) -> tuple[Deletion, bool]:
@@ -30,8 +49,9 @@ def deletion_of(said: Any, ask: Ask) -> tuple[Deletion, bool]:
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
         raise BadRequest(f"gracePeriodSeconds is {json.dumps(grace)}: it must be a whole number")
     propagation = said.get("propagationPolicy") or ask.query.get("propagationPolicy") or None
-    if propagation is None and said.get("orphanDependents") is True:
-        propagation = "Orphan"
+    orphan = said.get("orphanDependents")
+    if propagation is None and isinstance(orphan, bool):
+        propagation = "Orphan" if orphan else "Background"
     asked = Deletion(
         uid=conditions.get("uid"),
         version=conditions.get("resourceVersion"),

@@ -16,7 +16,7 @@ import msgspec
 from tidegate.apiserver import bodies, render
 from tidegate.apiserver.applying import APPLY_MEDIA, applying, check_not_forced, intent, updating
 from tidegate.apiserver.bodies import Body, Strictness
-from tidegate.apiserver.deletions import deletion, dry_run
+from tidegate.apiserver.deletions import deletion, dry_run, kept_children
 from tidegate.apiserver.exchange import Ask, Reply, Stream, as_json
 from tidegate.apiserver.pages import TOO_OLD, as_of, page, read_token
 from tidegate.apiserver.patches import json_patch, merge_patch
@@ -203,6 +203,7 @@ class Resources:
     async def delete(self, ask: Ask, target: Target) -> Reply:
         assert target.name is not None
         asked, trying = deletion(ask)
+        asked, warnings = kept_children(asked, target.kind.type)
         written = await self._writes.delete(
             target.kind.type,
             target.namespace or "",
@@ -212,7 +213,7 @@ class Resources:
             dry_run=trying,
         )
         if not written.gone or isinstance(written.object, Pod):
-            return self._reply(ask, target, written.object)
+            return self._reply(ask, target, written.object, warnings)
         kind = target.kind
         details = {"name": target.name, "group": kind.group, "kind": kind.plural}
         return as_json(
@@ -223,13 +224,15 @@ class Resources:
                 "status": "Success",
                 "details": {k: v for k, v in details.items() if v}
                 | {"uid": written.object.metadata.uid},
-            }
+            },
+            warnings=warnings,
         )
 
     async def delete_many(self, ask: Ask, target: Target) -> Reply:
         """All that the selectors choose, at once; with `limit` so many, and `continue` says from where
         to go on."""
         asked, trying = deletion(ask)
+        asked, warnings = kept_children(asked, target.kind.type)
         selection = selection_of(ask, target)
         shown, version, more = self._page(ask, selection)
         caller = _caller(ask)
@@ -249,7 +252,8 @@ class Resources:
         version = version if more else self._store.version
         kind = target.kind
         return Reply(
-            render.many(gone, kind, render.PLAIN, now_s=now_s, version=str(version), more=more)
+            render.many(gone, kind, render.PLAIN, now_s=now_s, version=str(version), more=more),
+            warnings=warnings,
         )
 
     # --- steps

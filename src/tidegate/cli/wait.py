@@ -6,6 +6,7 @@ ten small reads a second are nothing to it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Annotated, Any
 
@@ -13,13 +14,16 @@ from cyclopts import Parameter
 
 from tidegate.cli import jsonpath
 from tidegate.cli.cluster import Cluster
+from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.hopeless import newest_revision, why_never
 from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
 from tidegate.cli.targets import Wanted, wanted_objects
 from tidegate.client.http import NoApi
 from tidegate.model.errors import NotFound
 
 _LOOK_AGAIN_S = 0.1
+_KNATIVE = "serving.knative.dev"
 Json = dict[str, Any]
 
 
@@ -30,7 +34,10 @@ def wait(
     namespace: Namespace = "default",
     data_dir: DataDir = None,
 ) -> int:
-    """Wait until objects have a condition or a value, or are gone. Exits with 1 when time is up.
+    """Wait until objects have a condition or a value, or are gone.
+
+    Exits with 1 when time is up, and before that when it will never be so by itself: the progress
+    deadline was missed, a Job has failed, no runtime serves the model's format.
 
     Example: tidegate wait ksvc/iris --for=condition=Ready --timeout 60s
 
@@ -61,6 +68,9 @@ class Goal:
 
     said = ""
     gone = False
+    to_be_true: str | None = (
+        None  # the condition that is to be True; None: something else is waited for
+    )
 
     def met(self, obj: Json) -> bool:
         """Whether the object has it."""
@@ -79,6 +89,7 @@ class HasCondition(Goal):
 
     def __init__(self, type_: str, status: str) -> None:
         self._type, self._status = type_.lower(), status.lower()
+        self.to_be_true = type_ if self._status == "true" else None
 
     def met(self, obj: Json) -> bool:
         status = obj.get("status") or {}
@@ -141,9 +152,24 @@ def _wait_for(
         except NoApi:
             if monotonic() >= deadline:
                 raise
+        never = _why_never(cluster, one, namespace, goal, live)
+        if never is not None:
+            raise CliError(f"{label}: {asked} will not come by itself: {never}")
         if monotonic() >= deadline:
             raise CliError(f"{label}: time is up waiting for {asked}; {_what_is(live)}")
         sleep(_LOOK_AGAIN_S)
+
+
+def _why_never(cluster: Cluster, one: Wanted, namespace: str, goal: Goal, live: Json) -> str | None:
+    if goal.to_be_true is None or not live:
+        return None
+    revision: Json | None = None
+    name = newest_revision(live) if one.resource.group == _KNATIVE else None
+    if name is not None:
+        with suppress(NotFound, NoApi):
+            kind = find_kind(cluster.resources(), f"revisions.{_KNATIVE}")
+            revision = cluster.read(kind, namespace, name)
+    return why_never(live, goal.to_be_true, revision)
 
 
 def _what_is(live: Json) -> str:

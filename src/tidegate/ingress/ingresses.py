@@ -21,7 +21,8 @@ from tidegate.model.ingresses import (
     IngressLoadBalancerStatus,
     IngressStatus,
 )
-from tidegate.model.meta import Key
+from tidegate.model.kinds import BY_GVK
+from tidegate.model.meta import Key, controller_of
 from tidegate.reconcile import Done, Next, Watch, watch_mapped
 from tidegate.reconcile.apply import write_status
 
@@ -90,8 +91,21 @@ class IngressesController:
             self._told[host] = now
         for note in sorted(now - told, key=_order):
             ingress = self._api.get(Ingress, *note.ingress)
-            if ingress is not None:
+            if ingress is not None and not self._is_going(ingress):
                 await self._events.emit(ingress, WARNING, note.reason, note.message)
+
+    def _is_going(self, ingress: Ingress) -> bool:
+        """Whether it is deleted, or what it was made for: then nobody wants to know what it lacks."""
+        if ingress.metadata.deletion_timestamp is not None:
+            return True
+        owner = controller_of(ingress.metadata)
+        kind = BY_GVK.get((owner.api_version, owner.kind)) if owner is not None else None
+        if owner is None or kind is None:
+            return False
+        found = self._api.get(kind.type, ingress.metadata.namespace or "", owner.name)
+        return found is None or (
+            found.metadata.uid != owner.uid or found.metadata.deletion_timestamp is not None
+        )
 
 
 def _order(note: Note) -> tuple[Key, str, str]:

@@ -73,6 +73,20 @@ def initial_scale(annotations: Mapping[str, str], config: AutoscalerConfig) -> i
     return asked
 
 
+def unusable_initial_scale(annotations: Mapping[str, str], *, allow_zero: bool) -> str | None:
+    """The key of an initial scale that Knative would refuse; None: there is none such. `allow_zero` is the
+    cluster's allow-zero-initial-scale. KServe leaves such a one out.
+
+    Source: kserve pkg/utils (ValidateInitialScaleAnnotation).
+    """
+    found = keys.INITIAL_SCALE.find(annotations)
+    if found is None:
+        return None
+    count = keys.INITIAL_SCALE.read(annotations, parse_int)
+    fits = count is not None and count >= (0 if allow_zero else 1)
+    return None if fits else found[0]
+
+
 def first_replicas(annotations: Mapping[str, str], config: AutoscalerConfig) -> int:
     """The replicas of a revision's new Deployment: the annotation as written, even 0, else the
     cluster's. Bounds come with the first decision."""

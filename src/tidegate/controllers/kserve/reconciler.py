@@ -216,7 +216,8 @@ class InferenceServiceController:
         config: InferenceConfig,
     ) -> Seen:
         was = _component_status(isvc, pods.name)
-        wanted = serverless.desired_ksvc(isvc, component, pods, was)
+        allow_zero = self._config.autoscaler().allow_zero_initial_scale
+        wanted = serverless.desired_ksvc(isvc, component, pods, was, allow_zero=allow_zero)
         ksvc = await self._children.ensure(isvc, wanted, serverless.carry_ksvc)
         return Seen(
             status.knative_conditions(pods.name, ksvc),

@@ -25,6 +25,7 @@ from tidegate.model.serving import (
     ServiceSpec,
     TrafficTarget,
 )
+from tidegate.policy.kpa import unusable_initial_scale
 
 _SCALING = serving_names.AUTOSCALING
 _KPA = "kpa.autoscaling.knative.dev"
@@ -40,9 +41,15 @@ class Latest:
 
 
 def desired_ksvc(
-    isvc: InferenceService, component: Component, pods: ComponentPods, was: ComponentStatus
+    isvc: InferenceService,
+    component: Component,
+    pods: ComponentPods,
+    was: ComponentStatus,
+    *,
+    allow_zero: bool = False,
 ) -> Service:
-    """`was`: the component's last status, which knows the revision that was rolled out last."""
+    """`was`: the component's last status, which knows the revision that was rolled out last.
+    `allow_zero`: config-autoscaler's allow-zero-initial-scale."""
     fields = {name: getattr(pods.spec, name) for name in PodSpec.__struct_fields__}
     timeout_s = component.timeout
     spec = RevisionSpec(
@@ -53,7 +60,9 @@ def desired_ksvc(
     )
     labels = {k: v for k, v in pods.labels.items() if k != serving_names.VISIBILITY}
     template = RevisionTemplateSpec(
-        metadata=ObjectMeta(labels=labels, annotations=scaling_annotations(component, pods)),
+        metadata=ObjectMeta(
+            labels=labels, annotations=scaling_annotations(component, pods, allow_zero=allow_zero)
+        ),
         spec=spec,
     )
     name = names.child(isvc.metadata.name, pods.name)
@@ -106,9 +115,15 @@ def _of_service(isvc: InferenceService) -> dict[str, str]:
     return {key: known[key]} if key in known else {}
 
 
-def scaling_annotations(component: Component, pods: ComponentPods) -> dict[str, str]:
-    """The template's annotations: what the spec's scaling fields mean to Knative."""
+def scaling_annotations(
+    component: Component, pods: ComponentPods, *, allow_zero: bool = False
+) -> dict[str, str]:
+    """The template's annotations: what the spec's scaling fields mean to Knative. An initial scale that
+    Knative would refuse is left out, as KServe does (admission has warned of it)."""
     found = {k: v for k, v in pods.annotations.items() if k != serving_names.ROLLOUT_DURATION}
+    refused = unusable_initial_scale(found, allow_zero=allow_zero)
+    if refused is not None:
+        del found[refused]
     by_cpu = component.scale_metric in ("cpu", "memory")
     found.setdefault(f"{_SCALING}class", _HPA if by_cpu else _KPA)
     low = 1 if component.min_replicas is None else component.min_replicas

@@ -133,6 +133,13 @@ def stopped(components: Sequence[str]) -> tuple[Condition, ...]:
     )
 
 
+def _resumed(was: InferenceServiceStatus, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """One that was stopped once says that it isn't any more; it has no part in Ready."""
+    if find(was.conditions, "Stopped") is None or find(conditions, "Stopped") is not None:
+        return ()
+    return (Condition(type="Stopped", status="False"),)
+
+
 # --- components
 
 
@@ -234,11 +241,12 @@ def plan_status(
     """`conditions` without Ready; `url` None: nothing routes to it yet."""
     was = isvc.status or InferenceServiceStatus()
     parts = merged(was.conditions, conditions, now_s=now_s)
+    told = _resumed(was, conditions)
     first = "transformer" if isvc.spec.transformer is not None else "predictor"
     host = f"{names.child(isvc.metadata.name, first)}.{isvc.metadata.namespace}.{_IN_CLUSTER}"
     return InferenceServiceStatus(
         observed_generation=isvc.metadata.generation,
-        conditions=merged(was.conditions, (*parts, derive_ready(parts)), now_s=now_s),
+        conditions=merged(was.conditions, (*parts, derive_ready(parts), *told), now_s=now_s),
         components=dict(components),
         model_status=model,
         deployment_mode=mode,

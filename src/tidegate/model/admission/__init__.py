@@ -4,7 +4,7 @@ Pure: the settings come in as values. `apiserver.admission` reads them and calls
 """
 
 from tidegate.model.admission.knative import KNATIVE, admit_knative
-from tidegate.model.admission.kserve import KSERVE, admit_kserve, kserve_notes
+from tidegate.model.admission.kserve import KSERVE, admit_kserve, kserve_notes, mode_of
 from tidegate.model.admission.rules import BUILT_IN, admit_built_in
 from tidegate.model.admission.warnings import warnings_for, warnings_of
 
@@ -16,6 +16,7 @@ __all__ = [
     "admit_knative",
     "admit_kserve",
     "kserve_notes",
+    "mode_of",
     "warnings_for",
     "warnings_of",
 ]
