@@ -12,7 +12,7 @@ from tidegate.controllers.kafka.destinations import Address, Unresolved
 from tidegate.controllers.kafka.reports import Report
 from tidegate.controllers.kafka.source_plan import labels_of, source_name
 from tidegate.model.apps import Deployment
-from tidegate.model.conditions import derive_ready, find, merged
+from tidegate.model.conditions import derive_ready, find, is_true, merged
 from tidegate.model.core import Pod
 from tidegate.model.kafka import (
     CloudEventAttributes,
@@ -134,7 +134,7 @@ def _secret(trouble: str | None, type_: str = "ConnectionEstablished") -> Condit
 def _deployed(
     deployment: Deployment | None, pods: Sequence[Pod], *, resting: bool, stopped: bool
 ) -> Condition:
-    """Whether the adapters run; whether they have work is the connection's condition."""
+    """Whether an adapter is at work; what keeps it from that is mostly the connection's condition."""
     type_ = "Deployed"
     if stopped:
         return Condition(type=type_, status="Unknown", reason="WaitingForSink")
@@ -145,7 +145,7 @@ def _deployed(
     trouble = trouble_of(pods)
     if trouble is not None and trouble.stage is not Stage.ON_ITS_WAY:
         return Condition(type=type_, status="False", reason=trouble.reason, message=trouble.message)
-    if any(pod.status is not None and pod.status.phase == "Running" for pod in pods):
+    if any(pod.status is not None and is_true(pod.status.conditions, "Ready") for pod in pods):
         return Condition(type=type_, status="True")
     said = f"The Deployment '{deployment.metadata.name}' is unavailable."
     return Condition(type=type_, status="Unknown", reason="DeploymentUnavailable", message=said)
