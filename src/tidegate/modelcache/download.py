@@ -77,6 +77,8 @@ class Download:
         if found is None:
             return False
         blob, digest = found
+        if dict(file.checksums).get("sha256", digest) != digest:
+            return False
         if not blob.is_relative_to(self._tier.path):
             return self._copied(file, blob)
         if not self._settling.take(file.path, digest):

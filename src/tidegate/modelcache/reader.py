@@ -52,6 +52,8 @@ class Reader:
                 position = short.position
                 self._again(incoming, part, tries, short, came=position > before)
                 position = part.start if part.end is None else position
+            except _Disk as disk:
+                raise disk.why from disk
             except Cut as why:
                 self._again(incoming, part, tries, why, came=position > before)
                 position = part.start if part.end is None else position
@@ -136,7 +138,7 @@ class Reader:
                 data = data[dropped:]
             view = memoryview(data)
             while view:
-                count = os.pwrite(incoming.fd, view, position)
+                count = _write(incoming.fd, view, position)
                 position += count
                 self._came(count)
                 view = view[count:]
@@ -146,6 +148,20 @@ class Reader:
                     raise _Short(position, f"only {seen} bytes came in {patience.stall_s:g} s")
                 since, seen = now, 0
         return position
+
+
+class _Disk(Exception):
+    """Trouble with our own disk, on its way past whoever answers the connection's."""
+
+    def __init__(self, why: OSError) -> None:
+        self.why = why
+
+
+def _write(fd: int, view: memoryview, position: int) -> int:
+    try:
+        return os.pwrite(fd, view, position)
+    except OSError as why:
+        raise _Disk(why) from why
 
 
 class _Short(Cut):

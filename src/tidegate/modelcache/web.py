@@ -101,8 +101,6 @@ class Web:
         try:
             yield answer
         except (OSError, http.client.HTTPException) as why:
-            if isinstance(why, OSError) and why.errno is not None and why.filename is not None:
-                raise  # of a file, not of the connection
             raise Cut(said(why)) from why
         finally:
             self._leave(answer)
