@@ -21,9 +21,11 @@ from uuid import uuid4
 import pytest
 
 from tidegate.kit.home import Home
+from tidegate.link.keeper import MARK
 from tidegate.node.containers.command import HOME_LABEL
 from tidegate.node.containers.program import ContainerProgram, base_env, find_program
 from tidegate.node.containers.runtime import home_id
+from tidegate.node.containers.strays import signal_marked
 from tidegate.policy.config_containers import ContainersConfig
 from tidegate.testing.engine import RunningEngine, running_engine, wait_until
 from tidegate.testing.oci_registry import oci_registry
@@ -227,6 +229,23 @@ def apply(kubectl: Kubectl, *items: dict[str, Any]) -> None:
 
 def ready(kubectl: Kubectl, pod: str) -> None:
     kubectl.says("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=80s")
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_what_a_container_runs_is_found_by_its_mark_and_stopped():
+    env = {**os.environ, MARK: f"{uuid4()}/main/0"}
+    with subprocess.Popen(["sleep", "100"], env=env, start_new_session=True) as marked:
+        try:
+            wait_until("it sleeps", lambda: state_of(marked.pid) == "S")
+            signal_marked(env[MARK], signal.SIGSTOP)
+            wait_until("it is stopped", lambda: state_of(marked.pid) == "T")
+            signal_marked(env[MARK], signal.SIGCONT)
+            wait_until("it goes on", lambda: state_of(marked.pid) == "S")
+        finally:
+            marked.kill()
 
 
 KINDS = pytest.mark.parametrize("kind", ["process", "container"])

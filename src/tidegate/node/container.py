@@ -210,7 +210,7 @@ class ContainerRunner:
             return None
         try:
             async with asyncio.timeout(None) as self._patience:
-                return await self._boxed.begun(process)
+                return await self._boxed.begun(process, launch)
         except TimeoutError:  # it is to stop
             return None
         finally:

@@ -64,6 +64,7 @@ class Inside:
     process: str
     env: Mapping[str, str]
     stop_signal: str = ""  # the image's; empty: it names none
+    made: Path | None = None  # a file that is there from when the container was made; None: unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from signal import SIGCONT, SIGSTOP
 
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import is_true
+from tidegate.node.containers.command import runs_in_container
+from tidegate.node.containers.strays import signal_marked
 from tidegate.node.machine import HttpGet
 from tidegate.node.record import NORMAL, WARNING, Around, PodRecord
 from tidegate.policy.standby import LEVEL, Level
@@ -102,7 +104,10 @@ class Resting:
         """To all process groups of the pod."""
         for container in (*self._record.sidecars, *self._record.containers):
             if container.process is not None and not container.process.ended:
-                await self._around.keeper.signal(container.process.name, number)
+                name = container.process.name
+                await self._around.keeper.signal(name, number)
+                if runs_in_container(container.container_id):  # whose processes are no child's
+                    await asyncio.to_thread(signal_marked, name, number)
 
     async def _engine(self, path: str) -> bool:
         """Tell the engine; False (and an event) if it can't."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tidegate.kit.clock import Clock
 from tidegate.node.containers.images import Auth, ImageFacts, Pulled
@@ -56,6 +57,9 @@ class FakeContainers:
 
     def used(self) -> None:
         return
+
+    async def beginning(self, process: str, made: Path | None) -> Ending | None:
+        return await self.ending(process)
 
     async def ending(self, process: str) -> Ending | None:
         return self.endings.get(process, Ending(True, None, False))

@@ -15,7 +15,9 @@ DOCKER = ContainerProgram("docker", ("/usr/bin/docker",))
 
 
 def line(program=PODMAN, **changes):
-    return run_argv(program, Plan("u/main/0", "h", "sha256:1", ("serve", "-x"), "p", **changes))
+    return run_argv(
+        program, Plan("u/main/0", "h", "sha256:1", ("serve", "-x"), "p", "/f", **changes)
+    )
 
 
 def after(argv, flag):
@@ -37,7 +39,7 @@ def test_no_value_of_the_environment_stands_in_the_line():
     assert "hush" not in " ".join(argv)
     assert "me:pw" not in " ".join(argv)
     assert after(argv, "--env") == ["TIDEGATE_POD", "TOKEN", "HTTP_PROXY", "PATH=/app/bin"]
-    plan = Plan("u/main/0", "h", "i", (), "p", env=env)
+    plan = Plan("u/main/0", "h", "i", (), "p", "/f", env=env)
     assert passed_env(plan) == {"TOKEN": "hush", "HTTP_PROXY": "http://me:pw@proxy"}
 
 

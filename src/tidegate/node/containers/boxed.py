@@ -72,13 +72,14 @@ class Boxed:
             env=self._around.containers.env,
         )
 
-    async def begun(self, process: Process) -> ContainerNotStarted | None:
+    async def begun(self, process: Process, launch: Launch) -> ContainerNotStarted | None:
         """Wait until the container's own process runs (or has run): only then are there hooks and probes.
         Why it never did, otherwise; nothing of it is left then."""
         around = self._around
         while True:
             known = around.keeper.processes.get(process.name, process)
-            seen = await around.containers.ending(process.name)
+            made = launch.inside.made if launch.inside is not None else None
+            seen = await around.containers.beginning(process.name, made)
             if seen is not None and seen.began:
                 return None
             if known.ended and (known.signal is not None or known.code not in _OWN_CODES):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tidegate.link.keeper import MARK
 from tidegate.node.containers.program import ContainerProgram
+from tidegate.policy.config_containers import KNOWN
 
 HOME_LABEL = "dev.tidegate/home"
 PROCESS_LABEL = "dev.tidegate/process"
@@ -90,6 +91,7 @@ class Plan:
     image: str
     line: tuple[str, ...]
     hostname: str
+    id_file: str
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     workdir: str | None = None
@@ -105,6 +107,11 @@ def container_name(process: str) -> str:
     return "tidegate." + process.replace("/", ".")
 
 
+def runs_in_container(container_id: str | None) -> bool:
+    """By the containerID of a status: `podman://...` or `docker://...`."""
+    return (container_id or "").partition("://")[0] in KNOWN
+
+
 def run_argv(program: ContainerProgram, plan: Plan) -> tuple[str, ...]:
     """The whole line; what is in `passed_env` must be in the program's environment."""
     return (
@@ -112,7 +119,7 @@ def run_argv(program: ContainerProgram, plan: Plan) -> tuple[str, ...]:
         "run",
         *("--name", container_name(plan.name), "--pull", "never", "--log-driver", "none"),
         *("--label", f"{HOME_LABEL}={plan.home_id}", "--label", f"{PROCESS_LABEL}={plan.name}"),
-        *("--network", "host", "--hostname", plan.hostname),
+        *("--cidfile", plan.id_file, "--network", "host", "--hostname", plan.hostname),
         *(("--http-proxy=false",) if program.kind == "podman" else ()),  # the engine's own
         *_env_flags(plan),
         *(word for mount in plan.mounts for word in ("--mount", _mount(mount))),

@@ -73,6 +73,7 @@ def plan_container(
         home_id=vessel.home_id,
         image=vessel.image.id,
         line=line,
+        id_file=str(site.folder(pod) / "containers" / f"{container.name}.{attempt}"),
         hostname=pod.metadata.name[:63].rstrip(".-"),
         env=env,
         mounts=_mounts(pod, container, site, given),
@@ -83,8 +84,10 @@ def plan_container(
         cards=_cards(pod, container, site),
         security=security_of(pod, container, vessel.image),
     )
-    work = site.folder(pod) / "work"
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    work, made = site.folder(pod) / "work", Path(plan.id_file)
+    for folder in (work, made.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made.unlink(missing_ok=True)  # podman refuses one that is there
     spec = SpawnSpec(
         name=name,
         argv=run_argv(vessel.program, plan),
@@ -98,7 +101,7 @@ def plan_container(
         rules,
         (*said_line, *said_env),
         _not_enforced(pod, container),
-        inside=Inside(vessel.program, name, vessel.env, vessel.image.stop_signal),
+        inside=Inside(vessel.program, name, vessel.env, vessel.image.stop_signal, made),
     )
 
 

@@ -91,6 +91,10 @@ class Containers(Protocol):
         """A container is about to be made."""
         ...
 
+    async def beginning(self, process: str, made: Path | None) -> Ending | None:
+        """`ending`, but cheap to ask again and again while the file `made` isn't there."""
+        ...
+
     async def ending(self, process: str) -> Ending | None:
         """None: there is no container of that process."""
         ...
@@ -184,6 +188,9 @@ class ContainerRuntime:
             fresh.replace(self._mark)
             self._marked = program
 
+    async def beginning(self, process: str, made: Path | None) -> Ending | None:
+        return await self.ending(process) if made is None or _is_there(made) else None
+
     async def ending(self, process: str) -> Ending | None:
         program = await self.program()
         if isinstance(program, Unusable):
@@ -236,6 +243,9 @@ class NoContainers:
     def used(self) -> None:
         return
 
+    async def beginning(self, process: str, made: Path | None) -> Ending | None:
+        return None
+
     async def ending(self, process: str) -> Ending | None:
         return None
 
@@ -247,6 +257,10 @@ class NoContainers:
 
     async def sweep(self, keep: Keep) -> None:
         return
+
+
+def _is_there(file: Path) -> bool:
+    return file.exists()
 
 
 def home_id(home: Home) -> str:
