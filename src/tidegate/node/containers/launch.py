@@ -16,6 +16,7 @@ from math import ceil
 from pathlib import Path
 
 from tidegate.client.api import Reader
+from tidegate.kit.home import Home
 from tidegate.kit.quantity import cpu_milli, parse_quantity
 from tidegate.link.keeper import SpawnSpec
 from tidegate.model.core import Container, Pod, Volume
@@ -30,7 +31,7 @@ from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.program import ContainerProgram
 from tidegate.node.containers.security import security_of, unknown_to_us
 from tidegate.node.environment import resolve_env
-from tidegate.node.errors import CommandNotFound
+from tidegate.node.errors import CommandNotFound, VolumeNotReady
 from tidegate.node.expand import expand
 from tidegate.node.launch import Inside, Launch, Site, gpu_env, keeper_name, rewriting_of, sub_path
 from tidegate.node.log_files import log_path
@@ -161,7 +162,7 @@ def _mounts(
     pod: Pod, container: Container, site: Site, env: Mapping[str, str]
 ) -> tuple[Mount, ...]:
     volumes = {volume.name: volume for volume in pod.spec.volumes}
-    found = []
+    found: list[Mount] = []
     for mount in container.volume_mounts:
         real = site.volumes.get(mount.name)
         if real is None:
@@ -170,16 +171,41 @@ def _mounts(
         fetched = is_view(real)
         if volume is not None and volume.empty_dir is not None and not fetched:
             _open_scratch(pod, real)
-        path = mount_path_of(mount.name, real, sub_path(mount, dict(env)))
-        if fetched and path.is_dir() and not path.is_symlink() and (links := links_below(path)):
-            # Links to the model cache lead nowhere in the container: each is a mount of its own.
-            at = mount.mount_path.rstrip("/")
-            found += [Mount(str(real), f"{at}/{inner}", True) for inner, real in links.items()]
-            continue
+        below = sub_path(mount, dict(env))
+        _check_stays_inside(mount.name, real, below, site.home)
+        path = mount_path_of(mount.name, real, below)
         only = fetched or bool(mount.read_only) or (volume is not None and _is_read_only(volume))
-        found.append(Mount(os.path.realpath(path), mount.mount_path, only))
+        found += _mount(path, mount.mount_path, site.home, only=only)
     found.append(_message_mount(pod, container, site))
     return tuple(found)
+
+
+def _check_stays_inside(volume: str, root: Path, below: str | None, home: Home) -> None:
+    """A pod may have put a link into its volume: a subPath through it would be a way out of the
+    container. Raises `VolumeNotReady`."""
+    if not below or is_view(root) or _is_laid_by_us(Path(os.path.realpath(root)), home):
+        return
+    if not Path(os.path.realpath(root / below)).is_relative_to(os.path.realpath(root)):
+        raise VolumeNotReady(volume, f'subPath "{below}" leads out of the volume by a link')
+
+
+def _is_laid_by_us(real: Path, home: Home) -> bool:
+    return is_view(real) or real.is_relative_to(os.path.realpath(home.datasets))
+
+
+def _mount(path: Path, target: str, home: Home, *, only: bool) -> tuple[Mount, ...]:
+    """Links of a view or a dataset, which the engine made, lead nowhere in the container: each is a
+    mount of its own. Those in other volumes are the pods' and are not followed. Fetched data is
+    everybody's, so it is read-only."""
+    real = Path(os.path.realpath(path))
+    links = links_below(real) if _is_laid_by_us(real, home) and real.is_dir() else {}
+    at = target.rstrip("/")
+    places = {f"{at}/{inner}": there for inner, there in links.items()} or {target: real}
+    cache = os.path.realpath(home.cache)
+    return tuple(
+        Mount(str(there), place, only or there.is_relative_to(cache))
+        for place, there in places.items()
+    )
 
 
 def _is_read_only(volume: Volume) -> bool:
