@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tidegate.modelcache import journal
-from tidegate.modelcache.errors import CacheError, Corrupt
+from tidegate.modelcache.errors import Corrupt
 from tidegate.modelcache.incoming import Incoming, Part
 from tidegate.modelcache.layout import staging
 from tidegate.modelcache.reader import Reader
@@ -254,12 +254,11 @@ class Download:
             self._store.grow(self._source, self._tier, self._room_at)
 
     def _fail(self, why: BaseException) -> None:
+        """The first failure is the reason; those after it come of the stop."""
         with self._lock:
-            if self._failed is None or isinstance(why, CacheError) > isinstance(
-                self._failed, CacheError
-            ):
+            if self._failed is None:
                 self._failed = why
-        self._stop.set()
+            self._stop.set()
 
 
 def _copy_range(origin: int, target: int, start: int, end: int) -> None:
