@@ -1,8 +1,10 @@
 """OpenAI's Batch API without a network: forms, records, checks, and the application itself."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tidegate.batch.openai import records
@@ -12,6 +14,8 @@ from tidegate.batch.openai.form import boundary_of, parts_of
 from tidegate.batch.openai.jobs import job_document
 from tidegate.batch.openai.records import Batch, Refused, moved
 from tidegate.batch.openai.shelf import Shelf
+from tidegate.batch.openai.work import Worker
+from tidegate.batch.spool import Journal
 from tidegate.model.kinds import KINDS
 
 NOW_S = 1_800_000_000.0
@@ -302,3 +306,77 @@ def test_the_job_of_a_batch_is_a_job_as_we_know_it(tmp_path):
         ).status
         == "validating"
     )
+
+
+# --- the worker, when there is nothing to send any more
+
+
+def begun(client: Client, *, rows: int = 3) -> Batch:
+    """A batch that is being worked on, and whose window is over."""
+    content = client.shelf.arriving / "in"
+    content.write_text("".join(line(custom_id=f"r{n}") + "\n" for n in range(rows)))
+    file = records.FileRecord(
+        id="file-00000000", bytes=1, created_at=0, filename="in", purpose="batch"
+    )
+    client.shelf.add_file(content, file)
+    batch = Batch(
+        id="batch_00000000",
+        endpoint="/v1/chat/completions",
+        input_file_id=file.id,
+        created_at=0,
+        expires_at=int(NOW_S) - 1,
+        status="in_progress",
+        request_counts=records.Counts(total=rows),
+    )
+    client.shelf.save(batch)
+    return batch
+
+
+def served(client: Client, batch: Batch, rows: int) -> None:
+    """What a worker that was killed has left: so many rows in the output, and half a line more."""
+    folder = client.shelf.folder(batch.id)
+    data = b"".join(b'{"row": %d}\n' % n for n in range(rows))
+    (folder / "out.jsonl.part").write_bytes(data + b'{"half')
+    (folder / "out.jsonl.failed.jsonl").write_bytes(b"")
+    journal = Journal(about={}, next=rows, offset=None, out_bytes=len(data), served=rows)
+    (folder / "out.jsonl.run").write_bytes(msgspec.json.encode(journal))
+
+
+async def test_when_the_window_is_over_what_was_served_is_kept_and_the_rest_has_failed(client):
+    batch = begun(client)
+    served(client, batch, 1)
+    for _ in range(2):  # a second worker finds nothing to do
+        batch = client.shelf.batch(batch.id)
+        await Worker(client.shelf, batch, "http://127.0.0.1:1", client.clock, asyncio.Event()).run()
+    done = client.shelf.batch(batch.id)
+    assert (done.status, done.expired_at) == ("expired", int(NOW_S))
+    assert done.request_counts == records.Counts(total=3, completed=1, failed=2)
+    assert client.shelf.content(done.output_file_id).read_text() == '{"row": 0}\n'
+    errors = client.shelf.content(done.error_file_id).read_text().splitlines()
+    assert [json.loads(e)["custom_id"] for e in errors] == ["r1", "r2"]
+    assert json.loads(errors[0])["error"]["code"] == "batch_expired"
+
+
+async def test_a_worker_that_dies_as_it_ends_a_batch_is_followed_by_one_that_ends_it_the_same(
+    client,
+):
+    outcomes = []
+    for _ in range(2):
+        batch = begun(client)  # as if its last state had never been written
+        served(client, batch, 2)
+        await Worker(client.shelf, batch, "http://127.0.0.1:1", client.clock, asyncio.Event()).run()
+        done = client.shelf.batch(batch.id)
+        outcomes.append((done, client.shelf.content(done.error_file_id).read_text()))
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_one_that_is_cancelled_before_it_began_has_no_files(client):
+    batch = begun(client)
+    batch = msgspec.structs.replace(batch, status="validating", expires_at=int(NOW_S) + 99)
+    client.shelf.save(batch)
+    client.shelf.ask_to_cancel(batch.id, NOW_S)
+    batch = client.shelf.batch(batch.id)
+    await Worker(client.shelf, batch, "http://127.0.0.1:1", client.clock, asyncio.Event()).run()
+    done = client.shelf.batch(batch.id)
+    assert (done.status, done.output_file_id, done.error_file_id) == ("cancelled", None, None)
+    assert done.cancelling_at == int(NOW_S)

@@ -21,7 +21,7 @@ def batch(
     input: Annotated[
         str | None, Parameter(name=["--input", "-i"], allow_leading_hyphen=True)
     ] = None,
-    output: Annotated[str | None, Parameter(name=["--output"])] = None,
+    output: Annotated[str | None, Parameter(name=["--output"], allow_leading_hyphen=True)] = None,
     protocol: Literal["auto", "openai", "v1", "v2", "chat", "raw"] = "auto",
     column: Annotated[list[str] | None, Parameter(name=["--column"], negative="")] = None,
     template: str | None = None,

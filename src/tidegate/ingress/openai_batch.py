@@ -89,11 +89,17 @@ class OpenAiBatchController:
         try:
             if found is None:
                 await self._api.create(self._wanted)
-            elif found.spec.template != self._wanted.spec.template:
+            elif _name(found) != _name(self._wanted):
                 await self._api.update(msgspec.structs.replace(found, spec=self._wanted.spec))
         except (AlreadyExists, Conflict):
             return Again(_AGAIN_S)
         return Done()
+
+
+def _name(service: serving.Service) -> str | None:
+    """Of its revision: another one runs something else."""
+    metadata = service.spec.template.metadata
+    return metadata.name if metadata is not None else None
 
 
 def document(home: Path) -> serving.Service:

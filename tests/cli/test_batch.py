@@ -1,0 +1,134 @@
+"""`tidegate batch`: what is asked for, refused, shown, and written as a Job."""
+
+import json
+
+import pytest
+from ruamel.yaml import YAML
+
+from tidegate.batch.plan import Progress, Summary
+from tidegate.cli.batch_progress import _Remaining, said
+from tidegate.cli.batch_target import batch_target
+from tidegate.cli.main import main
+
+URL = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    (tmp_path / "in.jsonl").write_text('{"n": 1, "m": "x"}\n{"n": 2}\n')
+    return tmp_path
+
+
+def batch(*words: str) -> int:
+    return main(["batch", "run", *words])
+
+
+FILES = ("--input", "in.jsonl", "--output", "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((URL,), "all three are needed"),
+        ((URL, *FILES, "--batch-size", "0"), "--batch-size 0: at least 1"),
+        ((URL, *FILES, "--batch-size", "4", "--protocol", "chat"), "only V1 requests"),
+        ((URL, *FILES, "--template", "{{n}}"), "--template: it is no JSON"),
+        ((URL, *FILES, "-H", "nope"), "write it as 'Name: value'"),
+        ((URL, "--input", "in.txt", "--output", "o.jsonl"), "--input-format"),
+        ((URL, "--input", "in.jsonl", "--output", "-"), "can't be resumed"),
+        ((URL, *FILES, "--timeout", "soon"), "--timeout"),
+        ((URL, *FILES, "--name", "x"), "--as-job"),
+        (("ftp://x/y", *FILES), "http://HOST"),
+        ((URL, "--input", "-", "--output", "o.jsonl", "--as-job"), "no standard input"),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused_in_one_line(folder, capsys, words, said):
+    assert batch(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_what_is_not_there_is_said(folder, capsys):
+    assert batch(URL, "--input", "none.jsonl", "--output", "o.jsonl") == 1
+    assert "No such file" in capsys.readouterr().err
+    assert batch(URL, "--input", "in.jsonl", "--output", "no/folder/o.jsonl") == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert batch("iris", *FILES) == 1
+    assert "tidegate up" in capsys.readouterr().err
+    assert main(["batch", "status"]) == 2
+    assert "which one?" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_the_first_request_and_sends_nothing(folder, capsys):
+    assert batch(f"{URL}/p", *FILES, "--dry-run", "--template", '{"x": ["{{n}}"]}') == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"POST {URL}/p\n")
+    assert out.endswith('\n{"x":[1]}\n')
+    assert batch(URL, *FILES, "--dry-run", "--column", "z") == 1
+    assert "it has no column z" in capsys.readouterr().err
+    assert list(folder.glob("out*")) == []
+
+
+def test_nobody_there_ends_a_run_after_its_patience(folder, capsys):
+    assert batch(URL, *FILES, "--patience", "300ms") == 1
+    err = capsys.readouterr().err
+    assert "no row was served for 0.3 s: 127.0.0.1:1: connection refused" in err
+    assert list(folder.glob("out*")) == []  # nothing was done, so nothing is left
+
+
+def test_a_run_as_a_job_is_the_same_command_line_with_paths_written_out(folder, capsys):
+    more = ("--column", "n", "--protocol", "v1", "--batch-size", "8", "--keep", "a.b")
+    secret = ("--secret", "keys")
+    assert batch("isvc/iris", *FILES, *more, *secret, "--as-job", "--dry-run", "-o", "yaml") == 0
+    job = YAML(typ="safe").load(capsys.readouterr().out)
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    args = container["args"]
+    assert (job["kind"], container["image"]) == ("Job", "tidegate/batch")
+    assert args[:6] == [
+        "run", "http://iris-predictor.default.svc.cluster.local",
+        "--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl"),
+    ]  # fmt: skip
+    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert container["volumeMounts"] == [{"name": "files-0", "mountPath": str(folder)}]
+    assert args[args.index("--run-name") + 1] == job["metadata"]["name"]
+    # The Job's own command line is one that this program reads.
+    assert main(["batch", *args, "--dry-run"]) == 0
+    assert '{"instances":[1,2]}' in capsys.readouterr().out
+
+
+def test_a_job_that_writes_to_a_store_keeps_its_state_in_the_engines_folder(folder, capsys):
+    files = ("--input", "s3://a/in.jsonl", "--output", "s3://a/out.parquet")
+    assert batch("iris", *files, "--as-job", "--dry-run", "-o", "json") == 0
+    job = json.loads(capsys.readouterr().out)
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert str(folder / "home" / "batch") in container["args"]
+    assert container["volumeMounts"][0]["mountPath"] == str(folder / "home" / "batch")
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "path"),
+    [
+        ("iris", "http://iris.ns.svc.cluster.local", None),
+        ("iris/v1/x", "http://iris.ns.svc.cluster.local", "/v1/x"),
+        ("isvc/iris/v1", "http://iris-predictor.ns.svc.cluster.local", "/v1"),
+        ("http://h:8/a/", "http://h:8", "/a"),
+    ],
+)
+def test_targets_as_pods_call_them(text, inside, path):
+    target = batch_target(text, "ns", None, inside=True)
+    assert (target.inside, target.path) == (inside, path)
+
+
+def test_progress_and_the_end_are_one_line_each():
+    line = _Remaining().line(Progress(1200, 3, 0.25, 41.2, 8, 8, 2, "503 busy"))
+    assert line.startswith("25%, 1,203 rows, 3 failed, 41.2 rows/s, 8 at once")
+    assert line.endswith("gave way 2 times, waits: 503 busy")
+    ended = said(Summary(90, 10, 200.0, 50, False, 0, "o.jsonl", "o.jsonl.failed.jsonl"))
+    assert ended == (
+        "o.jsonl: 90 rows served, 10 failed (o.jsonl.failed.jsonl) in 3m20s"
+        " (0.5 rows/s, resumed at row 50)"
+    )
