@@ -235,6 +235,18 @@ async def test_two_autoscalers_of_one_target_both_say_so_and_neither_acts():
         assert size(it) == 4
 
 
+async def test_two_whose_bounds_differ_do_not_press_them_either():
+    async with world() as it:
+        await it.given(
+            deployment(replicas=2), hpa(name="one", least=3, most=5), hpa(name="two", most=1)
+        )
+        await it.settle(60)
+        assert size(it) == 2
+        for name in ("one", "two"):
+            assert reason(it, "ScalingActive", name) == "AmbiguousSelector"
+            assert events(it, "SuccessfulRescale", name) == []
+
+
 async def test_a_stopped_target_is_left_alone():
     async with world() as it:
         it.usage.cpu_milli["web"] = 2000

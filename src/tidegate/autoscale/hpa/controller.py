@@ -121,6 +121,8 @@ class HpaController:
         seen, simulated = Seen(now_s, target.scale), memory.simulated if memory else ()
         if reads_metrics(spec, config, was, target.scale):
             seen, simulated = await self._look(hpa, target, now_s)
+        else:
+            seen = replace(seen, rivals=self._rivals(hpa, target))
         visited = visit(spec, config, state_of(memory), was, seen)
         if visited.rescale is not None:
             to = visited.rescale.to
@@ -143,11 +145,10 @@ class HpaController:
         if target.selector is None:
             return seen, ()
         namespace = hpa.metadata.namespace or ""
+        rivals = self._rivals(hpa, target)
+        if rivals:
+            return replace(seen, rivals=rivals), ()
         pods: Sequence[Pod] = chosen(self._api, namespace, target.selector)
-        choosing = self._all_choosers().of(namespace, pods)
-        if len(choosing) > 1:
-            keys = tuple(f"{{{key.name} {key.namespace}}}" for key in sorted(choosing))
-            return replace(seen, rivals=keys), ()
         asked = Asked(namespace, tuple(pods), now_s)
         found = [await self._sources.read(metric, asked) for metric in hpa.spec.metrics]
         seen = replace(
@@ -156,6 +157,17 @@ class HpaController:
             readings=tuple(one.reading for one in found),
         )
         return seen, tuple(one.metric for one in found if one.simulated)
+
+    def _rivals(self, hpa: HorizontalPodAutoscaler, target: Target) -> tuple[str, ...]:
+        """All autoscalers that choose one of the target's pods, if there are several."""
+        if target.selector is None:
+            return ()
+        namespace = hpa.metadata.namespace or ""
+        pods = chosen(self._api, namespace, target.selector)
+        choosing = self._all_choosers().of(namespace, pods)
+        if len(choosing) < 2:
+            return ()
+        return tuple(f"{{{key.name} {key.namespace}}}" for key in sorted(choosing))
 
     async def _write(
         self,

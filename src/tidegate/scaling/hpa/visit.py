@@ -79,6 +79,10 @@ def visit(
         state = replace(state, recommendations=(Recommendation(current, now_s),))
     if reads_metrics(spec, config, status, scale):
         return _by_metrics(spec, config, state, status, seen)
+    if seen.rivals and current:  # upstream lets each press its own bounds all the same
+        stopped = _bad_selector(spec, state, status, seen)
+        assert stopped is not None
+        return stopped
     status = replace(status, current=current, metrics=())
     if current == 0:
         message = "scaling is disabled since the replica count of the target is zero"
