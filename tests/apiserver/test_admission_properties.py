@@ -130,7 +130,8 @@ def admission() -> Admission:
 
 
 def parsed(api_version: str, kind: str, body: dict[str, Any]) -> Object:
-    return read(body, BY_GVK[api_version, kind].type)[0]
+    found = BY_GVK[api_version, kind]
+    return found.lifted(read(body, found.wire_type)[0])
 
 
 def assert_settled(obj: Object) -> None:
@@ -157,6 +158,7 @@ def test_admitting_twice_is_admitting_once(document):
 
 #: Documents that a cluster refuses, and why.
 WRONG = {
+    "03-imagecache.yaml": "must be an image's name, such as nginx:1.27",  # a placeholder
     "02-ksvc-sd-backend-mount-dataset-pvc.yaml": (
         "spec.template.spec.containers[0].ports[0].containerPort: expected int, got str"
     ),
