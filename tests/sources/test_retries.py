@@ -56,7 +56,7 @@ def test_after_the_first_and_all_retries_it_is_given_up():
 
 @pytest.mark.parametrize(
     ("most", "status", "wait"),
-    [(None, 429, 60.0), (10.0, 503, 10.0), (0.0, 429, 0.6), (None, 500, 0.6)],
+    [(100.0, 429, 60.0), (10.0, 503, 10.0), (0.0, 429, 0.6), (None, 429, 0.6), (9.0, 500, 0.6)],
 )
 def test_retry_after_is_heeded_up_to_its_limit_for_429_and_503(most, status, wait):
     rules = Delivery(retry_after_most_s=most)
@@ -64,7 +64,7 @@ def test_retry_after_is_heeded_up_to_its_limit_for_429_and_503(most, status, wai
 
 
 def test_retry_after_never_shortens_the_wait():
-    rules = Delivery(delay_s=5.0)
+    rules = Delivery(delay_s=5.0, retry_after_most_s=60.0)
     assert wait_before_next(rules, 1, failed(503, retry_after_s=1.0)) == 10.0
 
 

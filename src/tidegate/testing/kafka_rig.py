@@ -104,8 +104,8 @@ class Sink:
                 lines = [f"HTTP/1.1 {status} x", f"content-length: {len(out)}"]
                 lines += [f"{name}: {value}" for name, value in more.items()]
                 writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + out)
-        except (OSError, EOFError):
-            pass
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # cancelled: the loop ends, and nobody waits for connections
         finally:
             self._open.discard(writer)
             writer.transport.abort()

@@ -36,7 +36,7 @@ class Delivery:
     timeout_s: float = 600.0
     """For each try."""
     retry_after_most_s: float | None = None
-    """Longest wait that a Retry-After header may ask for; 0: the header is not heeded; None: any."""
+    """Longest wait that a Retry-After header may ask for. 0 or None: the header is not heeded."""
 
     @property
     def tries(self) -> int:
@@ -68,10 +68,9 @@ def wait_before_next(rules: Delivery, made: int, failure: Failure) -> float | No
     if failure.lasting or made >= rules.tries:
         return None
     wait = backoff_s(rules, made)
-    if failure.retry_after_s is not None and failure.status in (429, 503):
-        most = rules.retry_after_most_s
-        asked = failure.retry_after_s if most is None else min(failure.retry_after_s, most)
-        wait = max(wait, asked)
+    most_s = rules.retry_after_most_s
+    if failure.retry_after_s is not None and most_s and failure.status in (429, 503):
+        wait = max(wait, min(failure.retry_after_s, most_s))
     return min(wait, _LONGEST_S)
 
 
