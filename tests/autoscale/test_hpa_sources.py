@@ -331,6 +331,23 @@ def test_latencies_of_a_route_are_those_of_its_requests():
     assert ms("p9999") == pytest.approx(110, rel=0.06)
 
 
+def test_batch_requests_have_figures_of_their_own():
+    seconds = (
+        second(
+            at, "default/m", requests=1, batch=4, batch_running=2, batch_waiting=3, batch_yielded=1
+        )
+        for at in range(80, 91)
+    )
+    found = gateway(told(*seconds))
+
+    def figure(name: str) -> float:
+        return found.external(f"tidegate_{name}", "default", {"revision": "m"}, now_s=90)
+
+    names = ("requests_per_second", "running", "queue", "yields_per_second")
+    assert [figure(f"batch_{name}") for name in names] == [4, 2, 3, 1]
+    assert figure("requests_per_second") == 1
+
+
 def test_a_label_that_nobody_knows_is_named_and_not_passed_over():
     with pytest.raises(NotCounted, match=r"no label sls\.ingress\.rout"):
         gateway(told()).external("sls_ingress_qps", "default", {"sls.ingress.rout": "x"}, now_s=9)

@@ -1,7 +1,8 @@
 """Names for what the gateway counts, so that autoscalers can ask for it.
 
 `tidegate_requests_per_second`, `tidegate_concurrency`, `tidegate_queue`, `tidegate_errors_per_second` and
-`tidegate_latency_p50_ms` (p90, p95, p99), of the last 30 seconds. `sls_ingress_*`: what Alibaba's
+`tidegate_latency_p50_ms` (p90, p95, p99), of the last 30 seconds; `tidegate_batch_...` of batch requests,
+which are in none of those. `sls_ingress_*`: what Alibaba's
 log service says of an Ingress' upstreams, by its own selector labels.
 
 Source of the latter: Alibaba Cloud, ACK, "Horizontal pod scaling by Nginx Ingress metrics".
@@ -112,11 +113,20 @@ class GatewayMetrics:
                 return traffic.queue(keys, window)
             case "errors_per_second":
                 return traffic.errors(keys, window)
+            case (
+                "batch_requests_per_second"
+                | "batch_running"
+                | "batch_queue"
+                | "batch_yields_per_second"
+            ):
+                return traffic.batch(keys, window, metric.removeprefix(_PREFIX))
             case _:
                 raise NotCounted(
                     f"the gateway has no {metric}: there are tidegate_requests_per_second, "
-                    "tidegate_concurrency, tidegate_queue, tidegate_errors_per_second and "
-                    "tidegate_latency_p50_ms (p90, p95, p99)"
+                    "tidegate_concurrency, tidegate_queue, tidegate_errors_per_second, "
+                    "tidegate_latency_p50_ms (p90, p95, p99) and, of batch requests, "
+                    "tidegate_batch_requests_per_second, tidegate_batch_running, "
+                    "tidegate_batch_queue and tidegate_batch_yields_per_second"
                 )
 
     def _check_heard(self) -> None:

@@ -7,7 +7,7 @@ A key that is silent while the gateway speaks had no requests and no replicas: t
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tidegate.link.gateway import FromGateway, Hello, RouteSample, Sample
@@ -30,6 +30,14 @@ class Window:
     def holds(self, at_s: float) -> bool:
         """Whether the second that ended then lies in it."""
         return self.begin_s < at_s <= self.end_s
+
+
+_BATCH: Mapping[str, Callable[[Sample], float]] = {
+    "batch_requests_per_second": lambda sample: float(sample.batch),
+    "batch_running": lambda sample: float(sample.batch_running),
+    "batch_queue": lambda sample: float(sample.batch_waiting),
+    "batch_yields_per_second": lambda sample: float(sample.batch_yielded),
+}
 
 
 @dataclass(slots=True)
@@ -86,6 +94,14 @@ class Traffic:
     def errors(self, keys: Iterable[str], window: Window) -> float:
         """Answers 5xx a second."""
         return self._sum(keys, window, lambda sample: float(sample.errors))
+
+    def batch(self, keys: Iterable[str], window: Window, figure: str) -> float:
+        """Of batch requests: arrivals a second, those at replicas, at the gate, or that gave way."""
+        return self._sum(keys, window, _BATCH[figure])
+
+    def tokens(self, keys: Iterable[str], window: Window) -> float:
+        """Tokens that clients got a second."""
+        return self._sum(keys, window, lambda sample: float(sample.tokens))
 
     def latency_ms(self, keys: Iterable[str], window: Window, share: float) -> float:
         """What this share of the requests took at most; 0 when none was answered."""
