@@ -354,3 +354,14 @@ def test_lag_is_what_the_broker_says(place):
         asyncio.run(offsets.read(access, "nobody", ["never"]))
     with pytest.raises(NoOffsets, match="no broker can be reached"):
         asyncio.run(offsets.read(Access(("127.0.0.1:1",)), "nobody", ["ai-info"]))
+
+
+def test_lag_behind_credentials_that_are_refused_is_told_as_that():
+    from tidegate.autoscale.keda import Access, BrokerOffsets, NoOffsets
+    from tidegate.testing.broker import running_broker
+
+    with running_broker("--authentication") as locked:
+        access = Access((locked.address,), sasl="SCRAM-SHA-512", username="eve", password="guess")
+        with pytest.raises(NoOffsets, match="credentials") as refused:
+            asyncio.run(BrokerOffsets().read(access, "nobody", ["ai-info"]))
+        assert "guess" not in str(refused.value)

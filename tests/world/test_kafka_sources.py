@@ -294,6 +294,22 @@ async def test_a_sink_is_a_receiver_behind_a_service():
         }
 
 
+async def test_a_sink_takes_nobodys_service_and_is_there_when_the_name_is_free():
+    async with with_kafka() as (it, _):
+        name = "kafkasink-answers-receiver"
+        await it.given(web(name), sink())
+        status = it.the(KafkaSink, "answers").status
+        assert status is not None
+        assert status.address is None
+        ready = find(status.conditions, "Ready")
+        assert ready is not None
+        assert (ready.status, ready.reason) == ("False", "NameTaken")
+        assert it.names(Deployment) == []
+        await it.api.delete(Service, "default", name)
+        await it.settle(5)
+        assert it.the(Service, name).metadata.owner_references[0].name == "answers"
+
+
 async def test_kedas_class_makes_a_scaled_object_of_the_source_and_takes_it_away_again():
     async with with_kafka() as (it, _):
         key = "autoscaling.eventing.knative.dev/"

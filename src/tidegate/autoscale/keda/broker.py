@@ -43,6 +43,8 @@ class BrokerOffsets:
                 ends = await _ends(client, partitions)
         except TimeoutError as why:
             raise NoOffsets(f"{at} did not answer within {_WHOLE_S:g} s") from why
+        except LookupError as why:  # the client reads a refusal of SCRAM as a proof, and finds none
+            raise NoOffsets(f"{at} does not take the credentials") from why
         except (KafkaError, OSError, ValueError) as why:
             if isinstance(why, NoOffsets):
                 raise

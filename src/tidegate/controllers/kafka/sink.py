@@ -22,7 +22,7 @@ from tidegate.kit.clock import Clock
 from tidegate.model.apps import Deployment
 from tidegate.model.core import Pod, Secret, Service
 from tidegate.model.kafka import KafkaSink
-from tidegate.model.meta import Key
+from tidegate.model.meta import Key, controller_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 
@@ -56,7 +56,10 @@ class KafkaSinkController:
             return Done()  # its receiver goes with it
         credentials = of_auth(sink.spec.auth, key.namespace, self._api)
         deployment = self._api.get(Deployment, key.namespace, child(sink))
-        if credentials.trouble is None:
+        taken = self._taken(sink)
+        if taken is not None:
+            deployment = None
+        elif credentials.trouble is None:
             wanted = desired_deployment(sink, credentials)
             deployment = await ensure(self._api, wanted, carry_deployment)
             await ensure(self._api, desired_service(sink), carry_service)
@@ -73,10 +76,23 @@ class KafkaSinkController:
             pods,
             reports,
             secrets=credentials.trouble,
+            taken=taken,
             now_s=self._clock.now(),
         )
         await write_status(self._api, sink, status)
         return Again(_LOOK_AGAIN_S if is_settled(status.conditions) else _ASK_AGAIN_S)
+
+    def _taken(self, sink: KafkaSink) -> str | None:
+        """Which object of the receiver's name belongs to somebody else; None: there is none."""
+        for type_ in (Deployment, Service):
+            found = self._api.get(type_, sink.metadata.namespace or "", child(sink))
+            ref = controller_of(found.metadata) if found is not None else None
+            if found is not None and (ref is None or ref.uid != sink.metadata.uid):
+                return (
+                    f'{type_.__name__} "{found.metadata.name}" exists and does not belong to this '
+                    "KafkaSink: delete or rename it"
+                )
+        return None
 
 
 def _of_pod(pod: Pod) -> Iterable[Key]:

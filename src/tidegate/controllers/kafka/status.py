@@ -81,13 +81,17 @@ def sink_status(
     reports: Mapping[str, Report],
     *,
     secrets: str | None,
+    taken: str | None,
     now_s: float,
 ) -> KafkaSinkStatus:
-    """The whole status. The address is there from the start: requests wait at the gateway."""
+    """The whole status. The address is there from the start: requests wait at the gateway.
+    `taken`: what has the receiver's name, so that there is no address; None: nothing."""
     was = sink.status or KafkaSinkStatus()
     known = [reports[pod.metadata.name] for pod in pods if pod.metadata.name in reports]
     parts = (
-        Condition(type="Addressable", status="True"),
+        Condition(type="Addressable", status="True")
+        if taken is None
+        else Condition(type="Addressable", status="False", reason="NameTaken", message=taken),
         _data_plane(_deployed(deployment, pods, resting=False, stopped=False)),
         _secret(secrets, "TopicReady") or _topic_ready(sink, known),
     )
@@ -95,7 +99,7 @@ def sink_status(
     return KafkaSinkStatus(
         observed_generation=sink.metadata.generation,
         conditions=merged(was.conditions, (*kept, _ready(kept)), now_s=now_s),
-        address=Addressable(url=url),
+        address=Addressable(url=url) if taken is None else None,
     )
 
 
