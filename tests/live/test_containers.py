@@ -394,6 +394,26 @@ def test_a_knative_service_of_an_image_starts_from_zero(engine, podman, kubectl)
     assert engine.ask("boxed", "/", timeout_s=60) == (200, b"served from an image\n")
 
 
+def test_replicas_that_insist_on_their_port_have_networks_of_their_own(engine, podman, kubectl):
+    tried = ("run", "--rm", *podman.program.run_argv, "--publish", "127.0.0.1::80", podman.image)
+    if _podman(podman.program, *tried, "true").returncode != 0:
+        pytest.skip("podman can't publish ports here")
+    container = {
+        "image": podman.image,
+        "command": ["httpd", "-f", "-h", "/www", "-p", "8099"],
+        "ports": [{"containerPort": 8099}],
+    }
+    notes = {"autoscaling.knative.dev/min-scale": "2", "tidegate.dev/network": "private"}
+    template = {"metadata": {"annotations": notes}, "spec": {"containers": [container]}}
+    service = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+    service |= {"metadata": {"name": "twins"}, "spec": {"template": template}}
+    apply(kubectl, service)
+    wait_until("both are ready", lambda: len(engine.ready_pods("twins")) == 2, within_s=80)
+    for _ in range(4):
+        assert engine.ask("twins", "/") == (200, b"served from an image\n")
+    kubectl.says("delete", "ksvc", "twins")
+
+
 def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podman):
     with oci_registry(podman.layout, login=LOGIN) as registry:
         one, ahead = f"{registry.host}/x/one:1", f"{registry.host}/x/ahead:1"
@@ -437,6 +457,41 @@ def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podma
         finally:
             podman("rmi", "--force", one)
             podman("rmi", "--force", ahead)
+
+
+SEED = """
+apiVersion: eci.alibabacloud.com/v1
+kind: ImageCache
+metadata:
+  name: imagecache-ai-model
+  annotations:
+    k8s.aliyun.com/eci-image-cache: "true"
+spec:
+  images:
+  - example.com/sd-backend:1.0
+  imageCacheSize:
+    25
+  retentionDays:
+    7
+"""
+
+
+def test_the_published_image_cache_is_ready_and_its_image_starts_without_a_pull(kubectl, podman):
+    image = "example.com/sd-backend:1.0"
+    podman("tag", podman.image, image)
+    try:
+        kubectl.says("apply", "-f", "-", given=SEED)
+        kubectl.says("wait", "--for=condition=Ready", "ic/imagecache-ai-model", "--timeout=60s")
+        name, age, id_, phase, progress = kubectl.says("get", "ic", "--no-headers").split()
+        assert (name, phase, progress) == ("imagecache-ai-model", "Ready", "100%")
+        assert id_.startswith("imc-")
+        assert age
+        apply(kubectl, document("backend", image, {}, restartPolicy="Never"))
+        assert kubectl.ended("backend")["exitCode"] == 0
+        assert "already present on machine" in kubectl.messages("backend", "Pulled")
+    finally:
+        kubectl("delete", "ic", "imagecache-ai-model")
+        podman("untag", image, image)
 
 
 def test_without_a_program_the_pod_says_why_and_what_to_do(kubectl, podman):

@@ -50,7 +50,7 @@ def _within(
     inside: Inside, launch: Launch, argv: tuple[str, ...], *, stdin: bool, tty: bool
 ) -> Beside:
     """By podman or docker: there the paths are the document's, only ports differ."""
-    line, _ = rewrite_args(argv, launch.rules)
+    line = argv if inside.private else rewrite_args(argv, launch.rules)[0]
     line = exec_argv(inside.program, inside.process, line, stdin=stdin, tty=tty)
     env = {**inside.env, MARK: inside.process, EXEC_MARK: uuid4().hex}
     return Beside(line[0], line, env, launch.spec.cwd)

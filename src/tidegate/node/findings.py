@@ -7,12 +7,14 @@ from typing import Protocol
 import msgspec
 
 from tidegate.model.core import LocalPort
+from tidegate.node.containers.command import runs_in_container
 from tidegate.node.grace import grace_of
 from tidegate.node.launch import pod_folder
 from tidegate.node.lifecycle import Happened
 from tidegate.node.pod_files import remember_ports
 from tidegate.node.probes import Kind
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord
+from tidegate.policy.pod_runtime import NETWORK_NOTE, PRIVATE
 
 
 class Endable(Protocol):
@@ -81,7 +83,7 @@ class RunFindings:
         name = self._record.spec.name
         self._record.rewritten += (
             f"container {name} listens on its own port {port.container_port}, so that is used: "
-            "only one replica can run here",
+            "only one replica can run here" + _way_out(self._record.container_id),
         )
         if beyond_loopback:
             self._record.not_enforced += (
@@ -129,3 +131,9 @@ class RunFindings:
 
     def _say(self, reason: str, message: str) -> None:
         self._around.say(self._pod.pod, WARNING, reason, message)
+
+
+def _way_out(container_id: str | None) -> str:
+    if not runs_in_container(container_id):
+        return ""
+    return f" (annotation {NETWORK_NOTE}: {PRIVATE} gives each a network of its own)"

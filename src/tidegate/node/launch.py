@@ -65,6 +65,7 @@ class Inside:
     env: Mapping[str, str]
     stop_signal: str = ""  # the image's; empty: it names none
     made: Path | None = None  # a file that is there from when the container was made; None: unknown
+    private: bool = False  # its network is its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,9 @@ def _not_enforced(pod: Pod, container: Container, site: Site) -> tuple[str, ...]
         read_only = mount.read_only or (claim is not None and claim.read_only)
         if is_view(site.volumes.get(mount.name)):
             if os.geteuid() == 0:  # to whom modes mean nothing
-                said.append(f"the mount {mount.mount_path} is fetched: write nothing there, root could")
+                said.append(
+                    f"the mount {mount.mount_path} is fetched: write nothing there, root could"
+                )
             elif not read_only:
                 said.append(f"the mount {mount.mount_path} is fetched: it can't be written here")
         elif read_only:

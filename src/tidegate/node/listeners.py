@@ -24,13 +24,35 @@ class Holder(StrEnum):
 def holder_of(port: int, process: Process) -> Holder:
     """Who would get a connection to 127.0.0.1:port."""
     inodes = {entry.inode for entry in listening_sockets() if entry.port == port}
-    if not inodes:
-        return Holder.NOBODY
+    held, here, elsewhere = bool(inodes), _network(os.getpid()), None
     for pid in _members(process):
         inodes -= _sockets(pid)
-        if not inodes:
+        if held and not inodes:
             return Holder.POD
-    return Holder.STRANGER
+        if _network(pid) not in (None, here):
+            elsewhere = pid
+    if elsewhere is None:
+        return Holder.STRANGER if held else Holder.NOBODY
+    # A container with a network of its own: podman or docker hold the local port, or the kernel
+    # passes it on, from the start; what counts is whether somebody listens inside.
+    return Holder.POD if _listens(elsewhere) else Holder.NOBODY
+
+
+def _network(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return None
+
+
+def _listens(pid: int) -> bool:
+    """Whether anything listens in the network of this process."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError), open(f"/proc/{pid}/net/{table}") as lines:
+            next(lines, None)
+            if any(line.split(maxsplit=4)[3] == "0A" for line in lines):
+                return True
+    return False
 
 
 def listening_of(process: Process) -> tuple[tuple[int, bool], ...]:

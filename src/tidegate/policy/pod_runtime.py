@@ -9,6 +9,8 @@ from tidegate.model.core import Pod, PodSpec
 from tidegate.model.meta import ObjectMeta
 
 RUNTIME_NOTE = "tidegate.dev/runtime"
+NETWORK_NOTE = "tidegate.dev/network"
+PRIVATE, HOST = "private", "host"
 
 
 class RunsAs(StrEnum):
@@ -22,11 +24,21 @@ def asked_runtime(pod: Pod) -> RunsAs | None:
 
 
 def runtime_notes(annotations: Mapping[str, str]) -> list[str]:
-    """About a value of the annotation that means nothing."""
-    said = annotations.get(RUNTIME_NOTE)
-    if said is None or said in RunsAs.__members__.values():
-        return []
-    return [f"{RUNTIME_NOTE}: {said!r} is none of {', '.join(RunsAs)}: ignored, the image decides"]
+    """About values of the annotations that mean nothing."""
+    found, said = [], annotations.get(RUNTIME_NOTE)
+    if said is not None and said not in RunsAs.__members__.values():
+        known = ", ".join(RunsAs)
+        found.append(f"{RUNTIME_NOTE}: {said!r} is none of {known}: ignored, the image decides")
+    said = annotations.get(NETWORK_NOTE)
+    if said not in (None, PRIVATE, HOST):
+        why = f"{said!r} is none of {PRIVATE}, {HOST}: ignored, the network is the machine's"
+        found.append(f"{NETWORK_NOTE}: {why}")
+    return found
+
+
+def has_private_network(pod: Pod) -> bool:
+    """Whether it asks for a network of its own, where its container listens on the port it declares."""
+    return pod.metadata.annotations.get(NETWORK_NOTE) == PRIVATE
 
 
 def runtime_of(meta: ObjectMeta, spec: PodSpec) -> RunsAs | None:

@@ -116,3 +116,10 @@ def test_a_command_beside_it_says_what_streams_it_has(stdin, tty, flags):
     assert argv[:2] == ("/usr/bin/docker", "exec")
     assert [word for word in argv if word in ("--interactive", "--tty")] == flags
     assert argv[-3:] == ("tidegate.u.main.0", "id", "-u")
+
+
+def test_a_network_of_its_own_has_the_local_ports_published_on_loopback():
+    assert after(line(), "--network") == ["host"]
+    argv = line(published=((20001, 80), (20002, 81)))
+    assert "--network" not in argv
+    assert after(argv, "--publish") == ["127.0.0.1:20001:80", "127.0.0.1:20002:81"]

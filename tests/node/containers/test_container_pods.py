@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tidegate.model.core import Container, Secret
+from tidegate.model.core import Container, EnvVar, Secret
 from tidegate.model.meta import ObjectMeta
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.program import Unusable
@@ -84,6 +84,33 @@ async def test_a_folder_can_be_no_container(world):
     await world.given(folder, annotations={"tidegate.dev/runtime": "container"})
     await world.until(lambda: world.waiting()[0] == "CreateContainerConfigError")
     assert "is a folder of this machine" in world.waiting()[1]
+
+
+PRIVATE = {"tidegate.dev/network": "private"}
+
+
+async def test_with_a_network_of_its_own_nothing_is_rewritten(world):
+    world.scripted(Script(listens_after_s=None))
+    env = (EnvVar(name="HOST", value="0.0.0.0"),)
+    await world.given(boxed(args=("--port=8080",), env=env), annotations=PRIVATE)
+    await world.until(lambda: world.keeper.spawned)
+    [spec], [port] = world.keeper.spawned, world.status().tidegate.ports
+    assert f"127.0.0.1:{port.local_port}:8080" in spec.argv
+    assert spec.argv[-1] == "--port=8080"
+    assert (spec.env["PORT"], spec.env["HOST"]) == ("8080", "0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("containers", "says"),
+    [
+        ((boxed(), boxed(name="two", ports=())), "only a pod with one container"),
+        ((main(),), "container main is a process, which shares the machine's network"),
+    ],
+)
+async def test_a_network_of_its_own_is_refused_where_it_can_not_be(world, containers, says):
+    await world.given(*containers, annotations=PRIVATE)
+    await world.until(lambda: world.waiting()[0] == "CreateContainerConfigError")
+    assert says in world.waiting()[1]
 
 
 async def test_without_a_program_that_works_it_says_which_and_why(world):

@@ -18,6 +18,7 @@ from tidegate.node.log_files import log_path
 from tidegate.node.log_lines import last_words
 from tidegate.node.record import Around, ContainerRecord, PodRecord
 from tidegate.node.status import PREFIX
+from tidegate.policy.pod_runtime import NETWORK_NOTE, RUNTIME_NOTE, has_private_network
 
 _LOOK_AGAIN_S = 0.03  # a start takes a tenth of a second
 _OWN_CODES = (125, 126, 127)  # podman's and docker's: no container, can't run it, no such program
@@ -43,6 +44,11 @@ class Boxed:
         """None: it is a process. Raises what `plan_container` raises, `ImageNotRunnable`, `ImageMissing`."""
         pod, spec, containers = self._pod.pod, self._record.spec, self._around.containers
         why = wants_container(pod, spec, stands)
+        if why is None and has_private_network(pod):
+            raise NotSupported(
+                f"{NETWORK_NOTE}: private: container {spec.name} is a process, which shares the machine's "
+                f"network; {RUNTIME_NOTE}: container makes it one"
+            )
         if why is None:
             return None
         image = spec.image or ""

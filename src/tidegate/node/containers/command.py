@@ -17,6 +17,7 @@ from tidegate.policy.config_containers import KNOWN
 
 HOME_LABEL = "dev.tidegate/home"
 PROCESS_LABEL = "dev.tidegate/process"
+LOOPBACK = "127.0.0.1"
 EXEC_MARK = "TIDEGATE_EXEC"  # in the environment of a command beside a container: which one it is
 _THEIRS = (
     "XDG_",
@@ -84,7 +85,10 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A container as it is to be started. `name` is the keeper's; amounts None: no limit."""
+    """A container as it is to be started. `name` is the keeper's; amounts None: no limit.
+
+    `published` None: the network is the machine's. Else it is the container's own, and these local
+    ports lead to ports in it (local, inside)."""
 
     name: str
     home_id: str
@@ -100,6 +104,7 @@ class Plan:
     memory_bytes: int | None = None
     cards: tuple[int, ...] = ()
     security: Security = Security()
+    published: tuple[tuple[int, int], ...] | None = None
 
 
 def container_name(process: str) -> str:
@@ -119,7 +124,8 @@ def run_argv(program: ContainerProgram, plan: Plan) -> tuple[str, ...]:
         "run",
         *("--name", container_name(plan.name), "--pull", "never", "--log-driver", "none"),
         *("--label", f"{HOME_LABEL}={plan.home_id}", "--label", f"{PROCESS_LABEL}={plan.name}"),
-        *("--cidfile", plan.id_file, "--network", "host", "--hostname", plan.hostname),
+        *("--cidfile", plan.id_file, "--hostname", plan.hostname),
+        *_network_flags(plan),
         *(("--http-proxy=false",) if program.kind == "podman" else ()),  # the engine's own
         *_env_flags(plan),
         *(word for mount in plan.mounts for word in ("--mount", _mount(mount))),
@@ -147,6 +153,16 @@ def exec_argv(
     return (
         *(*program.argv, "exec", "--env", EXEC_MARK, "--env", MARK, *flags),
         *(container_name(process), *argv),
+    )
+
+
+def _network_flags(plan: Plan) -> tuple[str, ...]:
+    if plan.published is None:
+        return ("--network", "host")
+    return tuple(
+        word
+        for local, port in plan.published
+        for word in ("--publish", f"{LOOPBACK}:{local}:{port}")
     )
 
 

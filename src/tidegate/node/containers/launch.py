@@ -31,7 +31,7 @@ from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.program import ContainerProgram
 from tidegate.node.containers.security import security_of, unknown_to_us
 from tidegate.node.environment import resolve_env
-from tidegate.node.errors import CommandNotFound, VolumeNotReady
+from tidegate.node.errors import CommandNotFound, NotSupported, VolumeNotReady
 from tidegate.node.expand import expand
 from tidegate.node.launch import Inside, Launch, Site, gpu_env, keeper_name, rewriting_of, sub_path
 from tidegate.node.log_files import log_path
@@ -41,6 +41,7 @@ from tidegate.node.termination import message_file
 from tidegate.node.views import is_view, links_below
 from tidegate.node.volumes import mount_path_of
 from tidegate.policy.gpu_cards import CARDS_NOTE, indexes_of, is_gpu
+from tidegate.policy.pod_runtime import NETWORK_NOTE, has_private_network
 
 _MESSAGES = "/dev/termination-log"
 _ALL_MAY_WRITE = 0o666
@@ -62,8 +63,11 @@ def plan_container(
 ) -> Launch:
     """What to start. Makes the files that are mounted into it. Raises `ConfigMissing`, `NotSupported`,
     `VolumeNotReady`, `CommandNotFound` (neither the image nor the document says what to start)."""
-    given = _given_env(reader, pod, container, site)
-    rules = rewriting_of(container, site)
+    private = has_private_network(pod)
+    if private:
+        _check_alone(pod)
+    given = _given_env(reader, pod, container, site, private=private)
+    rules = None if private else rewriting_of(container, site)
     env, said_env = _true_here(given, vessel.image, rules)
     line, said_line = _line(container, vessel.image, env, rules)
     name = keeper_name(pod, container.name, attempt)
@@ -84,6 +88,7 @@ def plan_container(
         memory_bytes=ceil(parse_quantity(limits["memory"])) if "memory" in limits else None,
         cards=_cards(pod, container, site),
         security=security_of(pod, container, vessel.image),
+        published=_published(container, site) if private else None,
     )
     work, made = site.folder(pod) / "work", Path(plan.id_file)
     for folder in (work, made.parent):
@@ -99,10 +104,12 @@ def plan_container(
     )
     return Launch(
         spec,
-        rules,
+        rules or Rewriting(),
         (*said_line, *said_env),
         _not_enforced(pod, container),
-        inside=Inside(vessel.program, name, vessel.env, vessel.image.stop_signal, made),
+        inside=Inside(
+            vessel.program, name, vessel.env, vessel.image.stop_signal, made, private=private
+        ),
     )
 
 
@@ -118,29 +125,47 @@ def launch_beside(
     """Of a container that runs already: enough for commands beside it."""
     name = keeper_name(pod, container.name, attempt)
     spec = SpawnSpec(name, (), str(site.folder(pod)), dict(env), "")
-    inside = Inside(program, name, env)
+    inside = Inside(program, name, env, private=has_private_network(pod))
     return Launch(spec, rewriting_of(container, site), (), (), inside=inside)
 
 
-def _given_env(reader: Reader, pod: Pod, container: Container, site: Site) -> dict[str, str]:
+def _check_alone(pod: Pod) -> None:
+    """Raises `NotSupported`: containers of one pod share localhost, which private networks don't."""
+    sidecars = any(init.restart_policy == "Always" for init in pod.spec.init_containers)
+    if sidecars or len(pod.spec.containers) > 1:
+        raise NotSupported(
+            f"{NETWORK_NOTE}: private: only a pod with one container and no sidecars can have it here"
+        )
+
+
+def _published(container: Container, site: Site) -> tuple[tuple[int, int], ...]:
+    return tuple((p.local_port, p.container_port) for p in ports_of(site.ports, container))
+
+
+def _given_env(
+    reader: Reader, pod: Pod, container: Container, site: Site, *, private: bool
+) -> dict[str, str]:
     own = ports_of(site.ports, container)
     given = gpu_env(pod, container, site)
     if own:
-        given["PORT"] = str(own[0].local_port)
+        given["PORT"] = str(own[0].container_port if private else own[0].local_port)
     return resolve_env(reader, pod, container, given=given)
 
 
 def _true_here(
-    given: Mapping[str, str], image: ImageFacts, rules: Rewriting
+    given: Mapping[str, str], image: ImageFacts, rules: Rewriting | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The document's variables, and those of the image that are otherwise here."""
+    """The document's variables, and those of the image that are otherwise here. `rules` None: nothing
+    is."""
+    if rules is None:
+        return dict(given), ()
     whole = {**image.env, **given}
     env, said = rewrite_env(whole, rules)
     return {k: v for k, v in env.items() if k in given or v != whole[k]}, said
 
 
 def _line(
-    container: Container, image: ImageFacts, env: Mapping[str, str], rules: Rewriting
+    container: Container, image: ImageFacts, env: Mapping[str, str], rules: Rewriting | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`command` replaces the entry point and its arguments, `args` only the arguments."""
     entry = container.command or image.entrypoint
@@ -155,7 +180,7 @@ def _line(
         line = (*entry, *rest)
     if not line:
         raise CommandNotFound(container.name, "", f"image {container.image} names no command")
-    return rewrite_args(line, rules)
+    return (line, ()) if rules is None else rewrite_args(line, rules)
 
 
 def _mounts(
