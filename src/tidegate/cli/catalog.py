@@ -48,6 +48,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "Models",
         (
             Command("run", "run:run", "Serve a model file or a command."),
+            Command(
+                "cache", "cache:cache", "List, fetch and remove models on this machine's disk."
+            ),
             Command("url", "url:url", "Print where a service answers."),
             Command(
                 "revisions", "revisions:revisions", "List a service's revisions and their shares."

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +16,8 @@ from tidegate.modelcache.asking import ask
 from tidegate.modelcache.errors import Held, Interrupted
 from tidegate.modelcache.fetching import read_progress
 from tidegate.modelcache.jobs import Fetched, Job, Listed, Rehashed
-from tidegate.modelcache.layout import delete_tree, published
+from tidegate.modelcache.layout import delete_tree, published, read_json
+from tidegate.modelcache.records import EntryRecord, ProgressRecord
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
 from tidegate.modelcache.values import (
@@ -31,6 +33,16 @@ from tidegate.modelcache.values import (
 from tidegate.modelcache.web import Patience
 
 Told = Callable[[Progress], None]
+
+
+class Known(Protocol):
+    """A source as far as the cache needs it to find what it has: a `Source` or an `Entry`."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def shown(self) -> str: ...
 
 
 class ModelCache:
@@ -134,12 +146,12 @@ class ModelCache:
             del self._flights[source.key]
             flight.end(None)
 
-    def _job(self, source: Source | None, job: Job) -> Job:
+    def _job(self, source: Source, job: Job) -> Job:
         return msgspec.structs.replace(
             job,
             root=str(self.root),
-            uri=source.uri if source else "",
-            access=source.access if source else job.access,
+            uri=source.uri,
+            access=source.access,
             patience=self._patience,
         )
 
@@ -149,9 +161,10 @@ class ModelCache:
         assert isinstance(said, Listed)
         return said.listing
 
-    async def verify(self, source: Source | None = None) -> Verified:
+    async def verify(self, source: Known | None = None) -> Verified:
         """Hash again what is published; what is broken is taken away and fetched at the next `ensure`."""
-        said = await ask(self._python, self._job(source, Job("verify", "")), lambda _: None)
+        job = Job("verify", str(self.root), key=source.key if source else "")
+        said = await ask(self._python, job, lambda _: None)
         assert isinstance(said, Rehashed)
         return Verified(said.good, said.broken)
 
@@ -183,15 +196,15 @@ class ModelCache:
         """Holder -> ids of the snapshots it holds."""
         return self._store.holds.all()
 
-    def pin(self, source: Source, owner: str) -> None:
+    def pin(self, source: Known, owner: str) -> None:
         """The source isn't evicted until every owner unpins it; may be said before it is fetched."""
         self._store.holds.pin(source.key, owner)
 
-    def unpin(self, source: Source, owner: str | None) -> int:
+    def unpin(self, source: Known, owner: str | None) -> int:
         """One owner's pin ends, or (None) everybody's; how many did."""
         return self._store.holds.unpin(source.key, owner)
 
-    def remove(self, source: Source) -> int:
+    def remove(self, source: Known) -> int:
         """Take a source away; bytes that became free. Raises `Held`; what isn't here is fine."""
         entry = self._store.entry(source.key)
         with self._store.locked():
@@ -243,12 +256,22 @@ class ModelCache:
         return self._store.sweep(tier.path)
 
     def entries(self) -> tuple[Entry, ...]:
-        """All sources that the cache knows."""
-        return tuple(self._entry(key) for key, _ in self._store.entries())
+        """All sources that the cache knows, those that are being fetched for the first time too."""
+        known = {key: self._entry(key, entry) for key, entry in self._store.entries()}
+        for path in sorted(self._store.layout.entries.glob("*.progress")):
+            record = read_json(path, ProgressRecord)
+            if record is not None and path.stem not in known and self._store.fetching(path.stem):
+                known[path.stem] = Entry(
+                    path.stem,
+                    record.uri,
+                    record.endpoint,
+                    None,
+                    pinned_by=self._store.holds.owners(path.stem),
+                    progress=read_progress(path),
+                )
+        return tuple(known.values())
 
-    def _entry(self, key: str) -> Entry:
-        entry = self._store.entry(key)
-        assert entry is not None
+    def _entry(self, key: str, entry: EntryRecord) -> Entry:
         record = self._store.snapshot_record(entry.snapshot)
         media = {str(tier.path): tier.medium for tier in self.tiers}
         fetching = self._store.fetching(key)

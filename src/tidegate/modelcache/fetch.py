@@ -23,7 +23,6 @@ from tidegate.modelcache.jobs import (
     Going,
     Job,
     Listed,
-    Rehashed,
     Said,
     decode_job,
     encode,
@@ -70,11 +69,9 @@ def main() -> int:
 def _done(job: Job, say: Callable[[Progress], None]) -> Said:
     now = RealClock().now
     store = Store(Path(job.root), (), now=now)
-    source = Source(job.uri, job.access) if job.uri else None
     if job.do == "verify":
-        found: Rehashed = verify(store, source)
-        return found
-    assert source is not None
+        return verify(store, job.key)
+    source = Source(job.uri, job.access)
     if job.do == "fetch":
         return Fetching(store, job, say, now).run()
     if source.kind is Kind.FILE:

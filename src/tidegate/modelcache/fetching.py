@@ -47,7 +47,12 @@ class Fetching:
     ) -> None:
         self._store, self._job, self._now = store, job, now
         self._source = Source(job.uri, job.access)
-        self._tally = Tally(say, store.layout.progress(self._source.key))
+        self._tally = Tally(
+            say,
+            store.layout.progress(self._source.key),
+            uri=self._source.shown,
+            endpoint=self._source.endpoint_shown,
+        )
         self._say = say
 
     def run(self) -> Fetched:

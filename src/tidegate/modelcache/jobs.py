@@ -21,6 +21,7 @@ class Job(msgspec.Struct, frozen=True):
     do: Literal["fetch", "list", "verify"]
     root: str
     uri: str = ""
+    key: str = ""  # verify: of one source; "": of all
     access: Access = Access()
     holder: str | None = None
     check_after_s: float | None = None

@@ -57,3 +57,5 @@ class ProgressRecord(msgspec.Struct, frozen=True):
     rate: float
     files: int
     note: str
+    uri: str = ""  # as shown
+    endpoint: str = ""

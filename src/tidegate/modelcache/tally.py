@@ -21,8 +21,11 @@ _RATE_OVER_S = 3.0
 class Tally:
     """Bytes may be counted from any thread; telling is one thread's, as long as the `with` lasts."""
 
-    def __init__(self, say: Callable[[Progress], None], shown_at: Path) -> None:
+    def __init__(
+        self, say: Callable[[Progress], None], shown_at: Path, *, uri: str, endpoint: str
+    ) -> None:
         self._say, self._shown_at = say, shown_at
+        self._uri, self._endpoint = uri, endpoint
         self._lock = threading.Lock()  # guards the numbers
         self._stage, self._note = Stage.LISTING, ""
         self._done, self._files = 0, 0
@@ -92,6 +95,8 @@ class Tally:
             progress.rate,
             progress.files,
             progress.note,
+            self._uri,
+            self._endpoint,
         )
         try:
             replace_json(self._shown_at, record)

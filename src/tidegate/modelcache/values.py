@@ -134,6 +134,11 @@ class Entry:
     used_at: float = 0.0  # Unix seconds of the last use
     progress: Progress | None = field(default=None, compare=False)
 
+    @property
+    def shown(self) -> str:
+        """The URI, as a `Source` shows its own."""
+        return self.uri
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from tidegate.modelcache.jobs import Rehashed
 from tidegate.modelcache.layout import blob_path
-from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
 
 
-def verify(store: Store, source: Source | None) -> Rehashed:
-    """Of one source or (None) of all. A snapshot with a broken file is taken away, its other files
+def verify(store: Store, only: str) -> Rehashed:
+    """Of the source of key `only` or ("") of all. A snapshot with a broken file is taken away, its other files
     stay for the next fetch; running pods keep what they have open."""
     good, broken = 0, []
     seen: dict[str, bool] = {}
     for key, entry in list(store.entries()):
-        if source is not None and key != source.key:
+        if only and key != only:
             continue
         record = store.snapshot_record(entry.snapshot)
         if record is None:

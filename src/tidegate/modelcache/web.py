@@ -246,7 +246,7 @@ def refusal(what: str, answer: http.client.HTTPResponse, *, keys: bool) -> Cache
         extra = f" ({region})" if region and kind is Refused else ""
         return kind(f"{what}: {words}{extra} [{code}]")
     told = f" [{status}{' ' + code if code else ''}{': ' + message if message else ''}]"
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and code and not keys):
         way = (
             "these keys may not read it: mend the Secret or the policy"
             if keys
