@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import floor
 
 import msgspec
 
@@ -12,7 +14,12 @@ from tidegate.model.meta import Condition
 
 def timestamp(now_s: float) -> str:
     """RFC 3339 in whole seconds, UTC, as Kubernetes writes it."""
-    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _timestamp(floor(now_s))
+
+
+@lru_cache(maxsize=256)  # many are written in one second
+def _timestamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds_of(text: str) -> float:
