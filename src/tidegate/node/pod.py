@@ -41,6 +41,7 @@ from tidegate.policy.storage_initializer import is_initializer
 
 DRAINED = "tidegate.dev/Drained"
 ROUTED = "serving.knative.dev/revision"
+_FIRST_LOOK_S = 1.0  # doubled until it is
 _LOOK_AGAIN_S = 10.0  # at what no event tells of: a hostPath, a free port
 _TOO_LONG = Failure(
     "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
@@ -226,6 +227,7 @@ class PodWorker:
     async def _prepared(self) -> bool:
         """Ports and volumes made. False: asked to leave meanwhile."""
         told: str | None = None
+        pause_s = _FIRST_LOOK_S
         while not self.record.stopping:
             try:
                 if not self._has_processes() and not await self._remote.make(self._shows):
@@ -243,7 +245,8 @@ class PodWorker:
                 self._around.say(self.record.pod, WARNING, "FailedMount", told)
             else:
                 return True
-            await self._pause(_LOOK_AGAIN_S)
+            await self._pause(pause_s)
+            pause_s = min(_LOOK_AGAIN_S, 2 * pause_s)
         return self._has_processes()
 
     def _has_processes(self) -> bool:

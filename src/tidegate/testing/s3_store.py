@@ -91,7 +91,7 @@ def s3_store(root: Path) -> Iterator[S3Store]:
     """Ended with the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [RCLONE, "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--addr"]
+    command = [str(RCLONE), "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--addr"]
     command += [f"127.0.0.1:{port}", "--dir-cache-time", "0s", "--vfs-cache-mode", "off", str(root)]
     server = subprocess.Popen(
         command, stderr=subprocess.DEVNULL, env={"HOME": str(root.parent), "PATH": "/usr/bin:/bin"}
