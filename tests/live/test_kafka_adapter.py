@@ -3,11 +3,20 @@
 import asyncio
 import functools
 import inspect
+import ipaddress
 import json
 import signal
+import ssl
+import tempfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tidegate.testing.broker import running_broker
 from tidegate.testing.kafka_proxy import remembering_broker
@@ -300,20 +309,76 @@ async def test_latest_is_committed_at_once_so_that_nothing_is_lost_before_the_fi
 
 
 @scenario
-async def test_wrong_credentials_are_said_and_right_ones_work():
+async def test_wrong_credentials_are_said_also_with_scram():
     with running_broker("--authentication") as locked:
         async with rig(locked.address) as kafka:
             source = await kafka.source(
                 net={"sasl": {"enable": True, "type": "SCRAM-SHA-512"}},
                 environ={"KAFKA_SASL_USER": "eve", "KAFKA_SASL_PASSWORD": "guess"},
             )
-
-            async def refused():
-                error = (await source.status()).get("lastError") or {}
-                return error.get("reason") == "AuthenticationFailed" and "'eve'" in error["message"]
-
-            await until(refused, "the status says who was refused")
+            await until(functools.partial(refused, source, "eve"), "it says who was refused")
             assert not await source.ready()
+
+
+async def refused(source, user):
+    error = (await source.status()).get("lastError") or {}
+    return error.get("reason") == "AuthenticationFailed" and repr(user) in error["message"]
+
+
+@scenario
+async def test_over_tls_those_with_the_password_are_let_in_and_others_told_why():
+    ca, context = certified()
+    users = {"alice": "right"}
+    async with remembering_broker(users=users, tls=context) as broker:
+        known = {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": "alice",
+            "sasl_plain_password": "right",
+            "ssl_context": ssl.create_default_context(cadata=ca),
+        }
+        async with rig(broker.address, **known) as kafka:
+            await kafka.make_topic()
+            net = {"sasl": {"enable": True}, "tls": {"enable": True}}
+            wrong = {"KAFKA_SASL_USER": "alice", "KAFKA_SASL_PASSWORD": "wrong", "KAFKA_TLS_CA": ca}
+            source = await kafka.source(net=net, environ=wrong)
+            await until(functools.partial(refused, source, "alice"), "it says who was refused")
+            trusting = await kafka.source(net=net, environ={**wrong, "KAFKA_TLS_CA": ""})
+
+            async def mistrusted():
+                return ((await trusting.status()).get("lastError") or {}).get(
+                    "reason"
+                ) == "TlsFailed"
+
+            await until(mistrusted, "it says that the broker can't be trusted")
+            await trusting.end()
+            await source.end()
+            await kafka.source(net=net, environ={**wrong, "KAFKA_SASL_PASSWORD": "right"})
+            await kafka.produce(values(10))
+            await all_came(kafka, values(10))
+
+
+def certified():
+    """A CA's certificate as PEM, and a server's context with it for 127.0.0.1."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(Encoding.PEM)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.NamedTemporaryFile(suffix=".pem") as both:
+        both.write(pem + secret)
+        both.flush()
+        context.load_cert_chain(both.name)
+    return pem.decode(), context
 
 
 @scenario

@@ -1,5 +1,6 @@
-"""A proxy before the test broker: it keeps the metadata of committed offsets as Kafka does (the broker drops
-it; the offsets too are told from here, so that a test can take some out), can take the broker away and bring it back, and knows how often something was committed.
+"""A proxy before the test broker, for what that doesn't do. It keeps the metadata of committed offsets as Kafka
+does (the offsets too are told from here, so that a test can take some out), asks for TLS and for SASL PLAIN,
+answers fetches beyond the end with the error that Kafka gives, and can be away and come back.
 
 Reads only what it needs of the protocol, in the versions that aiokafka speaks.
 """
@@ -7,19 +8,21 @@ Reads only what it needs of the protocol, in the versions that aiokafka speaks.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
+from aiokafka.protocol import admin
 from aiokafka.protocol import commit as protocol
 from aiokafka.protocol import fetch as fetching
 
 from tidegate.testing.broker import RunningBroker, free_port
 
-_FETCH, _COMMIT, _OFFSETS = 1, 8, 9
+_FETCH, _COMMIT, _OFFSETS, _HANDSHAKE, _VERSIONS, _AUTHENTICATE = 1, 8, 9, 17, 18, 36
 Place = tuple[str, str, int]  # group, topic, partition
 
 
@@ -33,6 +36,9 @@ class KafkaProxy:
     commits: int = 0
     strict: bool = False
     """Fetches beyond a partition's end get the error that Kafka gives; the broker gives an empty answer."""
+    users: Mapping[str, str] | None = None
+    """Names and passwords for SASL PLAIN, without which nothing is passed on; None: nobody is asked."""
+    tls: ssl.SSLContext | None = None
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _all_gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,7 +53,7 @@ class KafkaProxy:
     async def up(self) -> None:
         """Take connections."""
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", self.broker.advertised, limit=2**26
+            self._serve, "127.0.0.1", self.broker.advertised, limit=2**26, ssl=self.tls
         )
 
     async def down(self) -> None:
@@ -66,6 +72,7 @@ class KafkaProxy:
             there, back = await asyncio.open_connection("127.0.0.1", self.broker.port, limit=2**26)
             asked: dict[int, tuple[int, int, Any]] = {}
             try:
+                await self._let_in(reader, writer, there, back)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._pass(reader, back, asked, requests=True))
                     tasks.create_task(self._pass(there, writer, asked, requests=False))
@@ -81,6 +88,41 @@ class KafkaProxy:
             if not self._connections:
                 self._all_gone.set()
 
+    async def _let_in(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+    ) -> None:
+        """SASL PLAIN, if users are asked for. Raises EOFError for those who don't know the password."""
+        allowed = self.users is None
+        while not allowed:
+            frame = await _frame(reader)
+            key, version, correlation, name = struct.unpack(">hhih", frame[:10])
+            said = BytesIO(frame[10 + max(0, name) :])
+            answer: Any
+            if key == _HANDSHAKE:
+                answer = getattr(admin, f"SaslHandShakeResponse_v{version}")(0, ["PLAIN"])
+            elif key == _AUTHENTICATE:
+                kind = getattr(admin, f"SaslAuthenticateRequest_v{version}")
+                _, user, password = kind.decode(said).sasl_auth_bytes.decode().split("\0")
+                allowed = self.users is not None and self.users.get(user) == password
+                more = (0,) * version
+                why = None if allowed else "wrong user or password"
+                answer = getattr(admin, f"SaslAuthenticateResponse_v{version}")(
+                    0 if allowed else 58, why, b"", *more
+                )
+            elif key == _VERSIONS:
+                back.write(struct.pack(">i", len(frame)) + frame)
+                frame = await _frame(there)
+                writer.write(struct.pack(">i", len(frame)) + frame)
+                continue
+            else:
+                raise EOFError
+            out = struct.pack(">i", correlation) + bytes(answer.encode())
+            writer.write(struct.pack(">i", len(out)) + out)
+
     async def _pass(
         self,
         reader: asyncio.StreamReader,
@@ -90,8 +132,7 @@ class KafkaProxy:
         requests: bool,
     ) -> None:
         while True:
-            size = struct.unpack(">i", await reader.readexactly(4))[0]
-            frame = await reader.readexactly(size)
+            frame = await _frame(reader)
             if requests:
                 self._request(frame, asked)
             else:
@@ -161,12 +202,19 @@ class KafkaProxy:
         return partition, at, kept, error
 
 
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    return await reader.readexactly(size)
+
+
 @asynccontextmanager
-async def remembering_broker(*args: str) -> AsyncIterator[KafkaProxy]:
+async def remembering_broker(
+    *, users: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[KafkaProxy]:
     """The broker behind the proxy, for the length of the block."""
-    broker = RunningBroker(free_port(), free_port(), args=args)
+    broker = RunningBroker(free_port(), free_port())
     broker.start()
-    proxy = KafkaProxy(broker)
+    proxy = KafkaProxy(broker, users=users, tls=tls)
     try:
         await proxy.up()
         yield proxy

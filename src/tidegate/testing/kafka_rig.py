@@ -150,6 +150,8 @@ class Rig:
     address: str
     sink: Sink = field(default_factory=Sink)
     processes: list[Process] = field(default_factory=list)
+    security: Mapping[str, Any] = field(default_factory=dict)
+    """What the rig's own clients need to be let in."""
 
     async def make_topic(self, name: str = "t", partitions: int = 4) -> None:
         async with self._admin() as admin:
@@ -169,7 +171,9 @@ class Rig:
         partition: int | None = None,
     ) -> None:
         """Write records; by key to partitions, if not told where."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.address, max_request_size=2**24)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.address, max_request_size=2**24, **self.security
+        )
         await producer.start()
         try:
             sent = [
@@ -185,7 +189,10 @@ class Rig:
     async def records(self, topic: str, count: int) -> list[Any]:
         """The first records of a topic."""
         consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.address, auto_offset_reset="earliest"
+            topic,
+            bootstrap_servers=self.address,
+            auto_offset_reset="earliest",
+            **self.security,
         )
         await consumer.start()
         try:
@@ -226,7 +233,7 @@ class Rig:
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[Any]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.address, **self.security)
         await admin.start()
         try:
             yield admin
@@ -235,9 +242,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(address: str) -> AsyncIterator[Rig]:
-    """All that is started for it ends with the block."""
-    made = Rig(address)
+async def rig(address: str, **security: Any) -> AsyncIterator[Rig]:
+    """All that is started for it ends with the block. `security`: what its own clients need."""
+    made = Rig(address, security=security)
     await made.sink.up()
     try:
         yield made

@@ -147,7 +147,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
 
     async def _leave(self, consumer: Any) -> None:
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(4):
                 await consumer.stop()
         except TimeoutError:
             log.warning("the group could not be told that this consumer leaves")
