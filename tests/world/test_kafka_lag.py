@@ -161,6 +161,9 @@ async def test_credentials_of_a_trigger_come_from_its_authentication():
         assert (brokers.asked.sasl, brokers.asked.username) == ("SCRAM-SHA-512", "ann")
         assert brokers.asked.password == "open sesame"
         assert "sesame" not in repr(brokers.asked)
+        status = it.the(ScaledObject, "web").status
+        assert status is not None
+        assert status.authentications_types == "kafka"
 
 
 async def test_a_deployment_follows_the_lag_of_its_own_group():

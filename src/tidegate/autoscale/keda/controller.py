@@ -16,7 +16,7 @@ from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import merged, seconds_of, timestamp
 from tidegate.model.errors import ApiError, BadRequest
-from tidegate.model.keda import ScaledObject, ScaledObjectStatus
+from tidegate.model.keda import ScaledObject, ScaledObjectSpec, ScaledObjectStatus
 from tidegate.model.meta import Condition, Key, controller_of
 from tidegate.model.scale import scale_view
 from tidegate.policy.keda import ResourceTrigger, Trigger, metric_name, read_trigger
@@ -188,7 +188,14 @@ class ScaledObjectController:
             ),
             resource_metric_names=tuple(t.type for t in spec.triggers if t.type in resources),
             triggers_types=",".join(dict.fromkeys(t.type for t in spec.triggers)),
+            authentications_types=",".join(dict.fromkeys(_authentications(spec))) or None,
         )
+
+
+def _authentications(spec: ScaledObjectSpec) -> list[str]:
+    """Names, whatever the field is called: as KEDA fills it."""
+    refs = (trigger.authentication_ref for trigger in spec.triggers)
+    return [ref.name for ref in refs if ref is not None]
 
 
 def _active(step_: Step | None) -> Condition:
