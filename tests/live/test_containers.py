@@ -505,3 +505,38 @@ def test_without_a_program_the_pod_says_why_and_what_to_do(kubectl, podman):
     kubectl.says("delete", "configmap", "config-containers", "-n", "tidegate-system")
     ready_or_ended = kubectl.ended("unrun")
     assert ready_or_ended["exitCode"] == 0
+
+
+@pytest.fixture
+def docker_host(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Podman as docker's client sees a daemon: the same API, on a socket of its own."""
+    if shutil.which("docker") is None:
+        pytest.skip("docker's client is not installed")
+    path = tmp_path / "docker.sock"
+    line = [*podman.program.argv, "system", "service", "--time=0", f"unix://{path}"]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+        try:
+            wait_until("the service listens", path.exists)
+            monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+            yield
+        finally:
+            service.terminate()
+
+
+def test_dockers_client_runs_them_as_well(podman, docker_host):
+    with running_engine() as engine:
+        kubectl = Kubectl(engine)
+        config = {"apiVersion": "v1", "kind": "ConfigMap"}
+        config["metadata"] = {"name": "config-containers", "namespace": "tidegate-system"}
+        config["data"] = {"program": "docker", "run-arguments": " ".join(podman.program.run_argv)}
+        whole, once, _ = contract("docker", podman.image)
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+        apply(kubectl, config, secret | {"stringData": {"token": "hush"}}, whole, once)
+        ready(kubectl, "life-docker")
+        assert kubectl.status("life-docker")["containerID"].startswith("docker://")
+        assert kubectl.says("logs", "life-docker", "-c", "main") == "up hush\n"
+        said = kubectl.says("exec", "-i", "life-docker", "-c", "main", "--", "cat", given="in\n")
+        assert said == "in\n"
+        assert kubectl.ended("once-docker")["exitCode"] == 4
+        engine.cli("down")
+        assert podman.containers(engine.home) == []
