@@ -93,9 +93,9 @@ def test_a_service_reads_what_its_dataset_mounts_and_keeps_it_from_going(engine,
     assert not (engine.home / "datasets" / "default").exists()
 
 
-def test_what_would_have_to_be_fetched_is_refused_with_the_way_out(engine):
-    mounts = [{"mountPoint": "oss://bucket/sd", "name": "sd"}]
+def test_what_nothing_fetches_is_refused_with_the_way_out(engine):
+    mounts = [{"mountPoint": "hdfs://host/sd", "name": "sd"}]
     document = json.dumps(fluid("Dataset", mounts=mounts))
     told = engine.cli("apply", "-f", "-", stdin=document, check=False)
     assert "spec.mounts[0].mountPoint" in told
-    assert "local:///" in told
+    assert "copy the data to object storage or to a folder of this machine" in told

@@ -134,6 +134,8 @@ class _Telling:
             text = f"Fetched {self._uri} ({size}{read}) in {took_s:.3g}s, {rate}/s"
         else:
             text = f"{self._uri} ({size}) is in the model cache already"
+        if found.stale:
+            text += f"; whether there is a newer one is not known: {found.stale}"
         self._around.say(self._record.pod, NORMAL, "Fetched", text)
 
 
