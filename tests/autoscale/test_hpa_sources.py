@@ -363,6 +363,12 @@ def test_a_knative_service_is_a_route_of_port_80():
     assert gateway(told(*samples)).external("sls_ingress_qps", "default", route, now_s=90) == 22
 
 
+def test_tokens_per_second_are_an_average_over_the_window():
+    samples = [second(at, "svc:default/llm:80", tokens=20) for at in range(71, 101)]
+    found = gateway(told(*samples)).external("tidegate_tokens_per_second", "default", {}, now_s=100)
+    assert found == 20
+
+
 def test_a_figure_that_the_gateway_does_not_count_is_named_with_those_that_it_does():
     with pytest.raises(NotCounted, match="tidegate_requests_per_second"):
         gateway(told()).external("tidegate_tokens", "default", {}, now_s=10)

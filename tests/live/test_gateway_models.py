@@ -130,3 +130,30 @@ async def test_a_client_that_leaves_or_is_slow_frees_what_was_held(tmp_path):
         assert (await slow.answer()).reason in ("body-timeout", "body-too-large")
         answer = await gate.ask("POST", CHAT, body=asking("a"), host=OURS)
         assert answer.status == 200
+
+
+async def test_tokens_of_answers_are_counted_in_one_piece_and_as_they_stream(tmp_path):
+    async def speak(asked, wire):
+        if b"stream" in asked.body:
+            events = b"".join(
+                b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n' for _ in range(3)
+            )
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            await wire.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(events), events))
+            return
+        body = b'{"choices":[],"usage":{"completion_tokens":39}}'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        await wire.send(head % len(body) + body)
+
+    async with gateway(tmp_path) as gate, replica("a", speak) as a:
+        control = await gate.control()
+        await control.tell(revision(a, key="default/a"), routes=ROUTES[:1])
+        await control.hear(Sample)  # from here on each second is observed
+        wire = await gate.client()
+        for body in (b'{"model":"a"}', b'{"model":"a","stream":true}'):
+            answer = await wire.ask("POST", "/v1/chat/completions", body=body, host="a.example")
+            assert answer.status == 200
+        total = 0
+        while total < 42:
+            total += (await control.hear(Sample, lambda sample: sample.tokens > 0)).tokens
+        assert total == 42

@@ -19,6 +19,7 @@ from tidegate.gateway.answers import Refusal
 from tidegate.gateway.ends import Asker, Worker
 from tidegate.gateway.fields import Priority
 from tidegate.gateway.heads import AnswerHead, RequestHead
+from tidegate.gateway.tokens import Tokens, tokens_of
 
 if TYPE_CHECKING:
     from tidegate.gateway.lane import Lane
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tidegate.gateway.waits import Wait
     from tidegate.routing import Seat, Target
 
+_MAY_HAVE_TOKENS: Final = b"/v1/"  # paths of the OpenAI API have it; a cheap look at all others
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 _PRIORITY_LINES: Final = {  # for the next gateway
     Priority.BATCH: b"Tidegate-Priority: batch",
@@ -46,7 +48,7 @@ class BodyWatch(Protocol):
 class Extras:
     """What few requests have, kept apart so that the others don't carry it. Header lines have their ends."""
 
-    __slots__ = ("added", "failed", "head", "holds_all", "wait", "watch")
+    __slots__ = ("added", "failed", "head", "holds_all", "tokens", "wait", "watch")
 
     def __init__(self) -> None:
         self.wait: Wait | None = None  # its client wants to know why it waits
@@ -57,6 +59,7 @@ class Extras:
         )
         self.failed = False  # is counted as an error already
         self.head = b""  # for the replica, because of the way that the request goes
+        self.tokens: Tokens | None = None  # what its answer brings is counted
 
     def notes(self, now_s: float) -> bytes:
         """The header lines that its answer, which begins now, gets from us."""
@@ -210,18 +213,31 @@ class Exchange:
         if answer.status >= 500:
             self.failed_call()
         self.client.answer_head(self, answer, bodiless=bodiless, body=body, ends=ends)
+        if _MAY_HAVE_TOKENS in self.head.target and not self.head.priority:
+            tokens = tokens_of(self.head.target, answer.status, answer.start)
+            if tokens is not None:
+                self.extra().tokens = tokens
+                self._count_tokens(tokens.add(body))
         if self.wrote_s:
             self.note_write()
+
+    def _count_tokens(self, count: int) -> None:
+        if count and self.lane is not None:
+            self.lane.made_tokens(count)
 
     def answer_body(self, piece: bytes) -> None:
         """A piece of the answer's body; sent on at once, so that streams stay streams."""
         self.client.answer_body(piece)
+        if self.extras is not None and self.extras.tokens is not None:
+            self._count_tokens(self.extras.tokens.add(piece))
         if self.wrote_s:
             self.note_write()
 
     def answer_done(self, now_s: float, trailers: Sequence[bytes] = ()) -> None:
         """The answer is complete. The connection is already back with its pool, or closed."""
         self.client.answer_end(trailers)
+        if self.extras is not None and self.extras.tokens is not None:
+            self._count_tokens(self.extras.tokens.end())
         self.conn = None
         self.ended = True
         if self.tunnel is not None:

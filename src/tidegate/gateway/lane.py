@@ -288,6 +288,10 @@ class Lane:
         """A replica answered with a 5xx."""
         self._meter.failed()
 
+    def made_tokens(self, count: int) -> None:
+        """Tokens of an answer went to a client."""
+        self._meter.made_tokens(count)
+
     # --- replicas
 
     def connect(self, exchange: Exchange, seat: Seat) -> None:
@@ -326,6 +330,7 @@ class Lane:
                 latency_buckets=second.latencies,
                 cold_starts=second.cold_starts,
                 batch=second.batch,
+                tokens=second.tokens,
             )
             for second in self._meter.take(now_s)
         ]

@@ -251,6 +251,7 @@ class Sample(Message, frozen=True, kw_only=True, tag=True):
     batch_running: int = 0
     batch_waiting: int = 0
     batch_yielded: int = 0
+    tokens: int = 0  # that answers of the OpenAI API brought clients in this second (`gateway.tokens`)
 
 
 class RouteSample(Message, frozen=True, kw_only=True, tag=True):

@@ -30,6 +30,7 @@ class Second:
     latencies: dict[int, int]  # answered requests by how long they took (`latency.bucket_of_s`)
     cold_starts: int  # arrivals that found no replica at all
     batch: int = 0  # arrivals of batch requests, which are in nothing else here
+    tokens: int = 0  # of answers of language models
 
 
 class Meter:
@@ -46,6 +47,7 @@ class Meter:
         "_errors",
         "_latencies",
         "_requests",
+        "_tokens",
         "batch_level",
         "level",
     )
@@ -55,6 +57,7 @@ class Meter:
         self.level = 0
         self.batch_level = 0
         self._batch, self._batch_seen = 0, False
+        self._tokens = 0
         self._end_s = floor(begin_s) + 1.0
         self._changed_s = self._end_s - 1.0
         self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
@@ -110,6 +113,10 @@ class Meter:
         """A running request is being answered with a 5xx."""
         self._errors += 1
 
+    def made_tokens(self, count: int) -> None:
+        """A running answer brought so many."""
+        self._tokens += count
+
     def take(self, now_s: float) -> list[Second]:
         """The seconds that ended since last asked, oldest first."""
         if now_s >= self._end_s:
@@ -131,9 +138,11 @@ class Meter:
                         self._latencies,
                         self._cold_starts,
                         self._batch,
+                        self._tokens,
                     )
                 )
             self._batch, self._batch_seen = 0, self.batch_level > 0
+            self._tokens = 0
             self._area, self._requests, self._errors, self._cold_starts = 0.0, 0, 0, 0
             self._latencies = {}
             self._changed_s, self._end_s = end, end + 1.0

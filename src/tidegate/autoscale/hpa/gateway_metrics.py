@@ -1,5 +1,6 @@
 """Names for what the gateway counts, so that autoscalers can ask for it.
 
+`tidegate_tokens_per_second` are those that answers of the OpenAI API brought clients.
 `tidegate_requests_per_second`, `tidegate_concurrency`, `tidegate_queue`, `tidegate_errors_per_second` and
 `tidegate_latency_p50_ms` (p90, p95, p99), of the last 30 seconds; `tidegate_batch_...` of batch requests,
 which are in none of those. `sls_ingress_*`: what Alibaba's
@@ -111,6 +112,8 @@ class GatewayMetrics:
                 return traffic.concurrency(keys, window)
             case "queue":
                 return traffic.queue(keys, window)
+            case "tokens_per_second":
+                return traffic.tokens(keys, window)
             case "errors_per_second":
                 return traffic.errors(keys, window)
             case (
@@ -124,6 +127,7 @@ class GatewayMetrics:
                 raise NotCounted(
                     f"the gateway has no {metric}: there are tidegate_requests_per_second, "
                     "tidegate_concurrency, tidegate_queue, tidegate_errors_per_second, "
+                    "tidegate_tokens_per_second, "
                     "tidegate_latency_p50_ms (p90, p95, p99) and, of batch requests, "
                     "tidegate_batch_requests_per_second, tidegate_batch_running, "
                     "tidegate_batch_queue and tidegate_batch_yields_per_second"
