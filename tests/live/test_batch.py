@@ -310,6 +310,35 @@ async def test_a_service_that_goes_ends_the_run_in_words_and_one_that_comes_back
     assert summary.resumed_at == 20
 
 
+async def test_rows_that_were_on_their_way_as_the_service_went_have_not_failed(tmp_path):
+    def answer(value, count):
+        if count > 10:
+            return 404, {"error": "no route"}, b"tidegate-error: gateway; no-route"
+        return 200, {"twice": value["n"] * 2}
+
+    rows(tmp_path / "in.jsonl", 30)
+    async with served(Model(answer)) as model:
+        model.slow_s = 0.02
+        with pytest.raises(ServiceAway):
+            await run(plan(model, tmp_path, patience_s=0.6, concurrency=4))
+        model.answer = lambda value, count: (200, {"twice": value["n"] * 2})
+        summary = await run(plan(model, tmp_path))
+    assert (summary.served, summary.failed) == (30, 0)
+
+
+async def test_a_row_that_is_never_let_in_while_others_are_has_failed(tmp_path):
+    def answer(value, count):
+        if value["n"] == 1:
+            return 503, {"error": "not you"}
+        return 200, {"twice": value["n"] * 2}
+
+    rows(tmp_path / "in.jsonl", 100)
+    async with served(Model(answer)) as model:
+        model.slow_s = 0.02
+        await run(plan(model, tmp_path, patience_s=0.5, concurrency=2))
+    assert lines(tmp_path / "out.jsonl") == expected(100, less=(1,))
+
+
 async def test_when_nothing_works_from_the_start_nothing_is_left_behind(tmp_path):
     rows(tmp_path / "in.jsonl", 500)
     async with served(Model(lambda value, count: (422, {"error": "bad"}))) as model:

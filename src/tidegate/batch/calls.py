@@ -60,14 +60,19 @@ class Caller:
                 self.pace.refused(now_s)
                 self.on_change()
                 if answer is not None and is_yield(answer.status, answer.headers):
-                    began_s, waits = now_s, 0  # the service lives, and others go first
-                if now_s - began_s >= self.patience_s:
-                    if self.weather.served_s > began_s:  # others were served: it is this row
-                        return _failure(answer, why, waits + tries + 1)
+                    # The service lives, and others go first.
+                    began_s = self.weather.served_s = now_s
+                    waits = 0
+                silent_s = now_s - self.weather.served_s
+                if silent_s >= self.patience_s:
                     raise ServiceAway(
                         f"no row was served for {self.patience_s:g} s: {why}. What is done is kept:"
                         " the same command goes on from there"
                     )
+                if now_s - began_s >= self.patience_s and silent_s < self.patience_s / 2:
+                    return _failure(
+                        answer, why, waits + tries + 1
+                    )  # others are served: it's the row
                 waits += 1
                 if answer is None or not is_yield(answer.status, answer.headers):
                     self.weather.trouble = why
