@@ -454,3 +454,30 @@ async def test_replies_go_to_a_topic_with_the_key_before_the_event_is_finished(k
     assert dict(out[0].headers)["content-type"] == b"text/plain"
     assert json.loads((await reply.ask("/status"))[1])["produced"] == 10
     assert await reply.end() == 0
+
+
+@scenario
+async def test_the_sink_takes_events_and_nothing_else(kafka, broker):
+    sink = await kafka.kafka_sink("out", numPartitions=1, contentMode="structured")
+    await until(sink.ready, "the receiver made its topic")
+    event = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
+    structured = {"content-type": "application/cloudevents+json"}
+    text = json.dumps({"specversion": "1.0", "id": "2", "source": "/s", "type": "t", "data": [1]})
+
+    async def post(headers, body, method="POST"):
+        answer = await sink.send(method, headers, body)
+        return answer.status
+
+    assert await post({**event, "ce-partitionkey": "M%C3%BCller"}, b"x") == 202
+    assert await post(structured, text.encode()) == 202
+    assert await post({"content-type": "application/cloudevents-batch+json"}, b"[]") == 400
+    assert await post({"content-type": "application/json"}, b"{}") == 400
+    assert await post({**event, "ce-id": ""}, b"x") == 400
+    assert await post(event, bytes(17 * 2**20)) == 413
+    assert await post(event, b"", method="PUT") == 405
+    one, two = await kafka.records("out", 2)
+    assert (one.key, json.loads(one.value)["id"]) == ("Müller".encode(), "1")
+    assert (two.key, json.loads(two.value)["data"]) == (None, [1])
+    await broker.down()
+    assert await post(event, b"x") == 503
+    assert json.loads((await sink.ask("/status"))[1])["connected"] is False

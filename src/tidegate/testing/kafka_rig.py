@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tidegate.kit.http_client import HttpClient, NoAnswer, Origin
+from tidegate.kit.http_client import HttpAnswer, HttpClient, NoAnswer, Origin
 from tidegate.kit.realtime import RealClock
 from tidegate.testing.broker import free_port
 
@@ -128,6 +128,14 @@ class Process:
         finally:
             client.close()
         return answer.status, answer.body
+
+    async def send(self, method: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """One request to `/`. Raises `NoAnswer`."""
+        client = HttpClient(Origin("127.0.0.1", self.port))
+        try:
+            return await client.send(method, "/", tuple(headers.items()), body, timeout_s=60)
+        finally:
+            client.close()
 
     async def status(self) -> dict[str, Any]:
         status, body = await self.ask("/status")

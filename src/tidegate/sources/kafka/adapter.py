@@ -102,6 +102,9 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
                 failures = 0
             except* (KafkaError, TopicsMissing, OSError) as errors:
                 self._say(_first(errors))
+            except* Exception as errors:  # the loop's edge: whatever it was, begin anew and say so
+                self._trouble.say("InternalError", f"{_first(errors)!r}")
+                log.exception("the session ended by what should not happen")
             self._phase, self._connected = Phase.CONNECTING, False
             if self._clock.monotonic() - began_s > 60:
                 failures = 0

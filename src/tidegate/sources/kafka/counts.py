@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 
 @dataclass(slots=True)
@@ -30,14 +30,13 @@ class Counts:
     """Times that a partition no longer had the offset to go on from."""
     abandoned: int = 0
     """Tries under way when their partition went to another consumer."""
-    cpu_s: float = field(default=0.0, compare=False)
 
 
 def prometheus(counts: Counts, *, in_flight: int, lag: dict[tuple[str, int], int]) -> str:
     """The text of /metrics."""
     lines = []
     for each in fields(counts):
-        name = f"kafka_source_{each.name.removesuffix('_s')}{'_seconds' if each.name == 'cpu_s' else ''}_total"
+        name = f"kafka_source_{each.name}_total"
         lines += [f"# TYPE {name} counter", f"{name} {getattr(counts, each.name)}"]
     lines += ["# TYPE kafka_source_in_flight gauge", f"kafka_source_in_flight {in_flight}"]
     if lag:

@@ -93,8 +93,8 @@ async def deliver(
             if wait_s is None:
                 break
             log.warning(
-                "event %s: try %d of %d failed: %s; again in %.1f s",
-                event.attributes["id"],
+                "event %s: try %d of %d failed: %s; again in %.1f s (the next 30 s this isn't said)",
+                named(event),
                 made,
                 rules.tries,
                 failure.why,
@@ -142,7 +142,7 @@ async def _bury(
     course: Course, event: CloudEvent, failure: Failure, made: int, place: Place
 ) -> None:
     """To the dead letter sink, for as long as it takes; or dropped with a word in the log."""
-    identity = event.attributes["id"]
+    identity = named(event)
     if course.dead_letter is None:
         course.counts.dropped += 1
         log.error("event %s dropped after %d tries: %s", identity, made, failure.why)
@@ -162,9 +162,14 @@ async def _bury(
         )
         await place.pause(wait_s)
     course.counts.dead_lettered += 1
-    log.warning(
+    log.error(
         "event %s went to the dead letter sink after %d tries: %s", identity, made, failure.why
     )
+
+
+def named(event: CloudEvent) -> str:
+    """An event in the log: topic, partition and offset, unless it has names of its own."""
+    return f"{event.attributes['source']} {event.attributes['id']}"
 
 
 def errors_of(sink: str, failure: Failure) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""aiokafka's own log: kept short, and the only place that says why a broker can't be reached."""
+"""What is logged, kept short; and aiokafka's log read, the only place that says why a broker can't be reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _QUIET_S: Final = 30.0
 
 
 class LibraryLog(logging.Filter):
-    """Lets the same message of the library through once in `_QUIET_S`, and remembers the last one."""
+    """Lets the same message of the library, or the same warning of ours, through once in `_QUIET_S`, and
+    remembers the library's last one. Errors of ours (an event dropped) are all let through."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()
@@ -22,9 +23,11 @@ class LibraryLog(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Called for each record."""
-        if not record.name.startswith("aiokafka") or record.levelno < logging.WARNING:
+        library = record.name.startswith("aiokafka")
+        if record.levelno < logging.WARNING or not (library or record.levelno == logging.WARNING):
             return True
-        self.last = record.getMessage()
+        if library:
+            self.last = record.getMessage()
         now_s = self._monotonic()
         if now_s - self._said.get(record.msg, -_QUIET_S) < _QUIET_S:
             return False

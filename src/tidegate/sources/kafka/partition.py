@@ -14,7 +14,7 @@ from tidegate.sources.kafka.notes import Tries
 from tidegate.sources.kafka.records import Record
 
 MOST_WAITING: Final = 500
-MOST_WAITING_BYTES: Final = 8 * 2**20
+MOST_WAITING_BYTES: Final = 2**20  # of each partition; what is fetched at once comes on top
 
 
 @dataclass(slots=True)
