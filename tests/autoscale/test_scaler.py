@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from tidegate.autoscale.scaler import RevisionScaler
 from tidegate.link.gateway import Sample
-from tidegate.scaling import KpaSpec
+from tidegate.routing import BATCH_TRACE
+from tidegate.scaling import KpaSpec, Metric
 
 SPEC = KpaSpec(target=1.0, total=1.0, stable_window_s=6, panic_window_s=1)
 
@@ -118,3 +122,18 @@ def test_a_gap_longer_than_the_window_is_not_filled():
     it.sample(sample(100, 2))
     it.evaluate(100.5, ready=2)
     assert it.wants == 2
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("target", [0.01, 0.7, 70.0])
+def test_batch_requests_keep_one_replica_and_ask_for_no_second(metric, target):
+    spec = KpaSpec(target=target, total=target, metric=metric, stable_window_s=6)
+    it = scaler(spec, ready=1)
+    for at in range(1, 40):
+        it.sample(replace(sample(at, BATCH_TRACE, requests=0), batch=500, batch_running=8))
+        it.evaluate(at + 0.5, ready=1)
+        assert it.wants == 1
+    for at in range(40, 60):
+        it.sample(sample(at, 0, requests=0))
+        it.evaluate(at + 0.5, ready=1)
+    assert it.wants == 0

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tidegate.gateway.fields import BadHead
+from tidegate.gateway.fields import BadHead, Priority
+from tidegate.gateway.h2.heads import request_head
 from tidegate.gateway.heads import CHUNKED, UNTIL_CLOSE, parse_answer, parse_request
 
 
@@ -271,3 +272,27 @@ def test_an_answer_loses_what_was_of_its_hop_and_keeps_its_length():
 def test_an_answer_that_is_not_http_is_refused(raw):
     with pytest.raises(BadHead):
         parse_answer(raw)
+
+
+@pytest.mark.parametrize(
+    ("fields", "priority"),
+    [
+        ((), Priority.ORDINARY),
+        (("Tidegate-Priority: online",), Priority.ORDINARY),
+        (("Tidegate-Priority: Batch",), Priority.BATCH),
+        (("tidegate-priority:batch-demand",), Priority.BATCH_DEMAND),
+    ],
+)
+def test_who_goes_first_is_said_by_a_field_that_stays_here(fields, priority):
+    parsed = parse_request(head(*fields, "A: b"))
+    assert (parsed.priority, parsed.fields) == (priority, [b"A: b"])
+    lines = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"h")]
+    for field in (*fields, "A: b"):
+        name, _, value = field.partition(":")
+        lines.append((name.lower().encode(), value.strip().encode()))
+    by_http2 = request_head(lines, True)
+    assert (by_http2.priority, by_http2.fields) == (priority, [b"a: b"])
+
+
+def test_a_priority_that_means_nothing_is_refused():
+    assert refused(head("Tidegate-Priority: urgent")) == (400, "bad-priority")
