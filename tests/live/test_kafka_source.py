@@ -365,3 +365,14 @@ def test_lag_behind_credentials_that_are_refused_is_told_as_that():
         with pytest.raises(NoOffsets, match="credentials") as refused:
             asyncio.run(BrokerOffsets().read(access, "nobody", ["ai-info"]))
         assert "guess" not in str(refused.value)
+
+
+async def test_lag_is_read_with_the_right_password():
+    from tidegate.autoscale.keda import Access, BrokerOffsets, NoOffsets
+    from tidegate.testing.kafka_proxy import remembering_broker
+
+    async with remembering_broker(users={"ann": "right"}) as broker:
+        for password, said in (("wrong", "none takes the credentials"), ("right", 'topic "none"')):
+            access = Access((broker.address,), sasl="PLAIN", username="ann", password=password)
+            with pytest.raises(NoOffsets, match=said):
+                await BrokerOffsets().read(access, "nobody", ["none"])

@@ -48,7 +48,7 @@ class BrokerOffsets:
         except (KafkaError, OSError, ValueError) as why:
             if isinstance(why, NoOffsets):
                 raise
-            raise NoOffsets(f"{at}: {_said(why, sasl=access.sasl is not None)}") from why
+            raise NoOffsets(f"{at}: {_said(why, access)}") from why
         return [
             Offsets(topic, number, committed.get((topic, number)), end)
             for (topic, number), end in sorted(ends.items())
@@ -163,8 +163,12 @@ async def _ends(client: Any, partitions: Sequence[Place]) -> dict[Place, int]:
     return ends
 
 
-def _said(why: BaseException, *, sasl: bool) -> str:
-    """The client tells a refused password from a closed port in its log only."""
-    if "Unable to bootstrap" in str(why):
-        return "no broker can be reached" + (", or none takes the credentials" if sasl else "")
-    return str(why) or type(why).__name__
+def _said(why: BaseException, access: Access) -> str:
+    """The client tells a refused password or certificate from a closed port in its log only."""
+    if "Unable to bootstrap" not in str(why):
+        return str(why) or type(why).__name__
+    doubts = [
+        *(["none takes the credentials"] if access.sasl else ()),
+        *(["none shows a certificate that is trusted"] if access.tls else ()),
+    ]
+    return ", or ".join(("no broker can be reached", *doubts))
