@@ -5,7 +5,10 @@ zero before its next turn. The platform's share is everything but the time betwe
 model server and its listening on the port: gateway, wake, autoscaler, controllers, scheduler, volumes,
 fork, probing, routing, and the answer to a cheap request.
 
-    python benchmarks/cold_start.py [--rounds N] [--copies N]
+Servers of ours are forked from a zygote, which the first round starts; `iris-fresh` is the same document with
+the annotation that forbids it. With iris beside iris-fresh the factor between them is shown.
+
+    python benchmarks/cold_start.py [--rounds N] [--copies N] [--only iris,iris-fresh]
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from ruamel.yaml import YAML
 
 from tidegate.testing.engine import RunningEngine, running_engine, service_document, wait_until
 
@@ -50,13 +55,13 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--copies", type=int, default=6)
-    parser.add_argument("--only", help="one of the cases: tiny, iris, chat")
+    parser.add_argument("--only", help="some of the cases: tiny, iris, iris-fresh, chat")
     args = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # pods would compile their modules each time
     rows = {}
     with running_engine() as engine:
         for name, document, path, body in cases():
-            if args.only not in (None, name):
+            if args.only is not None and name not in args.only.split(","):
                 continue
             print(f"{name}: {args.copies} copies, {args.rounds} rounds", flush=True)
             rows[name] = measure(engine, name, document, path, body, args)
@@ -69,8 +74,20 @@ def cases() -> list[tuple[str, str, str, bytes | None]]:
     return [
         ("tiny", tiny, "/", None),
         ("iris", built("iris"), "/v1/models/iris:predict", BODY),
+        ("iris-fresh", never_forked(built("iris")), "/v1/models/iris:predict", BODY),
         ("chat", built("chat"), "/v1/models", None),
     ]
+
+
+def never_forked(document: str) -> str:
+    """The same, each process started by exec; under a name of its own."""
+    parts = list(YAML(typ="safe", pure=True).load_all(document))
+    for part in parts:
+        if part["kind"] == "Service":
+            part["metadata"]["name"] = "iris-fresh"
+            meta = part["spec"]["template"].setdefault("metadata", {})
+            meta.setdefault("annotations", {})["tidegate.dev/zygote"] = "never"
+    return "\n---\n".join(json.dumps(part) for part in parts)
 
 
 def built(example: str) -> str:
@@ -142,6 +159,12 @@ def report(rows: dict[str, list[ColdStart]]) -> None:
         cells = "".join(f"{both([s.stages[stage] for s in found]):>14}" for stage in STAGES)
         total, share = both([s.total_ms for s in found]), both([s.platform_ms for s in found])
         print(f"{name:<14}{len(found):>4}{cells}{total:>16}{share:>18}")
+    if {"iris", "iris-fresh"} <= set(rows):
+        fresh, forked = (
+            statistics.median(s.total_ms for s in rows[name]) for name in ("iris-fresh", "iris")
+        )
+        print(f"forked instead of fresh: {fresh / forked:.1f} times as fast (p50 of the whole)")
+    print(f"load average: {os.getloadavg()[0]:.1f}")
     print(json.dumps({n: [s.stages for s in f] for n, f in rows.items()}), file=sys.stderr)
 
 

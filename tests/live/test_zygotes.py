@@ -24,6 +24,7 @@ from tidegate.kit.home import Home
 from tidegate.link.keeper import ZYGOTE_FAILED
 from tidegate.link.keeper_call import KeeperCall, NoAnswer, NoEngine, Refused
 from tidegate.link.keeper_start import start_keeper
+from tidegate.testing.engine import running_engine, service_document, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -486,3 +487,57 @@ def test_a_library_that_starts_threads_when_imported_makes_a_zygote_that_refuses
     assert refused.value.errno == ZYGOTE_FAILED
     assert engine.ended("zygote")["code"] == 3
     assert "importing busy_library starts 1 thread" in engine.lines("zygote")[-1]["log"]
+
+
+# --- a whole engine
+
+
+LETTERS = """
+import os
+class Letters:
+    def predict(self, instances):
+        return [os.environ["GREETING"] + str(each) for each in instances]
+"""
+
+
+def test_a_service_of_a_users_class_is_forked_from_zero_and_adopted_after_kills(tmp_path):
+    (tmp_path / "letters.py").write_text(LETTERS)
+    command = ["python", "-m", "tidegate.runtimes.pythonserver", "--class", "Letters"]
+    document = service_document(
+        "letters",
+        command=[*command, "--module", str(tmp_path / "letters.py"), "--http_port", "8080"],
+        image="tidegate/pythonserver",
+        scaling={"window": "6s", "max-scale": "1"},
+        environ={"GREETING": "hi "},
+    )
+    body = b'{"instances": [1, "b"]}'
+    with running_engine() as engine:
+        engine.cli("apply", "-f", "-", stdin=document)
+        wait_until("a first replica", lambda: engine.ready_pods("letters"), within_s=60)
+        status, answer = engine.ask("letters", "/v1/models/model:predict", body=body)
+        assert (status, json.loads(answer)) == (200, {"predictions": ["hi 1", "hi b"]})
+        (pod,) = engine.ready_pods("letters")
+        (zygote,) = engine.refresh()["zygotes"]
+        assert zygote["kind"].startswith("pythonserver-")
+        said = pod["status"]["tidegate"]["origin"]
+        assert said == [f"forked from zygote pythonserver (pid {zygote['pid']})"]
+        shown = engine.cli("describe", "pod", pod["metadata"]["name"])
+        assert "forked from zygote pythonserver" in shown
+
+        old = engine.pid("control_plane")
+        os.kill(old, signal.SIGKILL)
+        wait_until(
+            "another control plane",
+            lambda: engine.refresh()["control_plane"]["pid"] not in (None, old),
+        )
+        wait_until("the pod is known again", lambda: engine.ready_pods("letters"), within_s=60)
+        assert engine.ask("letters", "/v1/models/model:predict", body=body)[0] == 200
+        (again,) = engine.refresh()["zygotes"]
+        assert again["pid"] == zygote["pid"]
+
+        os.kill(zygote["pid"], signal.SIGKILL)
+        wait_until("at zero", lambda: not engine.get("pods"), within_s=90)
+        status, answer = engine.ask("letters", "/v1/models/model:predict", body=body)
+        assert (status, json.loads(answer)) == (200, {"predictions": ["hi 1", "hi b"]})
+        wait_until("a zygote again", lambda: engine.refresh()["zygotes"])
+        assert engine.status["zygotes"][0]["pid"] != zygote["pid"]

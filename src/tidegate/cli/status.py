@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from tidegate.cli.engine import Engine, engine_of
 from tidegate.cli.options import DataDir, home_of
 from tidegate.cli.tables import show_table
+from tidegate.cli.zygotes_shown import zygotes_of
 from tidegate.kit.home import Home
 
 
@@ -35,6 +36,7 @@ def status(
             ["gateway", _pid(engine.gateway_pid), engine.gateway_url],
             *([] if engine.https_url is None else [["", "", engine.https_url]]),
             *([] if engine.ingress_url is None else [["", "", engine.ingress_url]]),
+            *([f"zygote {z.kind}", str(z.pid), z.memory] for z in zygotes_of(home)),
         ],
     )
     print(f"\nkubeconfig  {home.kubeconfig}\ndata        {home.root}")
@@ -53,6 +55,7 @@ def as_json(engine: Engine, home: Home) -> dict[str, Any]:
             "ingress_url": engine.ingress_url,  # null: no address of its own
         },
         "api": {"url": engine.api_url},
+        "zygotes": [{"kind": z.kind, "pid": z.pid, "pss_kib": z.pss_kib} for z in zygotes_of(home)],
         "kubeconfig": str(home.kubeconfig),
         "data_dir": str(home.root),
     }

@@ -8,6 +8,7 @@ Source: kserve python/sklearnserver/sklearnserver/model.py.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,8 @@ from tidegate.runtimes.backend import About
 from tidegate.runtimes.errors import FrameworkMissing, ModelFileBroken, NotTrusted
 from tidegate.runtimes.model_files import one_model_file
 
+MAP_FROM_BYTES = 4 * 2**20
+"""Mapping costs a system call an array; below this size sharing saves nothing."""
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 OUTPUT = "output-0"  # KServe's name for the one output of a scikit-learn model
 
@@ -40,7 +43,7 @@ def load_sklearn(
     except ImportError as why:
         raise FrameworkMissing(why.name or "scikit-learn", extra="sklearn") from why
     try:
-        model = joblib.load(file)
+        model = _load(joblib, file)
     except ModuleNotFoundError as why:
         raise ModelFileBroken(
             str(file), str(why), way_out=f"install {why.name}, which the pickle was made with"
@@ -59,6 +62,16 @@ def load_sklearn(
         )
     probabilities = environ.get("PREDICT_PROBA", "false").lower() == "true"
     return SklearnModel(model, probabilities=probabilities, parallel=parallel)
+
+
+def _load(joblib: Any, file: Path) -> Any:
+    """With large arrays mapped, copied only where somebody writes: replicas share the rest. What was
+    written compressed has to be unpacked, and trees copy their nodes into memory of their own."""
+    if file.suffix != ".joblib" or file.stat().st_size < MAP_FROM_BYTES:
+        return joblib.load(file)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*mmap_mode.*not compatible with compressed.*")
+        return joblib.load(file, mmap_mode="c")
 
 
 class SklearnModel:
