@@ -22,11 +22,10 @@ LONG_S, WITHIN_S = 120, 60.0
 def engine():
     with running_engine() as engine:
         command = ["python", str(SERVER), "0.02", "8080"]
-        for name, scaling in (("model", {"max-scale": "1"}), ("other", {"max-scale": "1"})):
-            document = service_document(name, command=command, concurrency=1, scaling=scaling)
-            engine.cli("apply", "-f", "-", stdin=document)
-        for name in ("model", "other"):
-            engine.cli("wait", f"ksvc/{name}", "--for=condition=Ready", "--timeout", "60s")
+        scaling = {"max-scale": "1"}
+        document = service_document("model", command=command, concurrency=1, scaling=scaling)
+        engine.cli("apply", "-f", "-", stdin=document)
+        engine.cli("wait", "ksvc/model", "--for=condition=Ready", "--timeout", "60s")
         yield engine
 
 
@@ -81,10 +80,10 @@ def test_an_online_request_has_the_only_place_at_once_and_the_row_is_sent_again(
 
 
 def test_a_job_does_what_the_command_does(engine, tmp_path):
-    count = 60
+    count = 20
     (tmp_path / "in.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(count)))
     files = ["--input", str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.jsonl")]
-    engine.cli("batch", "run", "other", *files, "--as-job", "--name", "rows")
+    engine.cli("batch", "run", "model", *files, "--as-job", "--name", "rows")
     engine.cli("wait", "job/rows", "--for=condition=Complete", "--timeout", "90s")
     assert [line["row"] for line in lines(tmp_path / "out.jsonl")] == list(range(count))
     assert "Complete" in engine.cli("batch", "ls")
@@ -120,7 +119,7 @@ def seen(engine, batch: str) -> dict:
     return json.loads(ask(engine, "GET", f"/openai/v1/batches/{batch}")[1])
 
 
-def requests(count: int, model: str = "other", **more) -> str:
+def requests(count: int, model: str = "model", **more) -> str:
     return "".join(
         json.dumps(
             {
@@ -136,7 +135,7 @@ def requests(count: int, model: str = "other", **more) -> str:
 
 
 def test_openais_batches_outlive_their_worker_and_their_server(engine):
-    batch = batch_of(engine, requests(150))
+    batch = batch_of(engine, requests(80))
     wait_until(
         "some are served",
         lambda: seen(engine, batch)["request_counts"]["completed"] > 0,
@@ -146,11 +145,11 @@ def test_openais_batches_outlive_their_worker_and_their_server(engine):
     assert kill_one(engine.home, "tidegate.batch.openai", "serve")
     wait_until("it is completed", lambda: seen(engine, batch)["status"] == "completed", within_s=90)
     done = seen(engine, batch)
-    assert done["request_counts"] == {"total": 150, "completed": 150, "failed": 0}
+    assert done["request_counts"] == {"total": 80, "completed": 80, "failed": 0}
     _, content = ask(engine, "GET", f"/openai/v1/files/{done['output_file_id']}/content")
     found = [json.loads(line) for line in content.splitlines()]
-    assert [line["custom_id"] for line in found] == [f"r{n}" for n in range(150)]
-    assert found[7]["response"]["body"] == {"model": "other", "n": 7}
+    assert [line["custom_id"] for line in found] == [f"r{n}" for n in range(80)]
+    assert found[7]["response"]["body"] == {"model": "model", "n": 7}
     assert done["error_file_id"] is None
 
 
