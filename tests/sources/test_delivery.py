@@ -21,8 +21,8 @@ DOWN = Failure(503, "answered 503", b"over\x00load")
 class Sink:
     """Answers in turn as told; the last answer for ever."""
 
-    def __init__(self, *answers, url="http://sink/"):
-        self.answers, self.url, self.got = list(answers), url, []
+    def __init__(self, *answers, name="http://sink/"):
+        self.answers, self.name, self.got = list(answers), name, []
 
     async def send(self, event, *, timeout_s):
         self.got.append(event)

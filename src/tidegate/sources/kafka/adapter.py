@@ -167,8 +167,10 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             max_poll_interval_ms=_NEVER_MS,
             session_timeout_ms=int(self._settings.session_s * 1000),
             heartbeat_interval_ms=int(self._settings.session_s * 200),
-            rebalance_timeout_ms=int((self._drain_s + 15) * 1000),
-            request_timeout_ms=15_000,
+            # The broker answers a JoinGroup when all members have handed back; a request that gave up
+            # before would come again as a further member, for ever.
+            rebalance_timeout_ms=int((self._drain_s + 10) * 1000),
+            request_timeout_ms=int((self._drain_s + 20) * 1000),
             metadata_max_age_ms=30_000,
             fetch_max_wait_ms=250,
             consumer_timeout_ms=1_000,

@@ -122,7 +122,7 @@ async def _try(course: Course, event: CloudEvent) -> Failure | None:
     outcome = await course.reply.send(reply, timeout_s=course.rules.timeout_s)
     if isinstance(outcome, Failure):
         return Failure(
-            None, f"the reply couldn't be delivered to {course.reply.url}: {outcome.why}"
+            None, f"the reply couldn't be delivered to {course.reply.name}: {outcome.why}"
         )
     course.counts.replied += 1
     return None
@@ -147,7 +147,7 @@ async def _bury(
         course.counts.dropped += 1
         log.error("event %s dropped after %d tries: %s", identity, made, failure.why)
         return
-    dead = event.with_extensions(errors_of(course.sink.url, failure))
+    dead = event.with_extensions(errors_of(course.sink.name, failure))
     for turn in range(2**31):
         outcome = await course.dead_letter.send(dead, timeout_s=course.rules.timeout_s)
         if isinstance(outcome, Accepted):
@@ -156,7 +156,7 @@ async def _bury(
         log.error(
             "event %s: the dead letter sink %s didn't take it: %s; again in %g s",
             identity,
-            course.dead_letter.url,
+            course.dead_letter.name,
             outcome.why,
             wait_s,
         )

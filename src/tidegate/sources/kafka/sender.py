@@ -25,7 +25,8 @@ class Accepted:
 class Takes(Protocol):
     """Something that takes events."""
 
-    url: str
+    name: str
+    """Its URL as people know it."""
 
     async def send(self, event: CloudEvent, *, timeout_s: float) -> Accepted | Failure: ...
 
@@ -34,7 +35,7 @@ class Sender:
     """POSTs events in the binary mode on kept connections."""
 
     def __init__(self, to: Destination, clock: Clock) -> None:
-        self.url, self._target, self._clock = to.url, to.target, clock
+        self.name, self._target, self._clock = to.uri or to.url, to.target, clock
         self._host = (("host", to.host),) if to.host else ()
         self._client = HttpClient(
             to.origin, most_answer_bytes=_MOST_ANSWER_BYTES, tls=_trust(to.ca_certs)

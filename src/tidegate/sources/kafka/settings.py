@@ -33,11 +33,13 @@ class _Struct(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
 
 class Destination(_Struct, frozen=True):
-    """Where to POST. `host`: the Host header, if not the URL's own. `ca_certs`: PEM text."""
+    """Where to POST. `host`: the Host header, if not the URL's own. `ca_certs`: PEM text. `uri`: how
+    it is called in logs and dead letters, if not by the address that it is reached at."""
 
     url: str
     host: str | None = None
     ca_certs: str | None = None
+    uri: str | None = None
 
     def __post_init__(self) -> None:
         split_url(self.url)
