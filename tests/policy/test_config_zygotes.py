@@ -2,7 +2,7 @@
 
 import pytest
 
-from tidegate.policy.config_zygotes import ZygoteConfig, parse_config_zygotes
+from tidegate.policy.config_zygotes import ZygoteConfig, parse_config_zygotes, zygote_notes
 from tidegate.policy.errors import BadConfig
 
 
@@ -27,3 +27,9 @@ def test_all_of_it_can_be_said():
 def test_what_can_not_be_read_is_refused_by_its_key(data, why):
     with pytest.raises(BadConfig, match=why):
         parse_config_zygotes(data)
+
+
+def test_an_annotation_that_means_nothing_is_told():
+    assert zygote_notes({"tidegate.dev/zygote": "never"}) == []
+    (note,) = zygote_notes({"tidegate.dev/zygote": "sometimes"})
+    assert note.startswith("tidegate.dev/zygote: 'sometimes' has no effect")

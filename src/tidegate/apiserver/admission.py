@@ -221,7 +221,11 @@ def _elastic_notes(obj: Object) -> list[str]:
         return []
     if meta is None:
         return []
-    found = [*elastic_notes(meta.annotations), *runtime_notes(meta.annotations)]
+    found = [
+        *elastic_notes(meta.annotations),
+        *runtime_notes(meta.annotations),
+        *config_zygotes.zygote_notes(meta.annotations),
+    ]
     if not isinstance(obj, Service | Configuration) and not _is_serverless(obj):
         found += standby_notes(meta.annotations)
     return [

@@ -35,8 +35,9 @@ from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRe
 from tidegate.node.status import PREFIX, run_id, termination
 from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
-from tidegate.node.zygote_kinds import ANNOTATION, NEVER, Kind
+from tidegate.node.zygote_kinds import Kind
 from tidegate.node.zygotes import Started
+from tidegate.policy.config_zygotes import ANNOTATION, NEVER
 
 # The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
 # run is counted and no back-off grows.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from tidegate.link.keeper import SpawnSpec
 
 PREFIX = "zygote/"  # of the keeper's names for them; no pod's uid is `zygote`
-ANNOTATION, NEVER = "tidegate.dev/zygote", "never"  # on a pod: its containers start fresh
 PYTHON_SERVER = "tidegate.runtimes.pythonserver"
 FORKED = frozenset(
     f"tidegate.runtimes.{name}"

@@ -18,6 +18,7 @@ from tidegate.policy.errors import BadConfig
 from tidegate.policy.go_values import parse_bool, parse_int, parse_seconds
 
 NAMESPACE, NAME = "tidegate-system", "config-zygotes"
+ANNOTATION, NEVER = "tidegate.dev/zygote", "never"  # on a pod: its containers start fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ def parse_config_zygotes(data: Mapping[str, str]) -> ZygoteConfig:
             NAME, f'most must be at least 1, was: {config.most} (enabled: "false" is none)'
         )
     return config
+
+
+def zygote_notes(annotations: Mapping[str, str]) -> list[str]:
+    """Of a pod's (or its template's) annotations: a sentence where it says what means nothing."""
+    said = annotations.get(ANNOTATION)
+    if said is None or said == NEVER:
+        return []
+    return [
+        f'{ANNOTATION}: {said!r} has no effect: "{NEVER}" is the one value that means something'
+    ]
 
 
 KEYS: tuple[Key, ...] = (
