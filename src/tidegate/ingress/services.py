@@ -34,6 +34,7 @@ from tidegate.model.service_targets import (
 )
 from tidegate.model.subsets import ruled_by, subsets_of
 from tidegate.model.trouble import trouble_of
+from tidegate.policy.batch_share import UNSAID, said_share
 from tidegate.policy.domain import local_hosts
 from tidegate.policy.nginx import speaks_grpc
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_self
@@ -253,6 +254,7 @@ def lane_entry(
         timeout_s=TIMEOUT_S,
         wait_s=WAIT_S if serves or coming else 0.0,
         idempotent=service.metadata.annotations.get(names.IDEMPOTENT) == "true",
+        batch_concurrency=said_share(service.metadata.annotations) or UNSAID,
         trouble=stuck,
     )
 

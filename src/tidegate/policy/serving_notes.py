@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from tidegate.model import serving_names as names
 from tidegate.policy.annotation_keys import PROGRESS_DEADLINE
 from tidegate.policy.annotations import ROLLOUT_DURATION
+from tidegate.policy.batch_share import KEY as BATCH_SHARE
+from tidegate.policy.batch_share import share_notes
 from tidegate.policy.gpu_cards import CARDS_NOTE
 from tidegate.policy.prefetch import PREFETCH
 from tidegate.policy.route_annotations import PROMOTE, SHADOW, STICKY
@@ -42,6 +44,7 @@ _OF_TEMPLATES = _MARKS | {
     f"{_FEATURES}http-full-duplex",
     names.IDEMPOTENT,
     CARDS_NOTE,
+    BATCH_SHARE,
     PREFETCH,
     *STANDBY_KEYS,
 }
@@ -81,7 +84,7 @@ def metadata_notes(annotations: Mapping[str, str]) -> list[str]:
 def template_notes(annotations: Mapping[str, str]) -> list[str]:
     """Of a revision's template."""
     prefixes = (_SERVING, _NETWORKING, _FEATURES, _OURS)
-    return _notes(annotations, _OF_TEMPLATES, prefixes)
+    return [*_notes(annotations, _OF_TEMPLATES, prefixes), *share_notes(annotations)]
 
 
 def _notes(annotations: Mapping[str, str], known: set[str], prefixes: tuple[str, ...]) -> list[str]:
