@@ -50,6 +50,8 @@ from tidegate.model.storage import (
 )
 from tidegate.modelcache.errors import Refused, Unreachable
 from tidegate.modelcache.values import Progress, Stage
+from tidegate.node.log_files import log_path
+from tidegate.node.log_lines import read_lines
 from tidegate.policy.cache_place import TierPlace
 from tidegate.testing.fake_fetcher import FakeFetcher
 from tidegate.testing.node_world import NodeWorld, main, node_world
@@ -452,3 +454,31 @@ async def test_a_sub_path_that_was_not_fetched_is_not_made_in_the_cache(world):
     await world.until(lambda: "FailedMount" in str(world.waiting()))
     assert 'subPath "no/such" is not in what was fetched' in str(world.waiting()[1])
     assert not (cache(world).data[BUCKET] / "no").exists()
+
+
+async def test_its_log_tells_what_was_fetched(world):
+    await given_isvc_pod(world)
+    await world.until(lambda: world.keeper.spawned)
+    pod = world.pod()
+    assert pod is not None
+    path = log_path(world.home.logs, pod, "storage-initializer", 0)
+    told = [line.text for line in read_lines(path)]
+    assert told == [f"fetching {IRIS} to /mnt/models\n", f"{IRIS}: 4.00B, 1 file\n"]
+    assert (init(world).container_id or "").startswith("fetch://")
+
+
+async def test_what_was_lost_while_nobody_used_it_is_fetched_again(world):
+    await given_isvc_pod(world)
+    await world.until(lambda: world.keeper.spawned)
+    await world.stop_agent()
+    pod = world.pod()
+    assert pod is not None
+    (view,) = (world.home.pods / (pod.metadata.uid or "") / ".fetched").iterdir()
+    view.unlink()
+    for name in list(world.keeper.processes):
+        await world.keeper.kill_tree(name)
+    asked = len(cache(world).asked)
+    await world.start_agent()
+    await world.until(lambda: len(cache(world).asked) == asked + 1)
+    await world.until(lambda: len(world.keeper.spawned) == 2)
+    assert (folder_given(world) / "weights").read_text() == "iris"

@@ -180,8 +180,8 @@ class ModelCaches:
     def load(self, owner: str, access: Access, place: CachePlace | None) -> Loading:
         async def fetch(told: Callable[[Progress], None]) -> Snapshot:
             cache, source = self._cache(place), source_of(access)
-            cache.pin(source, owner)
             found = await cache.ensure(source, check_after_s=0, on_progress=told)
+            cache.pin(source, owner)
             self._count(place, found)
             return found
 

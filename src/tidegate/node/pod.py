@@ -230,11 +230,11 @@ class PodWorker:
         pause_s = _FIRST_LOOK_S
         while not self.record.stopping:
             try:
-                if not self._has_processes() and not await self._remote.make(self._shows):
+                if not self._runs() and not await self._remote.make(self._shows):
                     break
                 self._ground.make()
             except (VolumeNotReady, NoFreePort) as why:
-                if self._has_processes():
+                if self._runs():
                     return True  # adopted: what was mounted stays, and they are to be watched
                 if str(why) != told:
                     told = str(why)
@@ -248,6 +248,11 @@ class PodWorker:
             await self._pause(pause_s)
             pause_s = min(_LOOK_AGAIN_S, 2 * pause_s)
         return self._has_processes()
+
+    def _runs(self) -> bool:
+        """Whether a process of it lives."""
+        records = (*self.record.inits, *self.record.containers)
+        return any(r.process is not None and not r.process.ended for r in records)
 
     def _has_processes(self) -> bool:
         return any(r.process is not None for r in (*self.record.inits, *self.record.containers))

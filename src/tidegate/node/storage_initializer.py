@@ -8,6 +8,7 @@ progress, Completed, or failed with exit code 1, the reason as its message and a
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 
 from tidegate.client.api import Reader
@@ -23,6 +24,7 @@ from tidegate.node.errors import ConfigMissing, NotSupported
 from tidegate.node.fetching import PodFetches, counted
 from tidegate.node.launch import Launch, pod_folder
 from tidegate.node.lifecycle import Happened, Phase, starts_again
+from tidegate.node.log_files import log_path
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
 from tidegate.node.views import lay_view, view_folder
 from tidegate.policy.kserve_credentials import DEFAULT_ACCOUNT, credentials_of
@@ -30,6 +32,7 @@ from tidegate.policy.storage_access import BadAccess, of_environment
 from tidegate.policy.storage_initializer import downloads_of
 
 _FETCHING = "Fetching"
+_PREFIX = "fetch://"  # of its containerID: no process stands behind it
 #: Shorter than the kubelet's: nothing is lost by asking again, and what was wrong may have been mended.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
 
@@ -49,8 +52,18 @@ class FetchRunner:
         self._around, self._pod, self.record = around, pod, record
         self._fetches, self._policy = fetches, restart_policy
         self._woken, self._stopping = asyncio.Event(), False
-        if record.phase is not Phase.ENDED:  # what an agent before this one left half done
+        if record.phase is not Phase.ENDED or self._was_lost():
+            # What an agent before this one left half done, or what is gone by now.
             record.phase, record.process, record.runs = Phase.PENDING, None, 0
+
+    def _was_lost(self) -> bool:
+        """Whether it is through and its data is not there, with nobody using it and a pod to go on."""
+        pod, mounts = self._pod, self.record.spec.volume_mounts
+        idle = all(
+            (c.process is None or c.process.ended) and c.phase is not Phase.ENDED
+            for c in pod.containers
+        )
+        return idle and any(mount.name not in pod.fetched for mount in mounts)
 
     async def run(self) -> None:
         """Until it is through, or has failed for good, or the pod goes."""
@@ -78,6 +91,7 @@ class FetchRunner:
         for uri, path in downloads_of(self.record.spec):
             env = _environment(self._around.api, self._pod.pod, self.record.spec)
             access = of_environment(uri, env)
+            self._log(f"fetching {access.uri} to {path}")
             found = await self._fetches.fetch(access, self._show)
             if found is None:
                 return None
@@ -113,6 +127,7 @@ class FetchRunner:
     def _failed(self, why: str, began: str, delay_s: float) -> None:
         name = self.record.spec.name
         self._around.say(self._pod.pod, WARNING, "FailedFetch", f"Error: {why}")
+        self._log(why)
         self._ended(1, why, began)
         if self.record.phase is not Phase.ENDED:
             text = f"back-off {delay_s:g}s restarting failed container={name}: {why}"
@@ -130,14 +145,25 @@ class FetchRunner:
                 message=message,
                 started_at=began,
                 finished_at=timestamp(self._around.clock.now()),
+                container_id=record.container_id,
             ),
         )
         record.waiting, record.ready = None, code == 0
+        if code == 0:
+            self._log(message)
         again = starts_again(self._policy, code) and not self._stopping
         record.on(Happened.EXITED_AGAIN if again else Happened.EXITED_FOR_GOOD)
         self._pod.changed()
         if code == 0:
             self._around.say(self._pod.pod, NORMAL, "Completed", f"{record.spec.name}: {message}")
+
+    def _log(self, text: str) -> None:
+        """Where `kubectl logs -c storage-initializer` looks; a full disk is no reason not to fetch."""
+        name, pod = self.record.spec.name, self._pod.pod
+        self.record.container_id = f"{_PREFIX}{self._pod.uid}/{name}/0"
+        line = {"log": f"{text}\n", "stream": "stdout", "time": timestamp(self._around.clock.now())}
+        with suppress(OSError), open(log_path(self._around.home.logs, pod, name, 0), "a") as file:
+            file.write(f"{json.dumps(line)}\n")
 
     # --- as a ContainerRunner has it
 
