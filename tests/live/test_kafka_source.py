@@ -135,6 +135,11 @@ class Place:
         path = self.folder / "events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def ids(self) -> set[tuple[str, str]]:
+        """Of the events that came, each counted once."""
+        heads = [event["headers"] for event in self.events()]
+        return {(head["ce-source"], head["ce-id"]) for head in heads}
+
     def condition(self, source: str, type_: str = "Ready") -> dict[str, Any]:
         for found in self.engine.get("kafkasources"):
             if found["metadata"]["name"] == source:
@@ -218,9 +223,10 @@ def test_the_published_source_grows_its_service_and_loses_nothing(place):
         )
     finally:
         sending.join()
-    wait_until("all are handled", lambda: len(place.events()) >= 300, within_s=60)
+    wait_until("all are handled", lambda: len(place.ids()) >= 300, within_s=60)
     events = place.events()
-    assert len(events) == len({event["headers"]["ce-id"] for event in events}) == 300
+    assert len(place.ids()) == 300
+    assert len(events) < 330  # at least once: a busy machine may lose a session, and repeat a few
     one = events[0]
     assert one["path"] == "/predict?query=music"
     assert one["body"] == "play music"
@@ -239,7 +245,7 @@ def test_the_published_source_grows_its_service_and_loses_nothing(place):
 
 
 def test_a_source_of_today_finds_its_service_by_reference_and_answers_into_a_topic(place):
-    before = len(place.events())
+    before = len(place.ids())
     place.wait_for("today", "True")
     found = place.engine.get("kafkasources")
     (source,) = [s for s in found if s["metadata"]["name"] == "today"]
@@ -251,7 +257,7 @@ def test_a_source_of_today_finds_its_service_by_reference_and_answers_into_a_top
     assert {key for key, _, _ in answers} == {f"0-{i}".encode() for i in range(10)}
     assert {value for _, value, _ in answers} == {b"PlayMusic"}
     assert all(headers["ce_type"] == b"intent" for _, _, headers in answers)
-    assert len(place.events()) == before + 10
+    assert len(place.ids()) == before + 10
 
 
 async def read_all(
@@ -264,7 +270,7 @@ async def read_all(
     found = []
     try:
         async with asyncio.timeout(60):
-            while len(found) < count:
+            while len({key for key, _, _ in found}) < count:
                 record = await consumer.getone()
                 found.append((record.key, record.value, dict(record.headers)))
     finally:
