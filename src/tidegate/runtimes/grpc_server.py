@@ -7,28 +7,16 @@ does: a probe of the HTTP port that succeeds means that both answer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 from tidegate.runtimes.errors import CannotListen, FrameworkMissing
+from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.grpc_service import Method, Model, handlers
 
-Speaks = Literal["v2", "triton", "tensorflow"]
 _GRACE_S = (
     5.0  # calls that are still open when the server ends; predictions were waited for already
 )
 _KSERVE_BYTES = 8 * 2**20  # KServe's default
 _ANY_SIZE = -1
-
-
-@dataclass(frozen=True, slots=True)
-class GrpcPlan:
-    """What to speak where. `version` None: the model has none."""
-
-    port: int
-    speaks: Speaks
-    version: str | None = None
-    most_bytes: int | None = None  # of one message; None: the default of the server we stand for
 
 
 def load() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
-from tidegate.runtimes.grpc_server import GrpcPlan
+from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.kserve_flags import read_kserve_flags
 from tidegate.runtimes.start import Plan, run
 

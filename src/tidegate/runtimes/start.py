@@ -29,7 +29,7 @@ from tidegate.runtimes.errors import CannotListen, FrameworkMissing, StartError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from tidegate.runtimes.grpc_server import GrpcPlan
+    from tidegate.runtimes.grpc_plan import GrpcPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
-from tidegate.runtimes.grpc_server import GrpcPlan
+from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.start import Plan, run
 from tidegate.runtimes.tf_flags import read_tf_flags
 from tidegate.runtimes.versions import latest_version, load_version

@@ -19,7 +19,7 @@ from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
 from tidegate.runtimes.errors import ModelFileMissing
-from tidegate.runtimes.grpc_server import GrpcPlan
+from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.start import Plan, run
 from tidegate.runtimes.triton_flags import read_triton_flags
 from tidegate.runtimes.versions import latest_version, load_version

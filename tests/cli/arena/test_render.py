@@ -10,7 +10,13 @@ import pytest
 
 from tidegate.cli.arena.options import FLAGS, Options
 from tidegate.cli.arena.parse import parse_submission
-from tidegate.cli.arena.render_istio import first_version, read_weights, split, weights_of
+from tidegate.cli.arena.render_istio import (
+    check_istio,
+    first_version,
+    read_weights,
+    split,
+    weights_of,
+)
 from tidegate.cli.arena.render_pods import full_name
 from tidegate.cli.arena.submit import as_text, render
 from tidegate.cli.arena.types import type_named
@@ -178,7 +184,6 @@ def test_objects_are_named_by_helms_rule(release, chart, name):
             "custom --name=x --image=i --port=1 --expose-service",
             "only together with --enable-istio",
         ),
-        ("custom --name=x.y --image=i --port=1 --enable-istio", "numbers, letters, dashes"),
         ("custom --name=x --image=i --port=1 --no-such-flag=1", "--no-such-flag"),
         ("seldon --name=x", "SeldonDeployments are not served here"),
     ],
@@ -264,6 +269,15 @@ def test_a_split_is_arena_s_two_documents():
     }
     assert weights_of(service) == {"1": 80, "2": 20}
     assert weights_of(first_version("bert", "1", "prod", exposed=False)[0]) == {"1": 100}
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "says"),
+    [("x.y", "1", "--name should be numbers"), ("x", None, "--version must be specified")],
+)
+def test_istio_needs_a_plain_name_and_a_version_that_people_can_name(name, version, says):
+    with pytest.raises(Usage, match=says):
+        check_istio(Options(name=name, version=version, enable_istio=True))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import pairs
-from tidegate.cli.arena.render_istio import check_name, first_version
+from tidegate.cli.arena.render_istio import first_version
 from tidegate.cli.arena.render_pods import (
     Json,
     checked,
@@ -115,7 +115,6 @@ def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[
 
 
 def _istio(options: Options, namespace: str) -> list[Json]:
-    check_name(options.name)
     return first_version(
         options.name, options.version or "", namespace, exposed=options.expose_service
     )

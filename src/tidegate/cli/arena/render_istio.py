@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.render_pods import Json
 from tidegate.cli.errors import Usage
 
@@ -48,6 +49,14 @@ def check_name(name: str) -> None:
     """Raises `Usage` for a name that Istio's documents can't have."""
     if not _NAME.fullmatch(name):
         raise Usage("parameter model name should be numbers, letters, dashes, and underscores ONLY")
+
+
+def check_istio(options: Options) -> None:
+    """Raises `Usage` for what `--enable-istio` needs: versions that people can name in a split."""
+    if not _NAME.fullmatch(options.name):
+        raise Usage("--name should be numbers, letters, dashes, and underscores ONLY")
+    if not options.version:
+        raise Usage("--version must be specified if --enable-istio=true")
 
 
 def first_version(name: str, version: str, namespace: str, *, exposed: bool) -> list[Json]:

@@ -15,6 +15,7 @@ from tidegate.cli.arena.log import Log
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import parse_submission
 from tidegate.cli.arena.render_deployed import render_deployed
+from tidegate.cli.arena.render_istio import check_istio
 from tidegate.cli.arena.render_kserve import render_kserve
 from tidegate.cli.arena.render_pods import Json
 from tidegate.cli.arena.types import ServeType
@@ -34,6 +35,8 @@ def submit(
     """Render and apply. `connect` is not called for a dry run. Raises `Usage`, `CliError`, `ApiError`."""
     options, output = parse_submission(type_, f"arena serve {type_.name}", argv)
     namespace = options.namespace or "default"
+    if options.enable_istio:
+        check_istio(options)
     if type_.kind == "Deployment" and not options.version:
         options = replace(options, version=now.strftime("%Y%m%d%H%M"))
     documents = render(type_, options, namespace)
