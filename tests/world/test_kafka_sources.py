@@ -130,6 +130,7 @@ async def test_a_service_is_dialled_at_the_gateway_under_its_own_name():
         assert config(adapter(it))["sink"] == {
             "url": "http://127.0.0.1:8080/predict?query=music",
             "host": "web.default.svc.cluster.local",
+            "uri": "http://web.default.svc.cluster.local/predict?query=music",
             "caCerts": None,
         }
 
@@ -270,6 +271,7 @@ async def test_answers_and_dead_letters_go_to_topics_by_their_sinks():
         assert made["reply"] == {
             "url": "http://127.0.0.1:8080/",
             "host": "kafkasink-answers-receiver.default.svc.cluster.local",
+            "uri": "http://kafkasink-answers-receiver.default.svc.cluster.local",
             "caCerts": None,
         }
         host = made["delivery"]["deadLetterSink"]["host"]

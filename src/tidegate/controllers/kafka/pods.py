@@ -88,10 +88,15 @@ def config_text(config: Mapping[str, Any]) -> str:
 
 
 def as_json(address: Address | None) -> dict[str, Any] | None:
-    """A destination as adapters read it."""
+    """A destination as adapters read it; `uri` is its name, for people."""
     if address is None:
         return None
-    return {"url": address.url, "host": address.host, "caCerts": address.ca_certs}
+    return {
+        "url": address.url,
+        "host": address.host,
+        "uri": address.uri,
+        "caCerts": address.ca_certs,
+    }
 
 
 def _container(image: str, env: tuple[EnvVar, ...]) -> Container:
