@@ -154,7 +154,19 @@ async def test_a_service_that_asks_for_it_has_its_models_fetched_when_it_is_appl
         spec=replace(template.spec, init_containers=SPEC.init_containers, volumes=SPEC.volumes),
     )
     await world.given(replace(given, spec=replace(given.spec, template=changed)))
-    await until(world, lambda: ("prefetch/default/lazy-00001", URI) in caches.warmed)
+    await until(world, lambda: ("prefetch/Revision/default/lazy-00001", URI) in caches.warmed)
     await until(
         world, lambda: f"{URI} is here for its first replica" in events(world, "Prefetched")
     )
+
+
+async def test_a_deployment_that_asks_for_it_too_without_a_replica(world, caches):
+    labels = {"app": "lazy"}
+    asks = ObjectMeta(labels=labels, annotations={"tidegate.dev/prefetch": "true"})
+    spec = DeploymentSpec(
+        replicas=0,
+        selector=LabelSelector(match_labels=labels),
+        template=PodTemplateSpec(metadata=asks, spec=SPEC),
+    )
+    await world.given(Deployment(metadata=meta("lazy"), spec=spec))
+    await until(world, lambda: ("prefetch/Deployment/default/lazy", URI) in caches.warmed)

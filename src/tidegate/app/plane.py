@@ -80,8 +80,10 @@ from tidegate.ingress.unready import UnreadyController
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
 from tidegate.model import serving_names as names
+from tidegate.model.apps import Deployment
 from tidegate.model.core import ConfigMap
 from tidegate.model.image_cache import ImageCache
+from tidegate.model.serving import Revision
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Controller, Engine
 
@@ -128,7 +130,8 @@ def _ahead(api: Api, clock: Clock, caches: Caches, zone: tzinfo) -> list[Control
     return [
         CronPrefetch(api, clock, caches, lambda: caches.look_ahead_s, zone),
         KedaPrefetch(api, clock, caches, lambda: caches.look_ahead_s),
-        AppliedPrefetch(api, clock, caches),
+        AppliedPrefetch(api, clock, caches, Revision),
+        AppliedPrefetch(api, clock, caches, Deployment),
     ]
 
 

@@ -1,13 +1,15 @@
-"""Revisions that ask for it have their models fetched when they are applied, even if none is to run yet."""
+"""Workloads that ask for it have their models fetched when they are applied, even if none is to run yet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tidegate.client.api import Api
 from tidegate.client.events import EventRecorder
 from tidegate.controllers.prefetch.fetching import AheadOfPods, Warmer
 from tidegate.kit.clock import Clock
+from tidegate.model.apps import Deployment
+from tidegate.model.core import PodSpec
 from tidegate.model.meta import Key
 from tidegate.model.serving import Revision
 from tidegate.policy.prefetch import PREFETCH
@@ -17,28 +19,39 @@ _ASK_EVERY_S = 1.0
 
 
 class AppliedPrefetch:
-    """The annotation `tidegate.dev/prefetch: "true"` of a Service's template."""
+    """The annotation `tidegate.dev/prefetch: "true"` of a Service's template, or a Deployment's."""
 
-    name = "applied-prefetch"
-
-    def __init__(self, api: Api, clock: Clock, warmer: Warmer) -> None:
-        self._api = api
-        self._ahead = AheadOfPods(api, warmer, EventRecorder(api, clock, "revision-controller"))
-        self._done: set[Key] = set()
-        self.watches: Sequence[Watch] = (watch_self(Revision),)
+    def __init__(
+        self, api: Api, clock: Clock, warmer: Warmer, type_: type[Revision] | type[Deployment]
+    ) -> None:
+        self._api, self._type = api, type_
+        self.name = f"{type_.__name__.lower()}-prefetch"
+        self._ahead = AheadOfPods(api, warmer, EventRecorder(api, clock, self.name))
+        self._done: dict[Key, PodSpec] = {}
+        self.watches: Sequence[Watch] = (watch_self(type_),)
 
     async def reconcile(self, key: Key) -> Next:
-        revision = self._api.get(Revision, *key)
-        owner = f"prefetch/{key.namespace}/{key.name}"
-        if revision is None or revision.metadata.deletion_timestamp:
-            if key in self._done:
-                self._done.discard(key)
+        found: Revision | Deployment | None = self._api.get(self._type, *key)
+        owner = f"prefetch/{self._type.__name__}/{key.namespace}/{key.name}"
+        annotations, spec = _template(found)
+        if found is None or found.metadata.deletion_timestamp:
+            if self._done.pop(key, None) is not None:
                 self._ahead.forget(owner)
             return Done()
-        if key in self._done or revision.metadata.annotations.get(PREFETCH) != "true":
+        if annotations.get(PREFETCH) != "true" or self._done.get(key) == spec:
             return Done()
-        reason = "its first replica"
-        if not await self._ahead.fetch(revision, owner, revision.spec, reason=reason):
+        if not await self._ahead.fetch(found, owner, spec, reason="its first replica"):
             return Again(_ASK_EVERY_S)
-        self._done.add(key)
+        self._done[key] = spec
         return Done()
+
+
+def _template(found: Revision | Deployment | None) -> tuple[Mapping[str, str], PodSpec]:
+    if found is None:
+        return {}, PodSpec()
+    if isinstance(found, Revision):
+        return found.metadata.annotations, found.spec
+    if any(ref.kind == "Revision" for ref in found.metadata.owner_references):
+        return {}, PodSpec()  # the revision itself asks
+    meta = found.spec.template.metadata
+    return (meta.annotations if meta is not None else {}), found.spec.template.spec
