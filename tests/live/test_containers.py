@@ -440,7 +440,7 @@ def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podma
                 ready(kubectl, f"asks-{n}")
             pulls = registry.gets["manifests"]
             told = [kubectl.messages(f"asks-{n}", "Pulled") for n in range(4)]
-            assert all("Successfully pulled" in message for message in told)
+            assert any("Successfully pulled" in message for message in told)
 
             apply(kubectl, cache)
             kubectl.says("wait", "--for=condition=Ready", "ic/ahead", "--timeout=60s")

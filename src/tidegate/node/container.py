@@ -373,6 +373,8 @@ class ContainerRunner:
 
     async def _watch(self, process: Process) -> Process:
         """How it ended; probes it meanwhile."""
+        if self._around.containers.known is not None:
+            self._launch_again()  # of an adopted one: whether it is a container
         renewing: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             if not self._stopping and not process.ended:

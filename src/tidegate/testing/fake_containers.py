@@ -43,7 +43,7 @@ class FakeContainers:
     async def facts(self, image: str) -> ImageFacts | None:
         return self.here.get(image)
 
-    async def pull(self, image: str, auth: Auth) -> Pulled:
+    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
         self.pulls.append((image, auth))
         await self.clock.sleep(self.pull_s)
         found = self.registry.get(image, "no such image")

@@ -253,6 +253,17 @@ async def test_an_agent_that_starts_finds_its_containers(world):
     assert world.containers.removed == [before.partition("://")[2]]
 
 
+async def test_a_container_that_nobody_told_of_is_known_as_one(world):
+    await world.given(boxed())
+    await world.until(world.is_ready)
+    await world.stop_agent()  # killed before it wrote the status
+    await world.api.update_status(replace(world.pod(), status=None))
+    await with_containers(world, world.containers)
+    await world.until(world.is_ready)
+    assert world.main().container_id == f"podman://{uid(world)}/main/0"
+    assert len(world.keeper.spawned) == 1
+
+
 async def test_another_image_takes_the_place_of_one_that_can_not_be_pulled(world):
     await world.given(main(image="x/new:1"))
     await world.until(lambda: world.waiting()[0] == "ImagePullBackOff")

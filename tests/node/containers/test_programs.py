@@ -30,6 +30,14 @@ def program(folder: Path, name: str, script: str) -> Path:
     return path
 
 
+STORAGE = """
+case $1 in
+  pull) sleep 0.1; touch $0.pulled;;
+  image) test -e $0.pulled && echo '[{"Id": "sha256:1"}]';;
+esac
+"""
+
+
 async def found(folder: Path, config: ContainersConfig | None = None):
     """What a machine with only the programs of this folder finds."""
 
@@ -81,17 +89,20 @@ async def test_a_call_that_hangs_is_ended_with_its_children():
 
 
 async def test_pulls_of_one_image_are_one_and_a_later_one_is_another(tmp_path):
-    podman = ContainerProgram("podman", ("/bin/true",))
+    path = program(tmp_path, "podman", STORAGE)
+    podman = ContainerProgram("podman", (str(path),))
     puller = Puller(LoopClock(), ENV, tmp_path)
     many = await asyncio.gather(*(puller.pull(podman, "nginx", {}) for _ in range(20)))
     assert puller.pulls == 1
     assert {one.problem for one in many} == {None}
-    await puller.pull(podman, "nginx", {})
+    await puller.pull(podman, "nginx", {})  # who looked before it came finds it now
+    assert puller.pulls == 1
+    await puller.pull(podman, "nginx", {}, always=True)
     assert puller.pulls == 2
 
 
 async def test_a_login_is_in_a_file_that_is_gone_afterwards(tmp_path):
-    script = 'echo "$@" > $0.argv; stat -c %a "$4" > $0.mode; cat "$4" > $0.seen'
+    script = 'test $1 = pull || exit 1; echo "$@" > $0.argv; stat -c %a "$4" > $0.mode; cat "$4" > $0.seen'
     podman = ContainerProgram("podman", (str(program(tmp_path, "podman", script)),))
     auth = {"reg.example": {"username": "me", "password": "pw"}, "other": {"auth": "b3RoZXI="}}
     pulled = await Puller(LoopClock(), ENV, tmp_path / "run").pull(podman, "reg.example/x:1", auth)

@@ -69,6 +69,8 @@ class Boxed:
             return None
         if not self._is_one(stands):
             return None
+        name = record.process.name
+        record.container_id = f"{program.kind}://{name}"  # nobody may have told of this run yet
         return launch_beside(
             self._pod.pod,
             record.spec,

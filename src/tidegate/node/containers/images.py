@@ -127,8 +127,10 @@ class Puller:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self.pulls = 0  # begun so far, for tests and metrics
 
-    async def pull(self, program: ContainerProgram, image: str, auth: Auth) -> Pulled:
-        """Raises nothing."""
+    async def pull(
+        self, program: ContainerProgram, image: str, auth: Auth, *, always: bool = False
+    ) -> Pulled:
+        """`always`: also if it has come since the asker looked. Raises nothing."""
         key = (full_name(image), json.dumps(auth, sort_keys=True, default=str))
         turn = self._turns.setdefault(key, _Turn())
         done_before = turn.done
@@ -136,14 +138,21 @@ class Puller:
         try:
             async with turn.lock:
                 if turn.done == done_before:
-                    async with self._room:
-                        turn.last = await self._pull(program, key[0], auth)
+                    turn.last = await self._one(program, key[0], auth, always=always)
                     turn.done += 1
                 return turn.last
         finally:
             turn.askers -= 1
             if not turn.askers:
                 self._turns.pop(key, None)
+
+    async def _one(
+        self, program: ContainerProgram, image: str, auth: Auth, *, always: bool
+    ) -> Pulled:
+        if not always and await image_facts(program, image, self._env) is not None:
+            return Pulled(None)
+        async with self._room:
+            return await self._pull(program, image, auth)
 
     async def _pull(self, program: ContainerProgram, image: str, auth: Auth) -> Pulled:
         self.pulls += 1

@@ -40,9 +40,9 @@ class Presence:
         if facts is not None and (policy != "Always" or is_only_local(image)):
             self._say(pod, f'Container image "{image}" already present on machine')
             return facts
-        return await self._pull(pod, image)
+        return await self._pull(pod, image, always=policy == "Always")
 
-    async def _pull(self, pod: Pod, image: str) -> ImageFacts:
+    async def _pull(self, pod: Pod, image: str, *, always: bool) -> ImageFacts:
         clock, containers = self.around.clock, self.around.containers
         left_s = self.again_at_s - clock.monotonic()
         if left_s > 0:
@@ -50,7 +50,7 @@ class Presence:
             raise ImageMissing("ImagePullBackOff", message, again_s=left_s, backs_off=True)
         began_s = clock.monotonic()
         self.around.say(pod, NORMAL, "Pulling", f'Pulling image "{image}"')
-        pulled = await containers.pull(image, self._auth(pod))
+        pulled = await containers.pull(image, self._auth(pod), always=always)
         facts = await containers.facts(image) if pulled.problem is None else None
         if facts is None:
             self.told = pulled.problem or "it was pulled and is not there"

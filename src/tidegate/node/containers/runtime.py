@@ -81,7 +81,9 @@ class Containers(Protocol):
         """None: the image isn't here."""
         ...
 
-    async def pull(self, image: str, auth: Auth) -> Pulled: ...
+    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
+        """`always`: also if it is here."""
+        ...
 
     async def remove_image(self, image: str) -> str | None:
         """What stood in the way; None: it is gone."""
@@ -164,11 +166,11 @@ class ContainerRuntime:
             else None
         )
 
-    async def pull(self, image: str, auth: Auth) -> Pulled:
+    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
         program = await self.program()
         if isinstance(program, Unusable):
             return Pulled(program.why)
-        return await self.puller.pull(program, image, auth)
+        return await self.puller.pull(program, image, auth, always=always)
 
     async def remove_image(self, image: str) -> str | None:
         program = await self.program()
@@ -234,7 +236,7 @@ class NoContainers:
     async def facts(self, image: str) -> ImageFacts | None:
         return None
 
-    async def pull(self, image: str, auth: Auth) -> Pulled:
+    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
         return Pulled(self._why)
 
     async def remove_image(self, image: str) -> str | None:
