@@ -98,6 +98,19 @@ async def test_what_a_virtual_service_lacks_is_told_until_it_comes():
         assert shares(it) == {"svc:default/web:80@v1": 1}
 
 
+async def test_what_is_applied_and_deleted_together_leaves_no_warning():
+    async with world() as it:
+        await it.api.create(virtual_service(v1=1))
+        await it.api.create(service())
+        await it.api.create(rule("v1"))
+        await it.settle(5)
+        await it.api.delete(Service, "default", "web")
+        await it.api.delete(DestinationRule, "default", "web")
+        await it.api.delete(VirtualService, "default", "web")
+        await it.settle(5)
+        assert told(it) == []
+
+
 async def test_a_host_goes_to_the_next_when_the_one_that_has_it_is_deleted():
     async with world() as it:
         await it.given(service(), rule("v1", "v2"), virtual_service(v1=1))

@@ -6,6 +6,7 @@ No proxies run beside pods here: the gateway is the one that all requests throug
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from tidegate.client.api import Api
 from tidegate.client.events import WARNING, EventRecorder
@@ -30,8 +31,18 @@ from tidegate.model.istio import (
 )
 from tidegate.model.meta import Condition, Key
 from tidegate.model.subsets import ruled_by, subsets_of
-from tidegate.reconcile import Done, Next, Watch, watch_mapped
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped
 from tidegate.reconcile.apply import write_status
+
+_LASTING_S = 1.0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Since when a trouble is there (monotonic), and whether an Event has told it."""
+
+    at_s: float
+    told: bool = False
 
 
 class VirtualServicesController:
@@ -43,7 +54,7 @@ class VirtualServicesController:
         self._api, self._clock, self._table = api, clock, table
         self._events = EventRecorder(api, clock, "istio")
         self._routes: dict[Key, set[str]] = {}  # per VirtualService: keys of what it has
-        self._told: dict[Key, frozenset[Trouble]] = {}
+        self._troubles: dict[Key, dict[Trouble, _Seen]] = {}
         self.watches: Sequence[Watch] = (
             watch_mapped(VirtualService, self._sharing_hosts),
             watch_mapped(Service, lambda service: self._leading_to(service.key)),
@@ -78,15 +89,30 @@ class VirtualServicesController:
         found = self._api.get(VirtualService, *key)
         plan = VirtualServicePlan((), ()) if found is None else self._plan(found)
         self._publish(key, plan)
-        told, now = self._told.pop(key, frozenset()), frozenset(plan.troubles)
+        known = self._troubles.pop(key, {})
         if found is None:
             return Done()
-        if now:
-            self._told[key] = now
-        for trouble in sorted(now - told, key=lambda one: (one.reason, one.message)):
-            await self._events.emit(found, WARNING, trouble.reason, trouble.message)
         await write_status(self._api, found, plan_status(found, plan, now_s=self._clock.now()))
-        return Done()
+        now_s = self._clock.monotonic()
+        seen = {trouble: known.get(trouble) or _Seen(now_s) for trouble in plan.troubles}
+        if seen:
+            self._troubles[key] = seen
+        return await self._tell(found, seen, now_s)
+
+    async def _tell(
+        self, service: VirtualService, seen: dict[Trouble, _Seen], now_s: float
+    ) -> Next:
+        """Events of what has lasted: documents that are applied or deleted together come one by one."""
+        wait = False
+        for trouble, since in seen.items():
+            if since.told:
+                continue
+            if now_s - since.at_s < _LASTING_S:
+                wait = True
+                continue
+            since.told = True
+            await self._events.emit(service, WARNING, trouble.reason, trouble.message)
+        return Again(_LASTING_S) if wait else Done()
 
     def _plan(self, service: VirtualService) -> VirtualServicePlan:
         return plan_virtual_service(

@@ -26,7 +26,7 @@ class StringMatch(Wire, frozen=True, kw_only=True):
 
 
 class HTTPMatchRequest(Wire, frozen=True, kw_only=True):
-    """All that it names must hold. Fields of type Any are refused at admission."""
+    """All that it names must hold; `uri`, `method`, `headers` and `withoutHeaders` can be looked at here."""
 
     name: str | None = None
     uri: StringMatch | None = None
@@ -49,7 +49,8 @@ class PortSelector(Wire, frozen=True, kw_only=True):
 
 
 class Destination(Wire, frozen=True, kw_only=True):
-    """`port` None: the Service's only one, or see `ingress.istio_plan`."""
+    """`port` None: the port that the client asked for, the Service's only one, or the one whose name
+    begins with http."""
 
     host: str = ""
     subset: str | None = None
@@ -84,7 +85,7 @@ class HTTPRewrite(Wire, frozen=True, kw_only=True):
 
 
 class HTTPRoute(Wire, frozen=True, kw_only=True):
-    """No `match`: every request. Fields of type Any are refused at admission."""
+    """No `match`: every request. What answers or copies requests by itself is refused."""
 
     name: str | None = None
     match: tuple[HTTPMatchRequest, ...] = ()
