@@ -41,6 +41,8 @@ FILES = ("--input", "in.jsonl", "--output", "out.jsonl")
         ((URL, *FILES, "--timeout", "soon"), "--timeout"),
         ((URL, *FILES, "--name", "x"), "--as-job"),
         (("ftp://x/y", *FILES), "http://HOST"),
+        (("iris", *FILES, "--url", "iris:80"), "--url iris:80: write http://"),
+        ((URL, *FILES, "--url", URL), "is a URL itself"),
         ((URL, "--input", "-", "--output", "o.jsonl", "--as-job"), "no standard input"),
     ],
 )
@@ -88,16 +90,19 @@ def test_a_run_as_a_job_is_the_same_command_line_with_paths_written_out(folder, 
     [container] = job["spec"]["template"]["spec"]["containers"]
     args = container["args"]
     assert (job["kind"], container["image"]) == ("Job", "tidegate/batch")
-    assert args[:6] == [
-        "run", "http://iris-predictor.default.svc.cluster.local",
+    assert args[:8] == [
+        "run", "isvc/iris", "--url", "http://iris-predictor.default.svc.cluster.local",
         "--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl"),
     ]  # fmt: skip
     assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
     assert container["volumeMounts"] == [{"name": "files-0", "mountPath": str(folder)}]
     assert args[args.index("--run-name") + 1] == job["metadata"]["name"]
     # The Job's own command line is one that this program reads.
+    args[3] = "http://127.0.0.1:8080/default/iris-predictor"  # what the name becomes in a pod
     assert main(["batch", *args, "--dry-run"]) == 0
-    assert '{"instances":[1,2]}' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith(f"POST {args[3]}/v1/models/iris:predict\n")
+    assert '{"instances":[1,2]}' in said
 
 
 def test_a_job_that_writes_to_a_store_keeps_its_state_in_the_engines_folder(folder, capsys):

@@ -83,9 +83,12 @@ def test_a_job_does_what_the_command_does(engine, tmp_path):
     count = 20
     (tmp_path / "in.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(count)))
     files = ["--input", str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.jsonl")]
-    engine.cli("batch", "run", "model", *files, "--as-job", "--name", "rows")
+    how = ("--protocol", "v2", "--template", '{"sleep": 0.01, "n": "{{n}}"}')
+    engine.cli("batch", "run", "model", *files, *how, "--as-job", "--name", "rows")
     engine.cli("wait", "job/rows", "--for=condition=Complete", "--timeout", "90s")
-    assert [line["row"] for line in lines(tmp_path / "out.jsonl")] == list(range(count))
+    assert lines(tmp_path / "out.jsonl") == [
+        {"row": n, "output": {"sleep": 0.01, "n": n}} for n in range(count)
+    ]
     assert "Complete" in engine.cli("batch", "ls")
     assert f"served:    {count}" in engine.cli("batch", "status", "rows")
     engine.cli("batch", "cancel", "rows")

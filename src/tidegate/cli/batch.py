@@ -29,6 +29,7 @@ def batch(
     id_column: Annotated[str | None, Parameter(name=["--id"])] = None,
     with_input: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
+    url: str | None = None,
     batch_size: int = 1,
     concurrency: int | None = None,
     max_concurrency: int = 256,
@@ -91,6 +92,8 @@ def batch(
         Copy the whole row to the output.
     model
         Name of the model in requests (the service's when left out).
+    url
+        Where the service answers, if this engine isn't to be asked; its path goes before the requests'.
     batch_size
         Rows in one V1 request.
     concurrency
@@ -167,6 +170,7 @@ def batch(
         id_column=id_column,
         with_input=with_input,
         model=model,
+        url=url,
         batch_size=batch_size,
         concurrency=concurrency,
         max_concurrency=max_concurrency,

@@ -185,7 +185,9 @@ def _why(job: Mapping[str, Any]) -> str:
 
 def _arguments(asked: Asked, target: BatchTarget, *, state: Path | None, run: str) -> Iterator[str]:
     """The command line again, with what this shell knows and a pod doesn't written out."""
-    yield from ("run", f"{target.inside}{target.path or ''}")
+    yield from ("run", asked.target)
+    if "://" not in asked.target:
+        yield from ("--url", target.inside)
     yield from ("--input", _absolute(asked.input), "--output", _absolute(asked.output))
     yield from ("--run-name", asked.run_name or run, "--protocol", asked.protocol)
     yield from ("--model", asked.model or target.name)

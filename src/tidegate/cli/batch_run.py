@@ -43,6 +43,7 @@ class Asked:
     id_column: str | None
     with_input: bool
     model: str | None
+    url: str | None
     batch_size: int
     concurrency: int | None
     max_concurrency: int
@@ -78,7 +79,8 @@ class RunFailed(CliError):
 def run_here(asked: Asked, *, dry_run: bool, as_json: bool) -> int:
     """Run it in this process; the exit code. Raises `CliError`."""
     try:
-        target = batch_target(asked.target, asked.namespace, asked.data_dir, inside=False)
+        where = (asked.target, asked.namespace, asked.data_dir)
+        target = batch_target(*where, inside=False, url=asked.url)
         plan = plan_of(asked, target)
         if dry_run:
             return _show_first(plan)
@@ -102,7 +104,8 @@ def run_as_job(
     """Make the Job that does it. Raises `CliError`."""
     from tidegate.cli.batch_jobs import create_job, job_document
 
-    target = batch_target(asked.target, asked.namespace, asked.data_dir, inside=True)
+    where = (asked.target, asked.namespace, asked.data_dir)
+    target = batch_target(*where, inside=True, url=asked.url)
     try:
         plan_of(asked, target)
     except BatchError as why:

@@ -34,9 +34,13 @@ class BatchTarget:
     path: str | None
 
 
-def batch_target(text: str, namespace: str, data_dir: str | None, *, inside: bool) -> BatchTarget:
+def batch_target(
+    text: str, namespace: str, data_dir: str | None, *, inside: bool, url: str | None = None
+) -> BatchTarget:
     """The target of `[KIND/]SERVICE[/PATH]` or a URL. Raises `CliError`. `inside`: it is for a pod, and
-    the service need not be there yet."""
+    the service need not be there yet. `url`: where the service answers; None: as the engine says."""
+    if "://" in text and url is not None:
+        raise Usage(f"--url is for a service by its name, and {text} is a URL itself")
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -45,6 +49,12 @@ def batch_target(text: str, namespace: str, data_dir: str | None, *, inside: boo
         rest = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
         return BatchTarget(base, None, base, parts.hostname or "", "", rest or None)
     kind, name, path = _parted(text)
+    if url is not None:
+        if not url.startswith(("http://", "https://")):
+            raise Usage(f"--url {url}: write http://HOST[:PORT][/PATH]")
+        return BatchTarget(
+            url.rstrip("/"), None, url, name, f"{kind or ''}/{namespace}/{name}", path
+        )
     if inside:
         host = f"{name}-predictor" if kind == "isvc" else name
         url = f"http://{host}.{namespace}.svc.cluster.local"
