@@ -220,6 +220,23 @@ def group(it: World) -> str:
     return it.the(KafkaSource, "orders").spec.consumer_group or ""
 
 
+async def test_a_restart_that_somebody_asks_for_replaces_the_adapters_once():
+    async with with_kafka() as (it, _):
+        await it.given(web(), source())
+        before = [pod.metadata.uid for pod in it.api.list(Pod)]
+        made = adapter(it)
+        meta = made.spec.template.metadata
+        assert meta is not None
+        marked = touched(meta, annotations={"kubectl.kubernetes.io/restartedAt": "now"})
+        spec = replace(made.spec, template=replace(made.spec.template, metadata=marked))
+        await it.api.update(replace(made, spec=spec))
+        await it.settle(120)
+        after = adapter(it).spec.template.metadata
+        assert after is not None
+        assert after.annotations["kubectl.kubernetes.io/restartedAt"] == "now"
+        assert not set(before) & {pod.metadata.uid for pod in it.api.list(Pod)}
+
+
 async def test_what_a_source_made_goes_with_it():
     async with with_kafka() as (it, _):
         await it.given(web(), source())

@@ -29,11 +29,12 @@ from tidegate.model.core import (
     PodTemplateSpec,
     Probe,
 )
-from tidegate.model.meta import LabelSelector, ObjectMeta, OwnerReference
+from tidegate.model.meta import LabelSelector, ObjectMeta, OwnerReference, touched
 
 PORT, PORT_NAME = 8080, "http"
 SECRETS = "tidegate.dev/secrets"  # digest of the credentials in force: another one rolls the pods
 CONTAINER = "receive-adapter"
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
 #: An adapter that is told to end gives its events so long: a little more than it takes for itself.
 _GRACE_S = 30
 
@@ -79,7 +80,21 @@ def carry_deployment(existing: Deployment, desired: Deployment) -> Deployment:
         labels={**existing.metadata.labels, **desired.metadata.labels},
         owner_references=desired.metadata.owner_references,
     )
+    desired = _restarted(desired, existing.spec.template)
     return replace(existing, metadata=meta, spec=default_deployment(desired, existing).spec)
+
+
+def _restarted(desired: Deployment, existing: PodTemplateSpec) -> Deployment:
+    """`kubectl rollout restart` leaves a mark in the template, which would be taken out again."""
+    said = existing.metadata.annotations.get(_RESTARTED) if existing.metadata else None
+    template = desired.spec.template
+    if said is None or template.metadata is None:
+        return desired
+    marked = touched(
+        template.metadata, annotations={**template.metadata.annotations, _RESTARTED: said}
+    )
+    spec = replace(desired.spec, template=replace(template, metadata=marked))
+    return replace(desired, spec=spec)
 
 
 def config_text(config: Mapping[str, Any]) -> str:
