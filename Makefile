@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo kafka up test check format bench chaos soak live-seeds clean distclean
+.PHONY: peers-venv help setup demo kafka up test check format bench chaos soak live-seeds clean distclean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -56,6 +56,10 @@ format: $(STAMP) ## Format and fix what can be fixed
 bench: $(STAMP) ## Run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
+peers-venv: ## Install what the model cache is measured against into .venv-peers
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check --no-input --quiet install -r requirements/peers.txt
+
 chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 FOR=300 seconds; 3 minutes if not said)
 	@$(PY) -m tidegate.testing.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(FOR),180)
 
@@ -70,4 +74,4 @@ clean: ## Remove caches and generated files
 	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too
-	rm -rf .venv src/*.egg-info
+	rm -rf .venv .venv-peers src/*.egg-info

@@ -59,7 +59,7 @@ class Cloud:
         if self.signs:
             try:
                 return Request(obstore.sign(self._store, "GET", key, _SIGNED_FOR), _AS_STORED)
-            except BaseError as why:
+            except (BaseError, OSError) as why:
                 raise self._translated(why) from why
         query = f"?{self._sas}" if self._sas else ""
         return Request(f"{_bucket_url(self._source)}/{quote(key)}{query}", _AS_STORED)
@@ -71,7 +71,7 @@ class Cloud:
     def listing(self) -> Listing:
         try:
             found = self._found()
-        except BaseError as why:
+        except (BaseError, OSError) as why:
             raise self._translated(why) from why
         files = chosen(self._source, found)
         if not files:
@@ -86,7 +86,7 @@ class Cloud:
             try:
                 meta = cast("dict[str, Any]", obstore.head(self._store, path))
                 return [(path, _file(meta, path.rpartition("/")[2], whole=True))]
-            except NotFoundError:
+            except (NotFoundError, FileNotFoundError):
                 pass  # a prefix, perhaps; a missing bucket says so below
         found = []
         for page in obstore.list(self._store, prefix=path.rstrip("/") or None):
@@ -96,12 +96,12 @@ class Cloud:
                     found.append((meta["path"], _file(meta, place, whole=False)))
         return found
 
-    def _translated(self, why: BaseError) -> CacheError:
+    def _translated(self, why: BaseError | OSError) -> CacheError:
         text = str(why)
         code = re.search(r"<Code>(\w+)</Code>", text)
         told = f" [{code[1]}]" if code else ""
         what = self._source.shown
-        if isinstance(why, NotFoundError):
+        if isinstance(why, NotFoundError | FileNotFoundError):
             return NotThere(f"{what}: there is no such bucket or object: mend the URI{told}")
         if isinstance(why, PermissionDeniedError | UnauthenticatedError) or re.search(
             r"\b40[13]\b", text
@@ -183,5 +183,5 @@ def _store(source: Source, tls: Tls, patience: Patience, *, signs: bool) -> GCSS
             client_options=client,
             retry_config=retries,
         )
-    except (BaseError, ValueError) as why:
+    except (BaseError, OSError, ValueError) as why:
         raise BadSource(f"{source.shown}: the keys can't be read: mend the Secret") from why
