@@ -78,7 +78,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         self._tasks: asyncio.TaskGroup | None = None
         self._anew: set[str] = set()  # topics that were seen missing: what is in them now is new
         self._room = asyncio.Event()  # something finished, or partitions came
-        self._failed: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None  # what ends the session
 
     def _sender(self, to: Any) -> Sender | None:
         if to is None:
@@ -117,7 +117,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
     async def _session(self, stop: asyncio.Event) -> None:
         """One consumer, from connecting to leaving the group."""
         self._library.last = ""
-        self._failed = asyncio.get_running_loop().create_future()
+        self._failure = None
         consumer = self._consumer = self._new_consumer()
         self._committer = Committer(consumer, lambda: self._assigned.values(), self._clock)
         try:
@@ -198,17 +198,18 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
                 continue
             try:
                 await self._topics_there(consumer)
+            except TopicsMissing as error:
+                self._fail(error)  # by way of `_poll`, so that what is in the air may end
             except (KafkaError, TimeoutError) as error:
                 self._say(error)
             else:
                 self._trouble.over()
 
     async def _poll(self, consumer: Any, stop: asyncio.Event) -> None:
-        """Fetch for partitions that have room, until `stop`. Raises KafkaError."""
-        assert self._failed is not None
+        """Fetch for partitions that have room, until `stop`. Raises KafkaError, `TopicsMissing`."""
         while not stop.is_set():
-            if self._failed.done():
-                self._failed.result()
+            if self._failure is not None:
+                raise self._failure
             self._room.clear()
             wanted = [tp for tp, each in self._assigned.items() if each.wants_more]
             if wanted or not self._assigned:
@@ -222,6 +223,10 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             else:
                 await _wait(self._room, 0.5)
             self._pump()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._room.set()
 
     def _receive(self, consumer: Any, tp: TopicPartition, records: list[Any]) -> None:
         partition = self._assigned.get(tp)
@@ -263,8 +268,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             async with asyncio.timeout(60):
                 await self._take_over(list(assigned))
         except (KafkaError, TimeoutError) as error:
-            if self._failed is not None and not self._failed.done():
-                self._failed.set_exception(KafkaError(f"taking over partitions: {error!r}"))
+            self._fail(KafkaError(f"taking over partitions: {error!r}"))
 
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
         committed = await committed_offsets(self._consumer, assigned)
