@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -132,6 +133,18 @@ async def test_a_file_comes_back_byte_for_byte_and_goes_when_deleted(client, tmp
     status, said = await client.json("GET", f"/files/{file['id']}")
     assert (status, said["error"]["code"]) == (404, "not_found")
     assert list((tmp_path / "arriving").iterdir()) == []
+
+
+async def test_uploads_that_ended_in_the_middle_and_broken_records_stop_nobody(client):
+    left = client.shelf.arriving / "file-left"
+    left.write_bytes(b"half")
+    os.utime(left, (NOW_S - 9999, NOW_S - 9999))
+    _, batch = await client.batch()
+    broken = client.shelf.folder(batch["id"]).parent / "batch.json"
+    broken.write_text("{")
+    await client.app.look_after_all()
+    assert list(client.shelf.arriving.iterdir()) == []
+    assert (await client.ask("GET", f"/batches/{batch['id']}"))[0] == 404
 
 
 async def test_lists_come_in_pages_the_newest_first(client):

@@ -42,6 +42,7 @@ _FORM_BYTES: Final = 64 * 1024  # what a form has beside its file
 _MOST_BODY_BYTES: Final = 64 * 1024
 _CHUNK: Final = 1 << 20
 _BEGUN_S: Final = 5  # a batch that nobody has begun by then may have nobody to do it
+_FORGOTTEN_S: Final = 3600
 _LATE_S: Final = 600  # after its window, a batch without an end has expired
 
 
@@ -67,7 +68,9 @@ class BatchApi:
         self._shelf, self._work, self._clock = shelf, work, clock
 
     async def look_after_all(self) -> None:
-        """Every batch that isn't over is worked on: who made it may have died before it said so."""
+        """Every batch that isn't over is worked on: who made it may have died before it said so. What
+        was left of uploads goes."""
+        self._shelf.forget_arrivals(self._clock.now() - _FORGOTTEN_S)
         for batch in await asyncio.to_thread(lambda: list(self._shelf.batches())):
             if batch.status not in OVER:
                 await self._ensure(batch.id)

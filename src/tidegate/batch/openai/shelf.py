@@ -62,6 +62,12 @@ class Shelf:
         (self._files / id_ / "about.json").unlink(missing_ok=True)
         shutil.rmtree(self._files / id_, ignore_errors=True)
 
+    def forget_arrivals(self, before_s: float) -> None:
+        """Remove what is left of uploads that ended in the middle, if nobody wrote to it since."""
+        for path in self.arriving.iterdir():
+            if path.stat().st_mtime < before_s:
+                path.unlink(missing_ok=True)
+
     # --- batches
 
     def folder(self, id_: str) -> Path:
@@ -108,7 +114,8 @@ def new_id(kind: str) -> str:
 
 
 def _read(path: Path, type_: type[R]) -> R | None:
+    """None: there is none, or none that can be read (records are replaced whole; somebody edited it)."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=type_)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
