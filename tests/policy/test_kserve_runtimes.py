@@ -132,4 +132,6 @@ def test_the_built_in_runtimes_serve_the_formats_that_run_here():
     built_in = built_in_runtimes()
     assert chosen(model("sklearn"), *built_in) == "kserve-sklearnserver"
     assert chosen(model("onnx", protocol_version="v2"), *built_in) == "tidegate-onnxserver"
+    assert chosen(model("triton", protocol_version="grpc-v2"), *built_in) == "kserve-tritonserver"
+    assert reason(model("triton"), *built_in) == "NoSupportingRuntime"  # it has no V1
     assert reason(model("paddle"), *built_in) == "NoSupportingRuntime"

@@ -79,11 +79,32 @@ def built_in_runtimes() -> tuple[ClusterServingRuntime, ...]:
             ("v1", "grpc-v1"),
             command=("/usr/bin/tensorflow_model_server",),
         ),
+        _runtime(
+            "kserve-tritonserver",
+            "nvcr.io/nvidia/tritonserver:23.05-py3",
+            (
+                f"--model-store={names.MODEL_PATH}",
+                "--grpc-port=9000",
+                "--http-port=8080",
+                "--allow-grpc=true",
+                "--allow-http=true",
+            ),
+            (
+                _format("triton", "2", priority=1),
+                _format("onnx", "1", priority=1, auto_select=False),
+            ),
+            ("v2", "grpc-v2"),
+            command=("tritonserver",),
+        ),
     )
 
 
-def _format(name: str, version: str | None, *, priority: int) -> SupportedModelFormat:
-    return SupportedModelFormat(name=name, version=version, auto_select=True, priority=priority)
+def _format(
+    name: str, version: str | None, *, priority: int, auto_select: bool = True
+) -> SupportedModelFormat:
+    return SupportedModelFormat(
+        name=name, version=version, auto_select=auto_select, priority=priority
+    )
 
 
 def _runtime(
