@@ -500,7 +500,16 @@ class Letters:
 """
 
 
+SHORT = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: config-zygotes, namespace: tidegate-system}
+data: {keep: 1s}
+"""
+
+
 def test_a_service_of_a_users_class_is_forked_from_zero_and_adopted_after_kills(tmp_path):
+    """Its standby holds the zygote, which would go after a second without."""
     (tmp_path / "letters.py").write_text(LETTERS)
     command = ["python", "-m", "tidegate.runtimes.pythonserver", "--class", "Letters"]
     document = service_document(
@@ -510,8 +519,13 @@ def test_a_service_of_a_users_class_is_forked_from_zero_and_adopted_after_kills(
         scaling={"window": "6s", "max-scale": "1"},
         environ={"GREETING": "hi "},
     )
+    service = json.loads(document)
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    annotations["tidegate.dev/standby"] = "imported"
+    document = json.dumps(service)
     body = b'{"instances": [1, "b"]}'
     with running_engine() as engine:
+        engine.cli("apply", "-f", "-", stdin=SHORT)
         engine.cli("apply", "-f", "-", stdin=document)
         wait_until("a first replica", lambda: engine.ready_pods("letters"), within_s=60)
         status, answer = engine.ask("letters", "/v1/models/model:predict", body=body)
@@ -541,3 +555,5 @@ def test_a_service_of_a_users_class_is_forked_from_zero_and_adopted_after_kills(
         assert (status, json.loads(answer)) == (200, {"predictions": ["hi 1", "hi b"]})
         wait_until("a zygote again", lambda: engine.refresh()["zygotes"])
         assert engine.status["zygotes"][0]["pid"] != zygote["pid"]
+        engine.cli("delete", "ksvc", "letters")
+        wait_until("nobody wants it", lambda: not engine.refresh()["zygotes"], within_s=60)

@@ -21,6 +21,7 @@ from tidegate.model.storage import PersistentVolumeClaim
 from tidegate.node.containers import Containers, NoContainers
 from tidegate.node.fetching import Fetcher
 from tidegate.node.image_config import is_image_table
+from tidegate.node.imported import ImportedStandby
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.launch import pod_folder
 from tidegate.node.log_files import drop_orphans
@@ -64,6 +65,7 @@ class NodeAgent:
         self._events: asyncio.Queue[tuple[Pod, str, str, str]] = asyncio.Queue(_MOST_EVENTS)
         self._recorder = EventRecorder(api, clock, "tidegate-node")
         self._zygotes = Zygotes(keeper, clock, home, lambda: zygote_config(api))
+        self._imported = ImportedStandby(api, clock, machine, self._zygotes)
         ports = PortRange(
             settings.port_low, settings.port_high, machine.port_is_free, seed=str(home.root)
         )
@@ -95,6 +97,7 @@ class NodeAgent:
             await around.containers.recall()
             self._zygotes.adopt()
             tasks.create_task(self._zygotes.run(), name="zygotes")
+            tasks.create_task(self._imported.run(), name="standby: imported")
 
             def on_change(change: Change) -> None:
                 self._heard(change, tasks)

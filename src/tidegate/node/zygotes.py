@@ -90,6 +90,7 @@ class Zygotes:
         self._lines: dict[str, _Line] = {}
         self._changed = asyncio.Event()
         self._born: asyncio.Queue[str] = asyncio.Queue()
+        self.on_lost: Callable[[], None] = lambda: None  # one that somebody holds has gone
 
     async def run(self) -> None:
         """Watch over them until cancelled: who ended is forgotten, who is idle too long goes."""
@@ -242,6 +243,8 @@ class Zygotes:
             line.barred_until_s = self._clock.monotonic() + _BARRED_S[-1]
         with suppress(KeeperRefused):
             await self._keeper.forget(name)
+        if line.holders:
+            self.on_lost()
 
     def _last_words(self, line: _Line) -> str | None:
         lines = last_words(self._home.logs / f"zygote-{line.id}.log") or ""
@@ -258,7 +261,7 @@ class Zygotes:
             config, now_s = self._config(), self._clock.monotonic()
             keep_s = config.keep_s if config.enabled else 0.0
             for line in list(self._lines.values()):
-                if line.name is None or line.holders:
+                if line.name is None or (line.holders and config.enabled):
                     continue
                 left_s = line.used_s + keep_s - now_s
                 if left_s <= 0:
