@@ -244,7 +244,12 @@ def python(code: str) -> list[str]:
 
 BROKEN = {
     "image": (
-        service_document("image", image="nginx:1.25", command=["nginx"]),
+        service_document(
+            "image",
+            image="nginx:1.25",
+            command=["nginx"],
+            annotations={"tidegate.dev/runtime": "process"},  # also where podman could pull it
+        ),
         "can't run on this machine: it is not in the table of runtimes. Three ways out: ",
     ),
     "command": (
