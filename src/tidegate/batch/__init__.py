@@ -2,5 +2,5 @@
 
     rows -> shapes (a request for them) -> calls (tries, pace) -> ledger (order) -> spool (disk) -> publish
 
-`runner.run_batch` puts them together; `openai` serves the same as OpenAI's Batch API.
+`serving` has the rows of one start, `runner.run_batch` the whole run; `openai` serves the same as OpenAI's Batch API.
 """

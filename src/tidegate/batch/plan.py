@@ -54,6 +54,11 @@ class Plan:
         """The output, or what stands for one in a store until it is uploaded."""
         return local_name(self.output, self.state_folder)
 
+    @property
+    def failed_place(self) -> str:
+        """Where the side file is in the end."""
+        return f"{self.output if is_object(self.output) else self.local_output}.failed.jsonl"
+
     def about(self, input_identity: str) -> Mapping[str, str]:
         """What must be the same for one run to go on where another stopped: all that decides which
         rows there are and what their lines look like."""

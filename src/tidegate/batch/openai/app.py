@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
@@ -17,6 +15,16 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tidegate.batch.errors import OutputFailed
+from tidegate.batch.openai.bodies import (
+    Receive,
+    Reply,
+    Send,
+    copy_part,
+    save_body,
+    send_reply,
+    too_large,
+    whole_body,
+)
 from tidegate.batch.openai.form import boundary_of, parts_of
 from tidegate.batch.openai.records import (
     MOST_FILE_BYTES,
@@ -32,15 +40,11 @@ from tidegate.batch.openai.records import (
 from tidegate.batch.openai.shelf import Shelf, new_id
 from tidegate.kit.clock import Clock
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 R = TypeVar("R", FileRecord, Batch)
 
 _log = logging.getLogger("tidegate.batch.openai")
 PREFIX: Final = "/openai/v1/"
 _FORM_BYTES: Final = 64 * 1024  # what a form has beside its file
-_MOST_BODY_BYTES: Final = 64 * 1024
-_CHUNK: Final = 1 << 20
 _BEGUN_S: Final = 5  # a batch that nobody has begun by then may have nobody to do it
 _FORGOTTEN_S: Final = 3600
 _LATE_S: Final = 600  # after its window, a batch without an end has expired
@@ -50,15 +54,6 @@ class Work(Protocol):
     """Who sees to it that batches are worked on."""
 
     def ensure(self, batch_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: JSON, or a file from the disk."""
-
-    body: bytes = b""
-    file: Path | None = None
-    status: int = 200
 
 
 class BatchApi:
@@ -88,7 +83,7 @@ class BatchApi:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             failed = Refused(500, f"{type(why).__name__}: {why}")
             reply = Reply(failed.body(), status=500)
-        await _send(reply, send)
+        await send_reply(reply, send)
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> Reply:
         method, path = scope["method"], scope["path"]
@@ -110,7 +105,7 @@ class BatchApi:
                 gone = {"id": id_, "object": "file", "deleted": True}
                 return Reply(msgspec.json.encode(gone))
             case ("POST", ["batches"]):
-                return await self._create(await _body(receive))
+                return await self._create(await whole_body(receive))
             case ("GET", ["batches"]):
                 return await asyncio.to_thread(self._list_batches, query)
             case ("GET", ["batches", id_]):
@@ -127,11 +122,11 @@ class BatchApi:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         boundary = boundary_of(headers.get(b"content-type", ""))
         if int(headers.get(b"content-length", "0")) > MOST_FILE_BYTES + _FORM_BYTES:
-            raise _too_large()
+            raise too_large()
         id_ = new_id("file")
         form = self._shelf.arriving / id_
         try:
-            await _save_body(receive, form)
+            await save_body(receive, form, MOST_FILE_BYTES + _FORM_BYTES)
             record = await asyncio.to_thread(self._take, id_, form, boundary)
         finally:
             form.unlink(missing_ok=True)
@@ -150,9 +145,9 @@ class BatchApi:
             if word != "batch":
                 raise Refused(400, f"purpose {word!r}: only 'batch' is served", param="purpose")
             if file.end - file.begin > MOST_FILE_BYTES:
-                raise _too_large()
+                raise too_large()
             content = form.with_name(f"{id_}.content")
-            _copy(source, file.begin, file.end, content)
+            copy_part(source, file.begin, file.end, content)
         record = FileRecord(
             id=id_,
             bytes=file.end - file.begin,
@@ -257,66 +252,5 @@ def _page(found: Sequence[R], query: Mapping[str, str], *, most: int) -> Reply:
     )
 
 
-def _too_large() -> Refused:
-    return Refused(413, f"a file has at most {MOST_FILE_BYTES} bytes (200 MB)", param="file")
-
-
 def _json(record: FileRecord | Batch) -> Reply:
     return Reply(msgspec.json.encode(record))
-
-
-def _copy(source: Any, begin: int, end: int, to: Path) -> None:
-    source.seek(begin)
-    left = end - begin
-    with to.open("wb") as out:
-        while left:
-            chunk = source.read(min(_CHUNK, left))
-            out.write(chunk)
-            left -= len(chunk)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-async def _save_body(receive: Receive, path: Path) -> None:
-    size = 0
-    with path.open("wb") as out:
-        async for piece in _pieces(receive):
-            size += len(piece)
-            if size > MOST_FILE_BYTES + _FORM_BYTES:
-                raise _too_large()
-            out.write(piece)
-
-
-async def _body(receive: Receive) -> bytes:
-    out = b""
-    async for piece in _pieces(receive):
-        out += piece
-        if len(out) > _MOST_BODY_BYTES:
-            raise Refused(413, f"the request has more than {_MOST_BODY_BYTES} bytes")
-    return out
-
-
-async def _pieces(receive: Receive) -> Any:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "the request was cut short")
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return
-
-
-async def _send(reply: Reply, send: Send) -> None:
-    if reply.file is None:
-        kind, size = b"application/json", len(reply.body)
-    else:
-        kind, size = b"application/octet-stream", reply.file.stat().st_size
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % size)]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.file is None:
-        await send({"type": "http.response.body", "body": reply.body})
-        return
-    with reply.file.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body"})
