@@ -84,11 +84,12 @@ def jindo() -> JindoRuntime:
     return JindoRuntime(metadata=meta(), spec=spec)
 
 
-def load(*paths: str, metadata: bool = False) -> DataLoad:
+def load(*paths: str, metadata: bool = False, **more: Any) -> DataLoad:
     spec = DataLoadSpec(
         dataset=TargetDataset(name="oss-data"),
         target=tuple(LoadTarget(path=path) for path in paths),
         load_metadata=metadata or None,
+        **more,
     )
     return DataLoad(metadata=meta("warm"), spec=spec)
 
@@ -237,3 +238,21 @@ async def test_a_deleted_datasets_cache_goes_with_it(world, caches):
     assert caches.kept == {KEY}
     await world.api.delete(Dataset, "default", "oss-data")
     await until(world, lambda: caches.kept == set())
+
+
+async def test_a_scheduled_load_runs_at_its_times_and_again(world, caches):
+    await bound(world)
+    await world.given(load("/sd", policy="Cron", schedule="*/2 * * * *"))
+    await until(world, lambda: loaded(world) and loaded(world).phase == "Pending")
+    await until(world, lambda: loaded(world).phase == "Complete", limit_s=130)
+    first = loaded(world).last_schedule_time
+    assert loaded(world).last_successful_time is not None
+    await until(world, lambda: loaded(world).last_schedule_time != first, limit_s=130)
+    await until(world, lambda: loaded(world).phase == "Complete")
+
+
+async def test_a_scheduled_load_of_an_unbound_dataset_fails_and_waits_for_its_next_time(world):
+    await world.given(load("/sd", policy="Cron", schedule="* * * * *"))
+    await until(world, lambda: loaded(world) and loaded(world).phase == "Failed", limit_s=70)
+    await bound(world)
+    await until(world, lambda: loaded(world).phase == "Complete", limit_s=70)

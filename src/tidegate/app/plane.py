@@ -136,11 +136,15 @@ def _ahead(api: Api, clock: Clock, caches: Caches, zone: tzinfo) -> list[Control
 
 
 def _of_datasets(
-    api: Api, clock: Clock, folders: DatasetFolders, caches: DatasetCaches | None
+    api: Api,
+    clock: Clock,
+    folders: DatasetFolders,
+    caches: DatasetCaches | None,
+    zone: tzinfo,
 ) -> list[Controller]:
     return [
         DatasetController(api, clock, folders, caches),
-        DataLoadController(api, clock, folders, caches),
+        DataLoadController(api, clock, folders, caches, zone),
     ]
 
 
@@ -240,7 +244,7 @@ class Plane:
                 UnreadyController(api, self.table, config),
                 *([] if images is None else [ImageCacheController(api, clock, images)]),
                 *([] if batches is None else [batches]),
-                *([] if datasets is None else _of_datasets(api, clock, datasets, caches)),
+                *([] if datasets is None else _of_datasets(api, clock, datasets, caches, zone)),
                 *([] if caches is None else _ahead(api, clock, caches, zone)),
                 *([] if gateway is None else [BalancersController(api, gateway)]),
                 *([] if issue is None else certificates_controllers(api, clock, self.table, issue)),

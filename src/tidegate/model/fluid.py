@@ -133,8 +133,8 @@ class DataLoadSpec(Wire, frozen=True, kw_only=True):
     load_metadata: bool | None = None
     target: tuple[LoadTarget, ...] = ()
     options: Annotated[dict[str, str], msgspec.Meta(extra=IN_PLACE)] = {}
-    policy: str | None = None
-    schedule: NotHonoured = None
+    policy: str | None = None  # Once or Cron
+    schedule: str | None = None  # of policy Cron: five fields, in the engine's zone
     run_after: NotHonoured = None
     ttl_seconds_after_finished: int | None = None
     affinity: ClusterOnly = None

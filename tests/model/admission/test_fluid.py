@@ -79,7 +79,10 @@ def test_data_that_nothing_fetches_is_refused_with_the_way_out(refusal, point):
             fluid("DataLoad", dataset={"name": "d", "namespace": "other"}),
             "spec.dataset.namespace",
         ),
-        (fluid("DataLoad", dataset={"name": "d"}, policy="Cron"), "spec.policy"),
+        (fluid("DataLoad", dataset={"name": "d"}, policy="OnEvent"), "spec.policy"),
+        (fluid("DataLoad", dataset={"name": "d"}, policy="Cron"), "spec.schedule"),
+        (fluid("DataLoad", dataset={"name": "d"}, policy="Cron", schedule="x"), "spec.schedule"),
+        (fluid("DataLoad", dataset={"name": "d"}, schedule="0 3 * * *"), "spec.schedule"),
         (fluid("DataLoad", dataset={"name": "d"}, policy="Never"), "spec.policy"),
         (
             fluid("DataLoad", dataset={"name": "d"}, target=[{"path": "/../etc"}]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import UTC, tzinfo
 
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from tidegate.controllers.fluid.folders import DatasetFolders
 from tidegate.controllers.fluid.sources import DatasetNotReady
 from tidegate.kit.clock import Clock
 from tidegate.kit.duration import format_duration
+from tidegate.kit.schedule import parse_five_fields
 from tidegate.kit.sizes import bytes_text
 from tidegate.model.conditions import seconds_of, timestamp
 from tidegate.model.fluid import DataLoad, Dataset, OperationStatus
@@ -30,6 +32,7 @@ from tidegate.reconcile.apply import write_status
 
 _ENDED = ("Complete", "Failed")
 _LOOK_EVERY_S = 1.0
+_LOOK_AGAIN_S = 3600.0  # the wall clock may be set
 _TELL_EVERY = 25  # per cent, as events
 #: Fluid's job has a back-off limit of 3; what time alone may mend is tried so long.
 _PATIENCE_S = 300.0
@@ -46,7 +49,10 @@ class DataLoadController:
         clock: Clock,
         folders: DatasetFolders,
         caches: DatasetCaches | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
+        """`zone`: what schedules are in."""
+        self._zone = zone
         self._api, self._clock, self._folders, self._caches = api, clock, folders, caches
         self._events = EventRecorder(api, clock, "DataLoad")
         self._told: dict[Key, int] = {}
@@ -61,10 +67,17 @@ class DataLoadController:
         if load is None or load.metadata.deletion_timestamp:
             self._let_go(key)
             return Done()
-        if load.status is not None and load.status.phase in _ENDED:
+        if load.spec.policy == "Cron":
+            if not _runs(load):
+                return await self._until_its_time(load)
+        elif load.status is not None and load.status.phase in _ENDED:
             return await self._ended(load, load.status)
         dataset = self._api.get(Dataset, key.namespace, load.spec.dataset.name)
         if dataset is None or dataset.status is None or dataset.status.phase != "Bound":
+            if load.spec.policy == "Cron":
+                why = f'dataset "{load.spec.dataset.name}" is not bound'
+                await self._end(load, "Failed", "DatasetNotBound", why)
+                return Done()
             waits = replace(
                 load.status or OperationStatus(), phase="Pending", duration="Unfinished"
             )
@@ -86,6 +99,32 @@ class DataLoadController:
             await self._end(load, "Complete", "DataLoadComplete", why)
             return Done()  # our own write brings us back for the time to live
         return await self._load(load, data, self._caches)
+
+    async def _until_its_time(self, load: DataLoad) -> Next:
+        """Of policy Cron: wait for the next run, or begin it."""
+        now_s, was = self._clock.now(), load.status or OperationStatus()
+        began = was.last_schedule_time or load.metadata.creation_timestamp
+        schedule = parse_five_fields(load.spec.schedule or "", self._zone)
+        due_s = schedule.after(seconds_of(began) if began else now_s)
+        if due_s is None:
+            return Done()
+        if due_s > now_s:
+            if not was.phase:
+                waits = replace(was, phase="Pending", duration="Unfinished")
+                await write_status(self._api, load, waits)
+            return Again(min(due_s - now_s, _LOOK_AGAIN_S))
+        self._listed.discard(load.key)
+        self._told.pop(load.key, None)
+        runs = replace(
+            was,
+            phase="Executing",
+            duration="Unfinished",
+            conditions=(),
+            infos={},
+            last_schedule_time=timestamp(now_s),
+        )
+        await write_status(self._api, load, runs)
+        return Done()  # our own write brings us back
 
     # --- what is fetched
 
@@ -137,7 +176,9 @@ class DataLoadController:
             self._caches.unpin(_owner(key), key.namespace)
 
     def _age_s(self, load: DataLoad) -> float:
-        began = load.metadata.creation_timestamp
+        """Since it was made, or since this run of it began."""
+        run = load.status.last_schedule_time if load.status is not None else None
+        began = run or load.metadata.creation_timestamp
         return self._clock.now() - seconds_of(began) if began else 0.0
 
     # --- all of it
@@ -164,10 +205,13 @@ class DataLoadController:
             last_probe_time=stamp,
             last_transition_time=stamp,
         )
+        was = load.status or OperationStatus()
         status = OperationStatus(
             phase=phase,
             duration=format_duration(max(0, round(self._age_s(load)))),
             conditions=(condition,),
+            last_schedule_time=was.last_schedule_time,
+            last_successful_time=stamp if phase == "Complete" else was.last_successful_time,
         )
         if self._caches is not None:
             self._caches.forget(_owner(load.key))
@@ -192,6 +236,10 @@ class DataLoadController:
         for load in self._api.list(DataLoad, dataset.metadata.namespace):
             if load.spec.dataset.name == dataset.metadata.name:
                 yield load.key
+
+
+def _runs(load: DataLoad) -> bool:
+    return load.status is not None and load.status.phase == "Executing"
 
 
 def _owner(key: Key) -> str:

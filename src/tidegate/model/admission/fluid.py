@@ -7,11 +7,13 @@ Source: the CRDs of fluid (enums, required fields); pkg/utils/tieredstore.go.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from tidegate.kit.quantity import BadQuantity, parse_quantity
+from tidegate.kit.schedule import BadSchedule, parse_five_fields
 from tidegate.model.admission.problems import (
     IMMUTABLE,
     Problems,
@@ -159,6 +161,16 @@ def default_load(load: DataLoad, old: DataLoad | None) -> DataLoad:
     return replace(load, spec=replace(load.spec, policy=load.spec.policy or "Once"))
 
 
+def _check_schedule(schedule: str | None) -> Problems:
+    if not schedule:
+        return [required("spec.schedule", "when `policy` is Cron")]
+    try:
+        parse_five_fields(schedule, UTC)
+    except BadSchedule as why:
+        return [invalid("spec.schedule", schedule, str(why))]
+    return []
+
+
 def check_load(load: DataLoad) -> Problems:
     spec = load.spec
     found: Problems = []
@@ -168,9 +180,13 @@ def check_load(load: DataLoad) -> Problems:
         why = "must be the DataLoad's own namespace: create it where the Dataset is"
         found.append(invalid("spec.dataset.namespace", spec.dataset.namespace, why))
     found += one_of("spec.policy", spec.policy, ("Once", "Cron", "OnEvent"))
-    if spec.policy in ("Cron", "OnEvent"):
-        why = f"{spec.policy} is not served: data is read in place, so one load (Once) is enough"
+    if spec.policy == "OnEvent":
+        why = "OnEvent is not served here: say Cron, or create a DataLoad when there is new data"
         found.append(forbidden("spec.policy", why))
+    if spec.policy == "Cron":
+        found += _check_schedule(spec.schedule)
+    elif spec.schedule:
+        found.append(forbidden("spec.schedule", "may only be set when `policy` is Cron"))
     for i, target in enumerate(spec.target):
         if ".." in target.path.split("/"):
             found.append(invalid(f"spec.target[{i}].path", target.path, 'must not contain ".."'))
