@@ -3,34 +3,32 @@
 One session is one consumer from joining to leaving; whatever ends a session (broker away, topic
 gone, credentials refused) is said in the status, and the next one begins after a pause.
 
-A partition is given up in order: nothing more is taken, tries in the air may end (for a bounded time),
-waits between tries end at once, and what is known is committed with the offset for the next owner.
+Whose partitions are whose, and how they are handed over, is `membership`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import AuthenticationFailedError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from tidegate.kit.clock import Clock
-from tidegate.sources.kafka.commits import Committer, committed_offsets
+from tidegate.sources.kafka.commits import Committer
 from tidegate.sources.kafka.counts import Counts, prometheus
 from tidegate.sources.kafka.delivery import Course
 from tidegate.sources.kafka.dispatch import Dispatcher
-from tidegate.sources.kafka.ledger import Ledger, resume
 from tidegate.sources.kafka.library import LibraryLog, explain
-from tidegate.sources.kafka.partition import Partition
+from tidegate.sources.kafka.membership import Membership
 from tidegate.sources.kafka.records import EventMaker
 from tidegate.sources.kafka.sender import Sender
 from tidegate.sources.kafka.settings import Credentials, SourceSettings, security
-from tidegate.sources.kafka.status import LastError, PartitionStatus, Phase, Status, Trouble
+from tidegate.sources.kafka.status import LastError, Phase, Status, Trouble
+from tidegate.sources.waiting import happens
 
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 _LOOK_S: Final = 5.0  # between looks at whether topics are still there
@@ -45,8 +43,8 @@ class TopicsMissing(Exception):
     """A topic isn't there."""
 
 
-class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is not typed
-    """Owned by one task, which `run`s it; the library's coordinator calls the rebalance methods."""
+class Adapter:
+    """Owned by one task, which `run`s it."""
 
     def __init__(
         self, settings: SourceSettings, secrets: Credentials, clock: Clock, *, drain_s: float
@@ -68,15 +66,17 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             in_flight=settings.in_flight,
             changed=self._changed,
         )
-        self._phase, self._trouble = Phase.CONNECTING, Trouble()
-        self._library = LibraryLog(clock.monotonic)
-        self._connected = self._initial = False
-        self._assigned: dict[TopicPartition, Partition] = {}
-        self._former: dict[TopicPartition, Partition] = {}
-        self._consumer: Any = None
+        self._membership = Membership(
+            self.counts,
+            earliest=settings.initial_offset == "earliest",
+            drain_s=drain_s,
+            came=self._came,
+            fail=self._fail,
+        )
+        self._trouble, self._library = Trouble(), LibraryLog(clock.monotonic)
+        self._connected = self._draining = False
         self._committer: Committer | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._anew: set[str] = set()  # topics that were seen missing: what is in them now is new
         self._room = asyncio.Event()  # something finished, or partitions came
         self._failure: Exception | None = None  # what ends the session
 
@@ -105,12 +105,12 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             except* Exception as errors:  # the loop's edge: whatever it was, begin anew and say so
                 self._trouble.say("InternalError", f"{_first(errors)!r}")
                 log.exception("the session ended by what should not happen")
-            self._phase, self._connected = Phase.CONNECTING, False
+            self._connected = self._draining = False
             if self._clock.monotonic() - began_s > 60:
                 failures = 0
             pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
             failures += 1
-            await _wait(stop, pause_s)
+            await happens(stop, pause_s)
         for sender in self._senders:
             sender.close()
 
@@ -118,13 +118,14 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         """One consumer, from connecting to leaving the group."""
         self._library.last = ""
         self._failure = None
-        consumer = self._consumer = self._new_consumer()
-        self._committer = Committer(consumer, lambda: self._assigned.values(), self._clock)
+        consumer, membership = self._new_consumer(), self._membership
+        self._committer = Committer(consumer, membership.assigned.values, self._clock)
+        membership.begin(consumer, self._committer)
         try:
             await self._connect(consumer)
             await self._topics_there(consumer)
-            self._connected, self._phase = True, Phase.JOINING
-            consumer.subscribe(list(self._settings.topics), listener=self)
+            self._connected = True
+            consumer.subscribe(list(self._settings.topics), listener=membership)
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 beside = [
@@ -134,8 +135,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
                 try:
                     await self._poll(consumer, stop)
                 finally:
-                    self._phase = Phase.DRAINING
-                    await self._hand_back(self._drain_s)
+                    self._draining = True
+                    await membership.hand_back()
                     for task in beside:
                         task.cancel()
         finally:
@@ -183,9 +184,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             there = await consumer.topics()
         missing = [topic for topic in self._settings.topics if topic not in there]
         if missing:
-            self._anew.update(missing)
-            for tp in [tp for tp in self._former if tp.topic in missing]:
-                del self._former[tp]
+            self._membership.missing(missing)
             raise TopicsMissing(", ".join(missing))
 
     async def _watch(self, consumer: Any) -> None:
@@ -207,141 +206,53 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
 
     async def _poll(self, consumer: Any, stop: asyncio.Event) -> None:
         """Fetch for partitions that have room, until `stop`. Raises KafkaError, `TopicsMissing`."""
+        assigned = self._membership.assigned
         while not stop.is_set():
             if self._failure is not None:
                 raise self._failure
             self._room.clear()
-            wanted = [tp for tp, each in self._assigned.items() if each.wants_more]
-            if wanted or not self._assigned:
+            wanted = [tp for tp, each in assigned.items() if each.wants_more]
+            if wanted or not assigned:
                 # Short while a full partition may get room meanwhile, which the call wouldn't notice.
-                brief = len(wanted) < len(self._assigned)
+                brief = len(wanted) < len(assigned)
                 batches = await consumer.getmany(
                     *wanted, timeout_ms=100 if brief else 500, max_records=_FETCH_RECORDS
                 )
                 for tp, records in batches.items():
-                    self._receive(consumer, tp, records)
+                    self._receive(tp, records)
             else:
-                await _wait(self._room, 0.5)
+                await happens(self._room, 0.5)
             self._pump()
+
+    def _came(self) -> None:
+        """Partitions were taken over."""
+        self._trouble.over()
+        self._room.set()
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
         self._room.set()
 
-    def _receive(self, consumer: Any, tp: TopicPartition, records: list[Any]) -> None:
-        partition = self._assigned.get(tp)
+    def _receive(self, tp: TopicPartition, records: list[Any]) -> None:
+        partition = self._membership.assigned.get(tp)
         if partition is None or not partition.owned:
             return
         if records[0].offset < partition.fetched:
-            # The offsets began anew: the topic was made again. What was known is of other events.
-            self.counts.resets += 1
-            log.warning("%s/%d begins anew at offset %d", tp.topic, tp.partition, records[0].offset)
-            partition.give_up()
-            partition = self._new_partition(tp, Ledger(records[0].offset))
-            self._assigned[tp] = partition
+            partition = self._membership.begins_anew(tp, records[0].offset)
         for record in records:
             partition.offer(record)
 
     def _pump(self) -> None:
         if self._tasks is not None:
-            self._dispatcher.pump(list(self._assigned.values()), self._tasks)
+            self._dispatcher.pump(list(self._membership.assigned.values()), self._tasks)
 
     def _changed(self) -> None:
         """An event came to its end, or was let go."""
         self._pump()
         self._room.set()
+        self._membership.moved.set()
         if self._committer is not None:
             self._committer.soon()
-
-    # --- partitions come and go: called by the library's coordinator
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """The group is being formed anew: all partitions are given up, and most come back."""
-        if self._assigned:
-            self.counts.rebalances += 1
-        self._phase = Phase.JOINING
-        await self._hand_back(self._drain_s)
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """These are ours now."""
-        try:
-            async with asyncio.timeout(60):
-                await self._take_over(list(assigned))
-        except (KafkaError, TimeoutError) as error:
-            self._fail(KafkaError(f"taking over partitions: {error!r}"))
-
-    async def _take_over(self, assigned: list[TopicPartition]) -> None:
-        committed = await committed_offsets(self._consumer, assigned)
-        fresh = [tp for tp in assigned if tp not in committed]
-        begins = await self._consumer.beginning_offsets(fresh) if fresh else {}
-        ends = await self._consumer.end_offsets(fresh) if fresh else {}
-        for tp in assigned:
-            partition = self._former.pop(tp, None)
-            if partition is not None and partition.committed is not None and tp in fresh:
-                # Committed and gone, while the group was alive: the topic was deleted and made
-                # again, or the brokers lost everything. What is there now is new to us.
-                self.counts.resets += 1
-                self._anew.add(tp.topic)
-                partition = None
-            known = partition.ledger if partition is not None else None
-            if tp in committed:
-                ledger = resume(committed[tp].offset, committed[tp].metadata, known)
-            elif known is not None:
-                ledger = resume(known.base, None, known)
-            else:
-                earliest = self._settings.initial_offset == "earliest" or tp.topic in self._anew
-                ledger = Ledger((begins if earliest else ends)[tp])
-            if partition is None:
-                partition = self._new_partition(tp, ledger)
-            partition.take_over(ledger)
-            if tp in committed:
-                partition.committed = (committed[tp].offset, committed[tp].metadata)
-            self._consumer.seek(tp, ledger.next)
-            self._assigned[tp] = partition
-        for tp, lost in list(self._former.items()):
-            self.counts.abandoned += lost.running
-            if not lost.running:
-                del self._former[tp]
-        if fresh and self._committer is not None:
-            await self._committer.now()
-        self._initial, self._phase = True, Phase.CONSUMING
-        self._trouble.over()
-        self._room.set()
-
-    def _new_partition(self, tp: TopicPartition, ledger: Ledger) -> Partition:
-        assert self._committer is not None
-        partition = Partition(tp.topic, tp.partition, ledger, self._write_now)
-        partition.take_over(ledger)
-        return partition
-
-    def _write_now(self) -> asyncio.Future[None]:
-        assert self._committer is not None
-        return self._committer.now()
-
-    async def _hand_back(self, bound_s: float) -> None:
-        """Give up all partitions in order. Returns when nothing is in the air, or after `bound_s`."""
-        mine = list(self._assigned.values())
-        for partition in mine:
-            partition.give_up()
-        try:
-            async with asyncio.timeout(bound_s):
-                while any(each.running for each in mine):
-                    self._room.clear()
-                    await _wait(self._room, 1.0)
-        except TimeoutError:
-            log.warning(
-                "%d tries are still in the air after %g s", self._dispatcher.in_flight, bound_s
-            )
-        try:
-            async with asyncio.timeout(5):
-                if mine and self._committer is not None:
-                    await self._committer.now()
-        except TimeoutError:
-            log.warning(
-                "what was finished last could not be committed: some events may be repeated"
-            )
-        self._former.update(self._assigned)
-        self._assigned.clear()
 
     # --- what it says of itself
 
@@ -360,19 +271,27 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
     @property
     def ready(self) -> bool:
         """In the group, with its partitions, be they none."""
-        return self._connected and self._phase is Phase.CONSUMING
+        return self._phase is Phase.CONSUMING
+
+    @property
+    def _phase(self) -> Phase:
+        if self._draining:
+            return Phase.DRAINING
+        if not self._connected:
+            return Phase.CONNECTING
+        return Phase.CONSUMING if self._membership.joined else Phase.JOINING
 
     def status(self) -> Status:
         """The whole state, for /status."""
         counts, phase = self.counts, self._phase
         trouble = self._trouble.last
-        n = len(self._assigned)
+        n = len(self._membership.assigned)
         message = trouble.message if trouble else f"{phase}, {n} partition{'s' * (n != 1)}"
         return Status(
             state=phase,
             message=message,
             connected=self._connected,
-            initial_offsets_committed=self._initial,
+            initial_offsets_committed=self._membership.initial,
             last_error=trouble,
             in_flight=self._dispatcher.in_flight,
             handled=counts.handled,
@@ -380,17 +299,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
             dead_lettered=counts.dead_lettered,
             dropped=counts.dropped,
             remembers=self._committer is None or not self._committer.forgetful,
-            partitions=tuple(
-                _partition_status(each, self._end_of(tp)) for tp, each in self._assigned.items()
-            ),
+            partitions=self._membership.partitions(),
         )
-
-    def _end_of(self, tp: TopicPartition) -> int | None:
-        """The offset the next event produced will get, as last heard; None: not heard yet."""
-        if tp not in self._consumer.assignment():
-            return None
-        end: int | None = self._consumer.highwater(tp)
-        return end
 
     def metrics(self) -> str:
         """The text for /metrics."""
@@ -398,29 +308,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]  # the library i
         return prometheus(self.counts, in_flight=self._dispatcher.in_flight, lag=lag)
 
 
-def _partition_status(partition: Partition, end: int | None) -> PartitionStatus:
-    committed = partition.committed[0] if partition.committed else None
-    return PartitionStatus(
-        topic=partition.topic,
-        partition=partition.number,
-        position=partition.ledger.next,
-        committed=committed,
-        end=end,
-        lag=None if end is None or committed is None else max(0, end - committed),
-        open=partition.ledger.open,
-    )
-
-
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-async def _wait(event: asyncio.Event, at_most_s: float) -> None:
-    try:
-        async with asyncio.timeout(at_most_s):
-            await event.wait()
-    except TimeoutError:
-        pass

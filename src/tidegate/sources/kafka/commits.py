@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from tidegate.kit.clock import Clock
 from tidegate.sources.kafka.notes import MOST_CHARS
 from tidegate.sources.kafka.partition import Partition
+from tidegate.sources.waiting import happens
 
 _SOON_S: Final = 0.1
 """A crash repeats at most what was finished in so long."""
@@ -50,9 +51,9 @@ class Committer:
     async def run(self) -> None:
         """Until cancelled. Raises KafkaError for what trying again doesn't mend."""
         while True:
-            await self._wait(self._wanted, _EVERY_S)
+            await happens(self._wanted, _EVERY_S)
             if not self._waiters:
-                await self._wait(self._urgent, _SOON_S)
+                await happens(self._urgent, _SOON_S)
             self._wanted.clear()
             self._urgent.clear()
             waiters, self._waiters = self._waiters, []
@@ -99,13 +100,6 @@ class Committer:
             tp in kept and kept[tp].offset == offset and kept[tp].metadata != metadata
             for tp, (offset, metadata) in written.items()
         )
-
-    async def _wait(self, event: asyncio.Event, at_most_s: float) -> None:
-        try:
-            async with asyncio.timeout(at_most_s):
-                await event.wait()
-        except TimeoutError:
-            pass
 
 
 async def committed_offsets(

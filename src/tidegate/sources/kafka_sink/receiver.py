@@ -30,6 +30,7 @@ from tidegate.sources.kafka.settings import Credentials, security
 from tidegate.sources.kafka.status import LastError, Trouble
 from tidegate.sources.kafka_sink.settings import SinkSettings
 from tidegate.sources.serving import answer
+from tidegate.sources.waiting import happens
 
 MOST_BYTES: Final = 16 * 2**20
 _PRODUCE_S: Final = 30.0
@@ -75,7 +76,7 @@ class Receiver:
                     self._topic_ready = await self._see_to_topic()
                 except (KafkaError, OSError) as error:
                     self._say(explain(error, self._library.last, self._servers, self._user))
-                await _wait(stop, _LOOK_S if self._topic_ready else _PAUSE_S)
+                await happens(stop, _LOOK_S if self._topic_ready else _PAUSE_S)
         finally:
             if self._producer is not None:
                 await self._producer.stop()
@@ -211,11 +212,3 @@ async def _body(receive: Any) -> bytes | None:
         parts.append(part)
         more = message.get("more_body", False)
     return b"".join(parts)
-
-
-async def _wait(event: asyncio.Event, at_most_s: float) -> None:
-    try:
-        async with asyncio.timeout(at_most_s):
-            await event.wait()
-    except TimeoutError:
-        pass
