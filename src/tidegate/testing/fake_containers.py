@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.kit.clock import Clock
+from tidegate.node.containers.contract import Ending
 from tidegate.node.containers.images import Auth, ImageFacts, Pulled
 from tidegate.node.containers.program import ContainerProgram, Unusable
-from tidegate.node.containers.runtime import Ending
 
 FAKE = ContainerProgram("podman", ("/fake/podman",))
 

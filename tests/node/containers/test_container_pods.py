@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from tidegate.model.core import Container, EnvVar, Secret
 from tidegate.model.meta import ObjectMeta
+from tidegate.node.containers.contract import Ending
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.program import Unusable
-from tidegate.node.containers.runtime import Ending
 from tidegate.testing.clocks import LoopClock
 from tidegate.testing.fake_containers import FakeContainers
 from tidegate.testing.fake_keeper import Script

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.node.containers.contract import Ending
 from tidegate.node.containers.images import (
     ImageFacts,
     Puller,
@@ -14,7 +15,7 @@ from tidegate.node.containers.images import (
     full_name,
 )
 from tidegate.node.containers.program import ContainerProgram, Unusable, call, find_program
-from tidegate.node.containers.runtime import Ending, ending_of
+from tidegate.node.containers.runtime import ending_of
 from tidegate.node.stopping import stop_number
 from tidegate.policy.config_containers import ContainersConfig
 from tidegate.testing.clocks import LoopClock
@@ -76,6 +77,18 @@ async def test_the_settings_name_the_program_and_its_arguments(tmp_path):
     assert await found(tmp_path, config) == ContainerProgram(
         "podman", (str(path), "--root", "/x"), ("--ulimit", "a=1"), "5.1", rootless=True
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("podman", '{"host": {"security": {"rootless": true, "selinuxEnabled": true}}}'),
+        ("docker", '{"SecurityOptions": ["name=seccomp", "name=selinux"]}'),
+    ],
+)
+async def test_with_selinux_mounts_can_be_read(tmp_path, name, says):
+    program(tmp_path, name, f"echo '{says}'")
+    assert (await found(tmp_path)).run_argv == ("--security-opt", "label=disable")
 
 
 async def test_none_means_none(tmp_path):

@@ -7,6 +7,7 @@ rest of the node treats both kinds alike. See docs/decisions/0021.
 
 from __future__ import annotations
 
-from tidegate.node.containers.runtime import ContainerRuntime, Containers, NoContainers
+from tidegate.node.containers.contract import Containers, NoContainers
+from tidegate.node.containers.runtime import ContainerRuntime
 
 __all__ = ["ContainerRuntime", "Containers", "NoContainers"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
+from tidegate.node.containers.contract import Containers
 from tidegate.node.containers.presence import auth_from
 from tidegate.node.containers.program import Unusable
-from tidegate.node.containers.runtime import Containers
 from tidegate.node.image_config import configured_runtimes
 from tidegate.node.images import find_runtime
 

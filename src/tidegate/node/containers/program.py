@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tidegate.policy.config_containers import KNOWN, NONE, ContainersConfig, kind_of
 
@@ -24,6 +25,7 @@ Find = Callable[[str, str], str | None]
 QUICK_S = 20.0  # a look at storage; a machine full of pulls is slow
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SYS_RESOURCE = 24  # capability number
+_UNLABELLED = ("--security-opt", "label=disable")
 _PODMAN_MOST_FILES = 1_048_576  # what podman asks for where it may
 
 
@@ -150,8 +152,17 @@ async def _asked(
         if told.get("ServerErrors"):  # the client answers well without its daemon
             return Unusable(str(told["ServerErrors"][0]))
         version, rootless = str(told.get("ServerVersion", "")), False
-    run = (*(_limits() if kind == "podman" and not rootless else ()), *config.run_arguments)
+    limits = _limits() if kind == "podman" and not rootless else ()
+    run = (*limits, *(_UNLABELLED if _has_selinux(kind, told) else ()), *config.run_arguments)
     return ContainerProgram(kind, argv, run, version, rootless, config.insecure)
+
+
+def _has_selinux(kind: str, told: Mapping[str, Any]) -> bool:
+    """What is mounted has the labels of the machine's own files, which no container may read; to label
+    users' files anew is not ours."""
+    if kind == "podman":
+        return bool(((told.get("host") or {}).get("security") or {}).get("selinuxEnabled"))
+    return any("name=selinux" in str(option) for option in told.get("SecurityOptions") or ())
 
 
 def _limits() -> tuple[str, ...]:

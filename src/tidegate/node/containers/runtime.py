@@ -13,13 +13,12 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.node.containers.command import HOME_LABEL, PROCESS_LABEL, container_name
+from tidegate.node.containers.contract import Ending, Keep
 from tidegate.node.containers.images import (
     Auth,
     ImageFacts,
@@ -42,76 +41,7 @@ from tidegate.policy.config_containers import ContainersConfig, parse_config_con
 from tidegate.policy.errors import BadConfig
 
 _LOOK_AGAIN_S = 30.0  # for a program, while there is none
-#: Whether the container of a keeper's process is still wanted.
-Keep = Callable[[str], bool]
 _NEVER_BEGAN = ("created", "configured", "initialized")
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What the program says of a container that has ended. `began` False: its process never was.
-    `code` None: it doesn't know. `out_of_memory`: the kernel ended it at its memory limit."""
-
-    began: bool
-    code: int | None
-    out_of_memory: bool
-
-
-class Containers(Protocol):
-    """Containers on request. None of these raises."""
-
-    @property
-    def home_id(self) -> str: ...
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        """What the program is called with."""
-        ...
-
-    @property
-    def known(self) -> ContainerProgram | None:
-        """The program that was found; None: none was looked for or found."""
-        ...
-
-    async def program(self) -> ContainerProgram | Unusable:
-        """The program, found now if need be."""
-        ...
-
-    async def facts(self, image: str) -> ImageFacts | None:
-        """None: the image isn't here."""
-        ...
-
-    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
-        """`always`: also if it is here."""
-        ...
-
-    async def remove_image(self, image: str) -> str | None:
-        """What stood in the way; None: it is gone."""
-        ...
-
-    def used(self) -> None:
-        """A container is about to be made."""
-        ...
-
-    async def beginning(self, process: str, made: Path | None) -> Ending | None:
-        """`ending`, but cheap to ask again and again while the file `made` isn't there."""
-        ...
-
-    async def ending(self, process: str) -> Ending | None:
-        """None: there is no container of that process."""
-        ...
-
-    async def remove(self, process: str) -> None:
-        """The container of that process, running or not, and its own volumes."""
-        ...
-
-    async def recall(self) -> None:
-        """Find the program if containers were made for this home before."""
-        ...
-
-    async def sweep(self, keep: Keep) -> None:
-        """Remove containers of this home that nobody wants any more."""
-        ...
 
 
 class ContainerRuntime:
@@ -218,47 +148,6 @@ class ContainerRuntime:
     async def sweep(self, keep: Keep) -> None:
         if self.known is not None and self._mark.exists():
             await sweep_containers(self.known, self._env, self.home_id, keep)
-
-
-class NoContainers:
-    """`Containers` where there are none."""
-
-    home_id = ""
-    env: Mapping[str, str] = {}
-    known: ContainerProgram | None = None
-
-    def __init__(self, why: str = "this node runs no containers") -> None:
-        self._why = why
-
-    async def program(self) -> ContainerProgram | Unusable:
-        return Unusable(self._why)
-
-    async def facts(self, image: str) -> ImageFacts | None:
-        return None
-
-    async def pull(self, image: str, auth: Auth, *, always: bool = False) -> Pulled:
-        return Pulled(self._why)
-
-    async def remove_image(self, image: str) -> str | None:
-        return self._why
-
-    def used(self) -> None:
-        return
-
-    async def beginning(self, process: str, made: Path | None) -> Ending | None:
-        return None
-
-    async def ending(self, process: str) -> Ending | None:
-        return None
-
-    async def remove(self, process: str) -> None:
-        return
-
-    async def recall(self) -> None:
-        return
-
-    async def sweep(self, keep: Keep) -> None:
-        return
 
 
 def _is_there(file: Path) -> bool:
