@@ -68,7 +68,7 @@ class Plan:
         ).decode()
         return {
             "input": input_identity,
-            "output": self.output,
+            "output": self.output if is_object(self.output) else str(self.local_output.absolute()),
             "service": "" if self.run else self.service or f"{self.url} {self.host or ''}",
             "protocol": f"{shape.protocol} {shape.path or ''}",
             "columns": shaped,
