@@ -214,10 +214,12 @@ class ModelCaches:
 
     def drop(self, key: Key) -> None:
         """Blocking: call it in a thread."""
-        opened = self._open.pop(key, None)
+        opened, root = self._open.pop(key, None), dataset_root(self._home, key)
         self._hits.pop(key, None)
-        tiers = [tier.path for tier in opened.tiers] if opened is not None else []
-        for path in (*tiers, dataset_root(self._home, key)):
+        self._jobs.forget(key)
+        # Also those that it had before this start of the engine.
+        cache = opened.cache if opened is not None else self._opened(root, ())
+        for path in (*(tier.path for tier in cache.tiers), root):
             rmtree(path, onerror=unlocked)
 
     # --- shared
