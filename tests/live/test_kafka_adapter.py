@@ -438,6 +438,32 @@ async def test_consumers_that_come_and_go_lose_nothing_and_repeat_nothing(kafka)
 
 
 @scenario
+async def test_tries_that_outlast_a_handover_are_repeated_only_where_the_partition_moved(kafka):
+    async def slow(_request):
+        await asyncio.sleep(15)
+        return 200
+
+    kafka.sink.rule = slow
+    brief = {"ordering": "unordered", "environ": {"K_DRAIN_S": "2"}}
+    first = await kafka.source(**brief)
+    await kafka.produce(values(16))
+    await until(lambda: len(kafka.sink.got) == 16, "all are at the sink")
+    second = await kafka.source(**brief)
+
+    async def shared():
+        return await second.ready() and len((await second.status())["partitions"]) == 2
+
+    await until(shared, "the second has half of the partitions")
+    moved = {p["partition"] for p in (await second.status())["partitions"]}
+    kafka.sink.rule = no_wait
+    await committed_all(first)
+    await committed_all(second)
+    repeated = [r.id for r in kafka.sink.got if kafka.sink.bodies[r.body] > 1]
+    assert {int(each.split("/")[0].removeprefix("partition:")) for each in repeated} <= moved
+    assert set(kafka.sink.bodies) == set(values(16))
+
+
+@scenario
 async def test_replies_go_to_a_topic_with_the_key_before_the_event_is_finished(kafka):
     async def model(request):
         headers = {"ce-specversion": "1.0", "ce-id": request.id, "ce-source": "m", "ce-type": "r"}
