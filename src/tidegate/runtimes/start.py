@@ -229,7 +229,17 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+_forked: list[float] = []  # one number at most: when this process was asked of its zygote
+
+
+def forked_at(now_s: float) -> None:
+    """Told by a zygote's child: the process itself may have been made long before."""
+    _forked[:] = [now_s]
+
+
 def _process_began_s() -> float:
-    """When this process was started, on the monotonic clock of Linux (10 ms steps)."""
+    """When this process was started, on the monotonic clock of Linux (10 ms steps if by exec)."""
+    if _forked:
+        return _forked[0]
     after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     return int(after_name[19]) / os.sysconf("SC_CLK_TCK")

@@ -107,7 +107,8 @@ class RunningEngine:
             except psutil.Error:
                 continue
             tmp = environ.get("TMPDIR", "")
-            if "TIDEGATE_POD" in environ and tmp.startswith(str(self.home)):
+            mark = environ.get("TIDEGATE_POD", "zygote/")  # one of no pod
+            if not mark.startswith("zygote/") and tmp.startswith(str(self.home)):
                 found.add(process.pid)
         return found
 

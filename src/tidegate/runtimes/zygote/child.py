@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tidegate.kit.realtime import RealClock
+from tidegate.runtimes.start import forked_at
 from tidegate.runtimes.zygote.births import Born
 from tidegate.runtimes.zygote.preload import server_of
 
@@ -26,6 +28,7 @@ def run(born: Born, module: str) -> int:
     if "TZ" in os.environ:
         time.tzset()
     gc.enable()
+    forked_at(RealClock().monotonic())
     main: Callable[[], int] = server.main
     born.runs()
     return main()
