@@ -20,14 +20,15 @@ def play(rhythm: Rhythm, results, *, until_s: float = 1e9):
 READINESS = rhythm_of(Probe(http_get=HTTPGetAction()), Kind.READINESS)
 
 
-def test_a_start_is_probed_every_ten_milliseconds():
-    seen = play(READINESS, lambda now_s: now_s >= 0.035, until_s=1)
-    assert seen == [(0.0, None), (0.01, None), (0.02, None), (0.03, None), (0.04, True)]
+def test_a_start_is_probed_every_three_milliseconds_and_then_every_ten():
+    times = [at for at, _ in play(READINESS, lambda now_s: now_s >= 0.07, until_s=1)]
+    assert times[:3] == [0.0, 0.003, 0.006]
+    assert times[14:] == [0.042, 0.045, 0.055, 0.065, 0.075]
 
 
 def test_after_the_first_success_it_goes_on_at_its_period():
-    seen = play(READINESS, lambda now_s: now_s >= 0.02, until_s=25)
-    assert [at for at, _ in seen[2:]] == [0.02, 10.02, 20.02]
+    seen = play(READINESS, lambda now_s: now_s >= 0.006, until_s=25)
+    assert [at for at, _ in seen[2:]] == [0.006, 10.006, 20.006]
 
 
 def test_eager_failures_do_not_count():
@@ -81,4 +82,4 @@ def test_a_program_as_probe_is_started_less_often():
 @pytest.mark.parametrize("period", [None, 0])
 def test_no_period_is_knatives_aggressive_mode(period):
     rhythm = rhythm_of(Probe(period_seconds=period, success_threshold=2), Kind.READINESS)
-    assert play(rhythm, lambda _: True, until_s=0.05)[1] == (0.01, True)
+    assert play(rhythm, lambda _: True, until_s=0.05)[1] == (0.003, True)

@@ -30,6 +30,7 @@ from tidegate.node.probes import Kind, Rhythm, Row, after, first_row, next_attem
 from tidegate.node.record import Around
 
 _ELSEWHERE_LOOK_S = 0.5
+_NOW_S = 1e-4  # what is due so soon is due
 
 
 class Findings(Protocol):
@@ -220,14 +221,14 @@ class _Probing:
         if kind is Kind.READINESS and self._subject.was_ready:
             row = Row(self._begun_s, True, ever=True)
         while True:
-            wait_s = next_attempt_s(rhythm, row, now_s=self._clock.monotonic())
-            wait_s -= self._clock.monotonic()
-            if wait_s > 0:
+            due_s = next_attempt_s(rhythm, row, now_s=self._clock.monotonic())
+            wait_s = due_s - self._clock.monotonic()
+            if wait_s > _NOW_S:
                 await self._clock.sleep(wait_s)
             awake = self._subject.awake
             if awake is not None:
                 await awake.wait()
-            began_s = self._clock.monotonic()
+            began_s = max(due_s, self._clock.monotonic())  # a clock may wake us a hair early
             outcome = await act(self._around, self._subject, probe, timeout_s=rhythm.timeout_s)
             if awake is not None and not awake.is_set():
                 continue
