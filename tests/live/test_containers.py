@@ -172,6 +172,10 @@ def document(name: str, image: str, container: dict[str, Any], **spec: Any) -> d
     }
 
 
+#: Ends when it is asked to: as PID 1 a bare `sleep` would not.
+WAITS = 'trap "exit 0" TERM; while :; do sleep 0.2; done'
+
+
 def shell(script: str, *args: str) -> dict[str, Any]:
     return {"command": ["sh", "-c", script, *args]}
 
@@ -190,7 +194,7 @@ def contract(kind: str, image: str) -> list[dict[str, Any]]:
     }
     first = {"name": "first", "image": image, "volumeMounts": mounts}
     first |= shell("echo from-init > $0/f", "/data")
-    tick = {"name": "tick", "image": image, **shell("echo tick; exec sleep 1000")}
+    tick = {"name": "tick", "image": image, **shell(f"echo tick; {WAITS}")}
     whole = document(f"life-{kind}", image, life, initContainers=[first])
     whole["spec"]["containers"].append(tick)
     whole["spec"]["volumes"] = [{"name": "d", "emptyDir": {}}]
@@ -325,7 +329,7 @@ def test_it_is_asked_to_stop_before_it_is_ended(kubectl, engine, kind):
 
 
 def test_a_container_that_is_killed_behind_our_back_is_started_again(kubectl, podman):
-    apply(kubectl, document("killed", podman.image, shell("exec sleep 1000")))
+    apply(kubectl, document("killed", podman.image, shell(WAITS)))
     ready(kubectl, "killed")
     uid = json.loads(kubectl.says("get", "pod", "killed", "-o", "json"))["metadata"]["uid"]
     podman("kill", f"tidegate.{uid}.main.0")
@@ -430,7 +434,7 @@ def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podma
         cache = {"apiVersion": "eci.alibabacloud.com/v1", "kind": "ImageCache"}
         cache["metadata"] = {"name": "ahead"}
         cache["spec"] = {"images": [ahead], "imagePullSecrets": ["default:login"]}
-        sleeps, secrets = shell("exec sleep 1000"), {"imagePullSecrets": [{"name": "login"}]}
+        sleeps, secrets = shell(WAITS), {"imagePullSecrets": [{"name": "login"}]}
         try:
             apply(kubectl, config, secret)
             apply(kubectl, document("stranger", one, sleeps))
