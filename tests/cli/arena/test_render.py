@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tidegate.cli.arena.config_files import read_config_files
 from tidegate.cli.arena.options import FLAGS, Options
 from tidegate.cli.arena.parse import parse_submission
 from tidegate.cli.arena.render_istio import (
@@ -292,3 +293,62 @@ def test_istio_needs_a_plain_name_and_a_version_that_people_can_name(name, versi
 def test_weights_that_make_no_sense_are_refused_in_arena_s_words(texts, says):
     with pytest.raises(Usage, match=says):
         read_weights(texts)
+
+
+def test_expressions_choose_a_part_of_what_is_mounted():
+    (_, deployment) = rendered(
+        "custom --name=x --image=i --port=1 -d models:/m --data-subpath-expr=models:$(POD) "
+        "--temp-dir=tmp:/t --temp-dir-subpath-expr=tmp:$(POD)/t run"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert [mount.get("subPathExpr") for mount in container["volumeMounts"]] == [
+        "$(POD)",
+        "$(POD)/t",
+    ]
+    with pytest.raises(Usage, match="nothing of that name is mounted"):
+        rendered("custom --name=x --image=i --port=1 --data-subpath-expr=models:x run")
+
+
+@pytest.mark.parametrize(
+    ("flags", "where"),
+    [
+        ("--affinity-policy=spread", ("podAntiAffinity", "preferred")),
+        (
+            "--affinity-policy=binpack --affinity-constraint=required",
+            ("podAffinity", "required"),
+        ),
+    ],
+)
+def test_affinity_is_of_the_job_s_own_pods_by_node(flags, where):
+    (isvc,) = rendered(f"kserve --name=x --image=i {flags} run")
+    kind, constraint = where
+    (term,) = isvc["spec"]["predictor"]["affinity"][kind][
+        f"{constraint}DuringSchedulingIgnoredDuringExecution"
+    ]
+    term = term.get("podAffinityTerm", term)
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchExpressions"][0]["values"] == ["x"]
+    with pytest.raises(Usage, match="none, spread or binpack"):
+        rendered("kserve --name=x --image=i --affinity-policy=pack run")
+
+
+def test_config_files_are_mounted_from_a_map_for_each_folder(tmp_path):
+    for name in ("a.conf", "b.conf"):
+        (tmp_path / name).write_text(f"I am {name}")
+    texts = [f"{tmp_path}/a.conf:/etc/x/a.conf", f"{tmp_path}/b.conf:/etc/x/c.conf"]
+    files = read_config_files([*texts, f"{tmp_path}/a.conf"])
+    options = Options(name="x", version="1", image="i", port=1)
+    first, second, _, deployment = render(type_named("custom"), options, "default", files)
+    assert first["data"] == {"a.conf": "I am a.conf", "c.conf": "I am b.conf"}
+    assert second["data"] == {"a.conf": "I am a.conf"}
+    pod = deployment["spec"]["template"]["spec"]
+    assert [volume["configMap"]["name"] for volume in pod["volumes"]] == [
+        first["metadata"]["name"],
+        second["metadata"]["name"],
+    ]
+    mounts = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
+    assert mounts == ["/etc/x", str(tmp_path)]
+    with pytest.raises(Usage, match="can't be read"):
+        read_config_files([f"{tmp_path}/none"])
+    with pytest.raises(Usage, match="write it as"):
+        read_config_files([f"{tmp_path}/a.conf:relative"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tidegate.cli.arena.change import changed_documents
 from tidegate.cli.arena.jobs import Job, one_job
 from tidegate.cli.arena.options import Options
@@ -133,6 +135,49 @@ def test_an_update_changes_what_is_given_and_nothing_else():
     assert changed["spec"]["template"]["spec"]["containers"][0]["image"] == "new:1"
     assert "status" not in changed
     assert "uid" not in changed["metadata"]
+
+
+def serving(command: str) -> Job:
+    job = bert()
+    job.object["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", command]
+    return job
+
+
+def changed_command(command: str, **flags: Any) -> str:
+    (changed,) = changed_documents(serving(command), Options(name="b", **flags))
+    return changed["spec"]["template"]["spec"]["containers"][0]["command"][2]
+
+
+def test_an_update_changes_the_flags_of_the_server_s_command():
+    command = "server --port=8500 --model_name=a --model_base_path=/a --x=1"
+    assert changed_command(command, model_path="/b") == (
+        "server --port=8500 --model_name=a --model_base_path=/b --x=1"
+    )
+    assert changed_command(command, model_name="n", monitoring_config_file="/m") == (
+        "server --port=8500 --model_name=n --model_base_path=/a --x=1 --monitoring_config_file=/m"
+    )
+    assert changed_command(command, model_config_file="/c") == (
+        "server --port=8500 --x=1 --model_config_file=/c"
+    )
+    with pytest.raises(Usage, match="isn't Arena's own"):
+        changed_documents(bert(), Options(name="b", model_path="/b"))
+
+
+def test_what_an_update_can_not_change_is_refused_and_not_passed_over():
+    with pytest.raises(Usage, match="--share-memory: an update can't change it"):
+        changed_documents(bert(), Options(name="b", image="new:1", share_memory="1Gi"))
+    with pytest.raises(Usage, match="--min-replicas: an update can't change it"):
+        changed_documents(bert(), Options(name="b", min_replicas=2))
+
+
+def test_a_job_that_another_scales_is_not_told_its_size():
+    job = iris()
+    job.object["metadata"]["annotations"] = {"serving.kserve.io/autoscalerClass": "external"}
+    job.object["spec"] = {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}}}
+    with pytest.raises(Usage, match="kubectl edit hpa sklearn-iris-hpa"):
+        changed_documents(job, Options(name="sklearn-iris", max_replicas=3))
+    (changed,) = changed_documents(job, Options(name="sklearn-iris", model_format="onnx:1"))
+    assert changed["spec"]["predictor"]["model"]["modelFormat"] == {"name": "onnx", "version": "1"}
 
 
 def test_shared_memory_of_a_card_replaces_whole_cards():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Mapping
+from dataclasses import fields
 
 from tidegate.cli.arena.jobs import Job
 from tidegate.cli.arena.options import Options
@@ -10,6 +13,7 @@ from tidegate.cli.arena.parse import mounts, pairs
 from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json, command, placement
 from tidegate.cli.errors import Usage
 
+_SCALER = "serving.kserve.io/autoscalerClass"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _READ_ONLY = (
     "creationTimestamp",
@@ -22,8 +26,27 @@ _READ_ONLY = (
 )
 
 
+_WHICH = frozenset({"name", "namespace", "version"})
+_OF_ALL = frozenset(
+    ["annotation", "label", "selector", "toleration", "image_pull_secret", "data", "image", "command", "words", "shell", "env", "cpu", "memory", "gpus", "gpumemory", "gpucore"]
+)
+#: What a job of each type can be told besides.
+_OF_TYPE: Mapping[str, frozenset[str]] = {
+    "tensorflow": frozenset(
+        ["replicas", "model_name", "model_path", "model_config_file", "monitoring_config_file"]
+    ),
+    "triton": frozenset(["replicas", "model_repository"]),
+    "custom": frozenset({"replicas"}),
+    "kserve": frozenset(
+        ["min_replicas", "max_replicas", "scale_target", "scale_metric", "container_concurrency", "timeout", "canary_traffic_percent", "model_format", "runtime", "runtime_version", "storage_uri", "protocol_version"]
+    ),
+}
+
+
 def changed_documents(job: Job, options: Options) -> list[Json]:
-    """The job's own document, changed. Raises `Usage` when no flag says what to change."""
+    """The job's own document, changed. Raises `Usage` when no flag says what to change, or one
+    says what an update can't."""
+    _check_flags(job, options)
     document = _as_written(job.object)
     before = copy.deepcopy(document)
     if job.type.kind == "Deployment":
@@ -33,6 +56,14 @@ def changed_documents(job: Job, options: Options) -> list[Json]:
     if document == before:
         raise Usage("nothing to update: give a flag that says what to change")
     return [document]
+
+
+def _check_flags(job: Job, options: Options) -> None:
+    can = _WHICH | _OF_ALL | _OF_TYPE[job.type.name]
+    for field in fields(Options):
+        if field.name not in can and getattr(options, field.name) != field.default:
+            flag = f"--{field.name.replace('_', '-')}"
+            raise Usage(f"{flag}: an update can't change it: delete the job and submit it again")
 
 
 def _as_written(obj: Json) -> Json:
@@ -58,6 +89,7 @@ def _change_deployment(document: Json, options: Options) -> None:
             template["metadata"].setdefault(key, {}).update(wanted)
             document["metadata"].setdefault(key, {}).update(wanted)
     _change_container(template["spec"]["containers"][0], options)
+    _change_server(template["spec"]["containers"][0], options)
     _change_pod(template["spec"], template["spec"]["containers"][0], options)
 
 
@@ -69,6 +101,7 @@ def _change_isvc(document: Json, options: Options) -> None:
         wanted = pairs(texts, flag)
         if wanted:
             document["metadata"].setdefault(key, {}).update(wanted)
+    _check_own_scaler(document, options)
     predictor = document["spec"]["predictor"]
     container = predictor.get("model") or predictor["containers"][0]
     for key, value in (
@@ -83,6 +116,9 @@ def _change_isvc(document: Json, options: Options) -> None:
         if value is not None:
             predictor[key] = value
     if "model" in predictor:
+        if options.model_format is not None:
+            name, _, version = options.model_format.partition(":")
+            container["modelFormat"] = {"name": name} | ({"version": version} if version else {})
         for key, text in (
             ("runtime", options.runtime),
             ("runtimeVersion", options.runtime_version),
@@ -93,6 +129,43 @@ def _change_isvc(document: Json, options: Options) -> None:
                 container[key] = text
     _change_container(container, options)
     _change_pod(predictor, container, options)
+
+
+def _check_own_scaler(document: Json, options: Options) -> None:
+    """A job that scales on a metric of its pods does so by an HPA of its own."""
+    class_ = document["metadata"].get("annotations", {}).get(_SCALER)
+    said = (options.min_replicas, options.max_replicas, options.scale_target, options.scale_metric)
+    if class_ == "external" and any(value is not None for value in said):
+        name = document["metadata"]["name"]
+        raise Usage(f"the job is scaled by another: change it with `kubectl edit hpa {name}-hpa`")
+
+
+def _change_server(container: Json, options: Options) -> None:
+    """Flags of the server's own command line, as the charts write it."""
+    values = {
+        "model_name": options.model_name,
+        "model_base_path": options.model_path,
+        "model_config_file": options.model_config_file,
+        "monitoring_config_file": options.monitoring_config_file,
+        "model-repository": options.model_repository,
+    }
+    given = {flag: value for flag, value in values.items() if value}
+    said: list[str] = container.get("command") or []
+    if not given:
+        return
+    if len(said) != 3 or said[1] != "-c":
+        raise Usage("the job's command isn't Arena's own: give the whole of it with --command")
+    text = said[2]
+    if "model_config_file" in given:
+        text = re.sub(r"\s--model_(name|base_path)=\S+", "", text)
+    elif "model_base_path" in given:
+        text = re.sub(r"\s--model_config_file=\S+", "", text)
+    for flag, value in given.items():
+        pattern = rf"(?<=\s)--{flag}=\S+"
+        new = f"--{flag}={value}"
+        found = re.search(pattern, text)
+        text = f"{text} {new}" if found is None else text.replace(found[0], new, 1)
+    container["command"] = [*said[:2], text]
 
 
 def _change_container(container: Json, options: Options) -> None:

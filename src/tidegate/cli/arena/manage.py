@@ -142,6 +142,10 @@ def _delete(cluster: Cluster, job: Job, *, last: bool) -> list[str]:
             resource = find_kind(cluster.resources(), kind)
             for obj in cluster.items(resource, job.namespace, selector=labels):
                 doomed.append((kind, obj["metadata"]["name"]))
+    release = f"release={job.object['metadata'].get('labels', {}).get('release', '')}"
+    maps = find_kind(cluster.resources(), "configmaps")
+    for found in cluster.items(maps, job.namespace, selector=f"{release},servingName={job.name}"):
+        doomed.append(("configmaps", found["metadata"]["name"]))
     for kind, name in doomed:
         resource = find_kind(cluster.resources(), kind)
         cluster.delete(resource, job.namespace, name)

@@ -38,6 +38,8 @@ class Options:
     data_subpath_expr: tuple[str, ...] = ()
     data_dir: tuple[str, ...] = ()
     temp_dir: tuple[str, ...] = ()
+    temp_dir_subpath_expr: tuple[str, ...] = ()
+    config_file: tuple[str, ...] = ()
     annotation: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     toleration: tuple[str, ...] = ()
@@ -88,6 +90,8 @@ class Options:
     timeout: int | None = None
     canary_traffic_percent: int | None = None
     security_context: tuple[str, ...] = ()
+    affinity_policy: str | None = None
+    affinity_constraint: str | None = None
     enable_prometheus: bool = False
 
 
@@ -135,6 +139,8 @@ FLAGS: tuple[Flag, ...] = (
     Flag("data_subpath_expr", "list", "subPathExpr of a claim, as claim:expression"),
     Flag("data_dir", "list", "a folder of the machine, as /here:/there"),
     Flag("temp_dir", "list", "an empty folder, as name:/path"),
+    Flag("temp_dir_subpath_expr", "list", "subPathExpr of an empty folder, as name:expression"),
+    Flag("config_file", "list", "a file of this machine in the container, as file[:/folder/name]"),
     Flag("annotation", "pairs", "an annotation, as key=value", also=("-a",)),
     Flag("label", "pairs", "a label, as key=value", also=("-l",)),
     Flag("toleration", "list", "a taint to tolerate, as key=value:effect,operator, or all"),
@@ -187,15 +193,13 @@ FLAGS: tuple[Flag, ...] = (
     Flag("timeout", "int", "seconds for one request", ("kserve",)),
     Flag("canary_traffic_percent", "int", "share of the newest revision", ("kserve",)),
     Flag("security_context", "pairs", "securityContext fields, as key=value", ("kserve",)),
+    Flag("affinity_policy", "text", "spread or binpack over a cluster's nodes (none)", ("kserve",)),
+    Flag("affinity_constraint", "text", "preferred or required (preferred)", ("kserve",)),
     Flag("enable_prometheus", "bool", "annotate for scraping, add a metrics Service", ("kserve",)),
 )
 #: Known to Arena, not done here: flag -> why and what else.
 REFUSED: dict[str, str] = {
-    "--config-file": "no files are shipped into a ConfigMap here: `kubectl create configmap` does it",
-    "--affinity-policy": "one machine has no other node to spread to: leave it out",
-    "--affinity-constraint": "one machine has no other node to spread to: leave it out",
     "--backend": "name the server's image and command yourself",
-    "--temp-dir-subpath-expr": "leave it out: subPathExpr is not honoured here",
     "--helm-binary": "no chart is run here: leave it out",
 }
 

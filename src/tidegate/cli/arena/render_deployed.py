@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 
+from tidegate.cli.arena.config_files import ConfigFile, config_maps, config_volumes
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import pairs
 from tidegate.cli.arena.render_istio import first_version
@@ -51,7 +53,9 @@ class Shape:
     requests: bool = False
 
 
-def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[Json]:
+def render_deployed(
+    type_: ServeType, options: Options, namespace: str, files: Sequence[ConfigFile] = ()
+) -> list[Json]:
     """The documents, in the order in which they are applied. `options.version` is set.
 
     Raises `Usage`.
@@ -65,7 +69,10 @@ def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[
     marks = labels(options, release, type_.chart, type_.label)
     annotations = pairs(options.annotation, "--annotation")
     selector = {"app": type_.chart, "release": release}
-    made, mounted = volumes(options)
+    made, mounted = (
+        [*ours, *more]
+        for ours, more in zip(volumes(options), config_volumes(files, release), strict=True)
+    )
     container: Json = {
         "name": shape.container,
         "image": shape.image,
@@ -108,6 +115,7 @@ def render_deployed(type_: ServeType, options: Options, namespace: str) -> list[
         service_name, leads_to = options.name, {"app": type_.chart, "serviceName": options.name}
         routes = _istio(options, namespace)
     return [
+        *config_maps(files, release, namespace, marks),
         _service(namespace, shape, marks, leads_to, service_name),
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec},
         *routes,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tidegate.cli.arena.config_files import ConfigFile, config_maps, config_volumes
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import pairs
 from tidegate.cli.arena.render_pods import (
     Json,
+    affinity,
     checked,
     command,
     environment,
@@ -21,7 +25,7 @@ _METRICS_PORT = 8080
 _CLASS = "serving.kserve.io/autoscalerClass"
 
 
-def render_kserve(options: Options, namespace: str) -> list[Json]:
+def render_kserve(options: Options, namespace: str, files: Sequence[ConfigFile] = ()) -> list[Json]:
     """The documents, in the order in which they are applied. Raises `Usage`."""
     checked(options)
     if not options.model_format and not options.image:
@@ -43,7 +47,9 @@ def render_kserve(options: Options, namespace: str) -> list[Json]:
         raise Usage(
             f"--scale-metric={custom} needs the autoscaler class external, and --annotation says {said}"
         )
-    documents = [_inference_service(options, namespace)]
+    marks = labels(options, options.name, "kserve", "kserve")
+    documents = config_maps(files, options.name, namespace, marks)
+    documents.append(_inference_service(options, namespace, files))
     if custom:
         documents.append(_autoscaler(options, namespace, custom))
     if options.enable_prometheus:
@@ -56,7 +62,7 @@ def _custom_metric(options: Options) -> str | None:
     return metric if metric and metric.lower() not in _METRICS else None
 
 
-def _inference_service(options: Options, namespace: str) -> Json:
+def _inference_service(options: Options, namespace: str, files: Sequence[ConfigFile]) -> Json:
     annotations = pairs(options.annotation, "--annotation")
     if _custom_metric(options):
         annotations[_CLASS] = "external"
@@ -73,14 +79,17 @@ def _inference_service(options: Options, namespace: str) -> Json:
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
         "metadata": meta,
-        "spec": {"predictor": _predictor(options)},
+        "spec": {"predictor": _predictor(options, files)},
     }
 
 
-def _predictor(options: Options) -> Json:
-    made, mounted = volumes(options)
+def _predictor(options: Options, files: Sequence[ConfigFile]) -> Json:
+    made, mounted = (
+        [*ours, *more]
+        for ours, more in zip(volumes(options), config_volumes(files, options.name), strict=True)
+    )
     container = _container(options, mounted)
-    found: Json = dict(placement(options))
+    found: Json = placement(options) | affinity(options)
     if options.model_format:
         name, _, version = options.model_format.partition(":")
         model: Json = {"modelFormat": {"name": name} | ({"version": version} if version else {})}

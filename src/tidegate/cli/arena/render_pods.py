@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tidegate.cli.arena.options import Options
@@ -89,26 +90,65 @@ def environment(options: Options) -> list[Json]:
 
 def volumes(options: Options) -> tuple[list[Json], list[Json]]:
     """(volumes, mounts) of --data, --data-dir, --temp-dir and --share-memory."""
-    if options.data_subpath_expr:
-        raise Usage("--data-subpath-expr: subPathExpr is not honoured here: give claims by path")
+    claims = mounts(options.data)
+    expressions = _expressions(options.data_subpath_expr, "--data-subpath-expr", claims)
     made: list[Json] = []
     mounted: list[Json] = []
-    for claim, path in mounts(options.data):
+    for claim, path in claims:
         made.append({"name": claim, "persistentVolumeClaim": {"claimName": claim}})
-        mounted.append({"name": claim, "mountPath": path})
+        mounted.append({"name": claim, "mountPath": path} | expressions.get(claim, {}))
     for i, text in enumerate(options.data_dir):
         here, colon, there = text.partition(":")
         name = f"data-dir-{i}"
         made.append({"name": name, "hostPath": {"path": here}})
         mounted.append({"name": name, "mountPath": there if colon else here})
-    for name, path in _named_paths(options.temp_dir, "--temp-dir"):
+    folders = _named_paths(options.temp_dir, "--temp-dir")
+    expressions = _expressions(options.temp_dir_subpath_expr, "--temp-dir-subpath-expr", folders)
+    for name, path in folders:
         made.append({"name": name, "emptyDir": {}})
-        mounted.append({"name": name, "mountPath": path})
+        mounted.append({"name": name, "mountPath": path} | expressions.get(name, {}))
     if options.share_memory:
         medium = {"medium": "Memory", "sizeLimit": options.share_memory}
         made.append({"name": "dshm", "emptyDir": medium})
         mounted.append({"name": "dshm", "mountPath": "/dev/shm"})
     return made, mounted
+
+
+def _expressions(
+    texts: tuple[str, ...], flag: str, mounted: Sequence[tuple[str, str]]
+) -> dict[str, Json]:
+    """`name:expression` texts, by the name of what is mounted. Raises `Usage`."""
+    found: dict[str, Json] = {}
+    known = {name for name, _ in mounted}
+    for text in texts:
+        name, colon, expression = text.partition(":")
+        if not colon or not expression:
+            raise Usage(f"{flag} {text!r}: write it as name:expression")
+        if name not in known:
+            raise Usage(f"{flag} {text!r}: nothing of that name is mounted")
+        found[name] = {"subPathExpr": expression}
+    return found
+
+
+def affinity(options: Options) -> Json:
+    """`--affinity-policy` of a job's pods among a cluster's nodes; on one machine all are on one."""
+    policy = options.affinity_policy or "none"
+    constraint = options.affinity_constraint or "preferred"
+    if policy not in ("none", "spread", "binpack"):
+        raise Usage(f"--affinity-policy={policy}: none, spread or binpack")
+    if constraint not in ("preferred", "required"):
+        raise Usage(f"--affinity-constraint={constraint}: preferred or required")
+    if policy == "none":
+        return {}
+    names = {"key": "servingName", "operator": "In", "values": [options.name]}
+    term: Json = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchExpressions": [names]},
+    }
+    if constraint == "preferred":
+        term = {"weight": 100, "podAffinityTerm": term}
+    kind = "podAntiAffinity" if policy == "spread" else "podAffinity"
+    return {"affinity": {kind: {f"{constraint}DuringSchedulingIgnoredDuringExecution": [term]}}}
 
 
 def _named_paths(texts: tuple[str, ...], flag: str) -> list[tuple[str, str]]:

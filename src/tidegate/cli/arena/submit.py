@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate.cli.apply import send_document
+from tidegate.cli.arena.config_files import ConfigFile, read_config_files
 from tidegate.cli.arena.jobs import find_jobs, found_kind
 from tidegate.cli.arena.log import Log
 from tidegate.cli.arena.options import Options
@@ -39,7 +40,7 @@ def submit(
         check_istio(options)
     if type_.kind == "Deployment" and not options.version:
         options = replace(options, version=now.strftime("%Y%m%d%H%M"))
-    documents = render(type_, options, namespace)
+    documents = render(type_, options, namespace, read_config_files(options.config_file))
     if output:
         print(as_text(documents, output), end="")
         return 0
@@ -60,11 +61,13 @@ def submit(
     return 0
 
 
-def render(type_: ServeType, options: Options, namespace: str) -> list[Json]:
-    """The documents of a job."""
+def render(
+    type_: ServeType, options: Options, namespace: str, files: Sequence[ConfigFile] = ()
+) -> list[Json]:
+    """The documents of a job. `files`: those of `--config-file`."""
     if type_.kind == "InferenceService":
-        return render_kserve(options, namespace)
-    return render_deployed(type_, options, namespace)
+        return render_kserve(options, namespace, files)
+    return render_deployed(type_, options, namespace, files)
 
 
 def apply_documents(cluster: Cluster, documents: Sequence[Json]) -> None:
@@ -92,7 +95,7 @@ def without_shared(
         cluster.read(found_kind(cluster, "services"), namespace, name)
     except NotFound:
         return list(documents)
-    return [document for document in documents if document["kind"] == "Deployment"]
+    return [document for document in documents if document["kind"] in ("ConfigMap", "Deployment")]
 
 
 def as_text(documents: Sequence[Json], output: str) -> str:
