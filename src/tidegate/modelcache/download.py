@@ -1,7 +1,8 @@
 """All files of a listing into blobs: what is here is linked, the rest read in parallel parts.
 
-Eight connections of 16 MiB parts: on loopback two are as fast as eight (the server is the limit), over
-a network one connection seldom gets the whole rate. Readers write, hashers follow; both leave Python's lock
+Eight connections of 8 MiB parts: on loopback two are as fast as eight (the server is the limit), over
+a network one connection seldom gets the whole rate; hashing can begin when the first part is whole, so bigger
+parts only make it lag. Readers write, hashers follow; both leave Python's lock
 while they do.
 """
 
@@ -21,12 +22,12 @@ from tidegate.modelcache.reader import Reader
 from tidegate.modelcache.records import FileRecord
 from tidegate.modelcache.remotes import Context, Remote
 from tidegate.modelcache.remotes.local import Local
-from tidegate.modelcache.settle import Settling
+from tidegate.modelcache.settle import Settling, start_writing
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
 from tidegate.modelcache.values import RemoteFile, Tier
 
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 _READERS = 8
 _HASHERS = 2
 _OPEN_AHEAD = 64  # files that are open at once
@@ -111,6 +112,7 @@ class Download:
                     _copy_range(origin.fileno(), incoming.fd, part.start, part.end)
                     self._came(part.end - part.start, False)
                     incoming.part_done(part)
+                    start_writing(incoming.fd, part.start, part.end - part.start)
                     turn.put(True)
         finally:
             turn.put(False)
@@ -215,6 +217,8 @@ class Download:
                 incoming, part = item
                 reader.read(incoming, part)
                 incoming.part_done(part)
+                if part.end is not None:
+                    start_writing(incoming.fd, part.start, part.end - part.start)
                 log.done(incoming.version, part.number)
                 written.put(incoming)
         except BaseException as why:  # noqa: BLE001  a thread's edge: raised again by the caller
