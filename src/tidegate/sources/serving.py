@@ -32,9 +32,9 @@ class Server(uvicorn.Server):
 
 
 async def serve_beside(
-    app: App, port: int, work: Callable[[asyncio.Event], Awaitable[None]]
+    app: App, address: tuple[str, int], work: Callable[[asyncio.Event], Awaitable[None]]
 ) -> None:
-    """Serve on all addresses' `port` while `work` runs; it gets the event that SIGTERM sets."""
+    """Serve on `address` while `work` runs; it gets the event that SIGTERM sets."""
     stop = asyncio.Event()
     config = uvicorn.Config(
         app,
@@ -51,7 +51,7 @@ async def serve_beside(
         timeout_graceful_shutdown=10,
     )
     server = Server(config, stop)
-    listener = listen(port)
+    listener = listen(address)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[listener]))
         await work(stop)
@@ -59,11 +59,12 @@ async def serve_beside(
         await serving
 
 
-def listen(port: int) -> socket.socket:
+def listen(address: tuple[str, int]) -> socket.socket:
     """The socket to serve on; raises OSError for a port that is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", port))
+    listener.bind(address)
     return listener
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from tidegate.kit.realtime import RealClock
 from tidegate.sources.kafka.settings import SourceSettings, credentials, decoded
-from tidegate.sources.kafka.starting import port_from, started
+from tidegate.sources.kafka.starting import address_from, seconds_from, started
 from tidegate.sources.serving import App, answer, serve_beside
 
 USUAL_DRAIN_S = 20.0
@@ -32,9 +32,9 @@ def _adapter() -> Coroutine[Any, Any, None]:
     from tidegate.sources.kafka.adapter import Adapter
 
     async def run() -> None:
-        drain_s = float(os.environ.get("K_DRAIN_S", USUAL_DRAIN_S))
+        drain_s = seconds_from(os.environ, "K_DRAIN_S", USUAL_DRAIN_S)
         adapter = Adapter(settings, credentials(os.environ), RealClock(), drain_s=drain_s)
-        await serve_beside(app(adapter), port_from(os.environ), adapter.run)
+        await serve_beside(app(adapter), address_from(os.environ), adapter.run)
 
     return run()
 

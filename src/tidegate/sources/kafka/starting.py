@@ -38,9 +38,21 @@ def started(program: Callable[[], Coroutine[Any, Any, None]]) -> int:
     return 0
 
 
-def port_from(environ: Mapping[str, str]) -> int:
-    """The port to serve on. Raises `SettingsProblem`."""
+def address_from(environ: Mapping[str, str]) -> tuple[str, int]:
+    """Where to serve: `PORT`, on loopback unless `TIDEGATE_HOST` says otherwise. Raises `SettingsProblem`."""
     text = environ.get("PORT", "8080")
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise SettingsProblem(f"PORT is {text!r}, not a port's number")
-    return int(text)
+    return environ.get("TIDEGATE_HOST") or "127.0.0.1", int(text)
+
+
+def seconds_from(environ: Mapping[str, str], name: str, usual_s: float) -> float:
+    """A number of seconds, at least 0. Raises `SettingsProblem`."""
+    text = environ.get(name) or str(usual_s)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 86_400:
+        raise SettingsProblem(f"{name} is {text!r}, not a number of seconds")
+    return seconds

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.kit.realtime import RealClock
 from tidegate.sources.kafka.settings import credentials, decoded
-from tidegate.sources.kafka.starting import port_from, started
+from tidegate.sources.kafka.starting import address_from, started
 from tidegate.sources.kafka_sink.settings import SinkSettings
 from tidegate.sources.serving import serve_beside
 
@@ -25,7 +25,7 @@ def _receiver() -> Coroutine[Any, Any, None]:
 
     async def run() -> None:
         receiver = Receiver(settings, credentials(os.environ), RealClock())
-        await serve_beside(receiver.app, port_from(os.environ), receiver.run)
+        await serve_beside(receiver.app, address_from(os.environ), receiver.run)
 
     return run()
 
