@@ -12,7 +12,12 @@ from typing import TextIO
 
 _GAP = 3
 _GOOD = {"True", "Running", "Ready", "Active", "Completed", "Bound"}
-_BAD = {"False", "Failed", "Error", "CrashLoopBackOff", "ImageNotRunnable", "Unknown"}
+_BAD = {"False", "Failed", "Error", "CrashLoopBackOff", "ImageNotRunnable", "Unknown"} | {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "OOMKilled",
+}
 
 
 def colours(out: TextIO | None = None) -> bool:

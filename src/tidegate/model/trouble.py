@@ -14,7 +14,15 @@ from tidegate.model.conditions import find
 from tidegate.model.core import ContainerStatus, Pod, PodStatus
 
 #: A cluster gives these time, because a pull may yet succeed; here nothing changes by itself.
-_STUCK = frozenset({"ImageNotRunnable", "RunContainerError", "CreateContainerConfigError"})
+_STUCK = frozenset(
+    {
+        "ImageNotRunnable",
+        "RunContainerError",
+        "CreateContainerConfigError",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+    }
+)
 
 
 class Stage(Enum):

@@ -171,6 +171,14 @@ async def test_never_means_never(world):
     assert world.containers.pulls == []
 
 
+@pytest.mark.parametrize("image", ["--authfile=x", "A b", "x/$(id)"])
+async def test_what_is_no_name_is_never_given_to_podman(world, image):
+    await world.given(main(image=image))
+    await world.until(lambda: world.waiting()[0] == "InvalidImageName")
+    assert world.waiting()[1] == f'couldn\'t parse image name "{image}": invalid reference format'
+    assert world.containers.pulls == []
+
+
 async def test_a_pull_that_fails_backs_off_and_is_tried_again(world):
     world.containers.registry["x/new:1"] = "manifest unknown"
     await world.given(main(image="x/new:1"))

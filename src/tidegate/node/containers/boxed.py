@@ -21,6 +21,7 @@ from tidegate.node.status import PREFIX
 from tidegate.policy.pod_runtime import NETWORK_NOTE, RUNTIME_NOTE, has_private_network
 
 _LOOK_AGAIN_S = 0.03  # a start takes a tenth of a second
+_PATIENCE_S = 120.0  # a large image on a slow disk
 _OWN_CODES = (125, 126, 127)  # podman's and docker's: no container, can't run it, no such program
 
 
@@ -84,7 +85,8 @@ class Boxed:
         """Wait until the container's own process runs (or has run): only then are there hooks and probes.
         Why it never did, otherwise; nothing of it is left then."""
         around = self._around
-        while True:
+        until_s = around.clock.monotonic() + _PATIENCE_S
+        while around.clock.monotonic() < until_s:
             known = around.keeper.processes.get(process.name, process)
             made = launch.inside.made if launch.inside is not None else None
             seen = await around.containers.beginning(process.name, made)
@@ -96,6 +98,7 @@ class Boxed:
                 await around.containers.remove(process.name)
                 return ContainerNotStarted(self._record.spec.name, self._complaint(process.name))
             await around.clock.sleep(_LOOK_AGAIN_S)
+        return None  # it lives, and podman doesn't answer: probes will tell
 
     async def fate(self, process: Process, launch: Launch | None) -> Fate | None:
         """What became of it; nothing of it is left afterwards. None: it was no container."""

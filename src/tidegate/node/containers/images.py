@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from tidegate.node.containers.program import QUICK_S, ContainerProgram, call
 PULL_S = 3600.0  # tens of GB on a slow line; a stuck one ends at last
 _AT_ONCE = 3  # more pulls side by side only share the line
 _HUB = "docker.io"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@\-]*")
 
 #: Registry -> its entry of a Docker config file (`auth`, or `username` and `password`).
 Auth = Mapping[str, Mapping[str, Any]]
@@ -58,6 +60,12 @@ def full_name(image: str) -> str:
 
 def registry_of(image: str) -> str:
     return full_name(image).partition("/")[0]
+
+
+def is_name(image: str) -> bool:
+    """Whether it may be an image's name (podman knows the rest); what begins otherwise it would take for
+    an option."""
+    return _NAME.fullmatch(image) is not None
 
 
 def is_only_local(image: str) -> bool:
@@ -100,6 +108,8 @@ async def image_facts(
     program: ContainerProgram, image: str, env: Mapping[str, str]
 ) -> ImageFacts | None:
     """None: it isn't here (or the program doesn't answer, which a pull will tell)."""
+    if not is_name(image):
+        return None
     said = await call((*program.argv, "image", "inspect", image), env, timeout_s=QUICK_S)
     if not said.ok:
         return None

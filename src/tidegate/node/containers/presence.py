@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tidegate.client.api import Reader
 from tidegate.model.admission.image_names import pull_policy
 from tidegate.model.core import Pod, Secret
-from tidegate.node.containers.images import Auth, ImageFacts, auth_of, is_only_local
+from tidegate.node.containers.images import Auth, ImageFacts, auth_of, is_name, is_only_local
 from tidegate.node.environment import secret_data
 from tidegate.node.errors import ImageMissing
 from tidegate.node.record import NORMAL, WARNING, Around
@@ -32,6 +32,9 @@ class Presence:
         """The image's facts. Raises `ImageMissing`, which says when to look again."""
         if image != self.image:
             self.image, self.delay_s, self.again_at_s = image, 0.0, 0.0
+        if not is_name(image):
+            why = f'couldn\'t parse image name "{image}": invalid reference format'
+            raise ImageMissing("InvalidImageName", why, again_s=None, events=((why, True),))
         policy = policy or pull_policy(image)
         facts = await self.around.containers.facts(image)
         if policy == "Never" and facts is None:
