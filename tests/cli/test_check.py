@@ -83,7 +83,7 @@ def test_a_field_without_effect_in_a_container_is_named_with_its_line():
     (said,) = lines(NOTED)
     assert said.startswith(
         "s.yaml:10: document 1, Service/hello: "
-        "spec.template.spec.containers[0].imagePullPolicy: kept, but"
+        "spec.template.spec.containers[0].imagePullPolicy: honoured in containers; a process"
     )
 
 
