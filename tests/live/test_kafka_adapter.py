@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tidegate.sources.kafka.notes import Notes, read_notes
 from tidegate.testing.broker import running_broker
 from tidegate.testing.kafka_proxy import remembering_broker
 from tidegate.testing.kafka_rig import rig, until
@@ -64,7 +65,7 @@ async def running(request):
     await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def all_came(kafka, wanted, *, at_most_s=60.0):
+async def all_came(kafka, wanted, *, at_most_s=90.0):
     def came():
         return set(wanted) <= set(kafka.sink.bodies)
 
@@ -104,7 +105,7 @@ async def test_events_arrive_as_knative_sends_them_in_order_and_nothing_comes_tw
 
 
 @scenario
-async def test_a_killed_adapter_repeats_only_what_was_in_the_air(kafka):
+async def test_a_killed_adapter_repeats_only_what_was_in_the_air(kafka, broker):
     held = asyncio.Event()
 
     async def one_in_ten_hangs(request):
@@ -122,7 +123,13 @@ async def test_a_killed_adapter_repeats_only_what_was_in_the_air(kafka):
         return sum(p["open"] for p in parts) == 10 and kafka.sink.busy == 10
 
     await until(settled, "all but the ten that hang are finished")
-    await asyncio.sleep(1.5)  # a commit's interval, and one more: nothing else is going on
+
+    def written():
+        known = [noted(broker, partition) for partition in range(4)]
+        ends = [sum(end - first for first, end in notes.finished) for _, notes in known]
+        return sum(base for base, _ in known) + sum(ends) == 90
+
+    await until(written, "it is committed that the other ninety are finished")
     await source.end(signal.SIGKILL)
     held.set()
     again = await kafka.source(ordering="unordered")
@@ -132,7 +139,13 @@ async def test_a_killed_adapter_repeats_only_what_was_in_the_air(kafka):
     assert repeated == {value for value in values(100) if value.endswith(b"7")}
 
 
-async def poisoned(kafka, ordering):
+def noted(broker, partition):
+    """Offset and notes as last committed."""
+    base, metadata = broker.kept.get(("g", "t", partition), (0, ""))
+    return base, read_notes(base, metadata) or Notes()
+
+
+async def poisoned(kafka, broker, ordering):
     async def never(request):
         return 202 if request.target == "/dead" else 503
 
@@ -146,8 +159,12 @@ async def poisoned(kafka, ordering):
 
     for seen in (1, 3):
         source = await kafka.source(ordering=ordering, delivery=delivery)
-        await until(lambda seen=seen: tried().count(b"poison") >= seen, f"{seen} tries")
-        await asyncio.sleep(0.2)  # between two tries: the failure is written down
+
+        def written(seen=seen):
+            tries = [each.made for _, each in noted(broker, 0)[1].tries]
+            return len(tries) == (1 if ordering == "ordered" else 2) and min(tries) >= seen
+
+        await until(written, f"{seen} tries are written down")
         await source.end(signal.SIGKILL)
     last = await kafka.source(ordering=ordering, delivery=delivery)
     await until(lambda: len(tried("/dead")) == 2, "both are dead letters")
@@ -161,14 +178,14 @@ async def poisoned(kafka, ordering):
 
 @scenario
 async def test_an_event_that_always_fails_has_exactly_its_tries_across_kills_then_the_dead_letter(
-    kafka,
+    kafka, broker
 ):
-    await poisoned(kafka, "ordered")
+    await poisoned(kafka, broker, "ordered")
 
 
 @scenario
-async def test_unordered_too_an_event_that_always_fails_has_exactly_its_tries(kafka):
-    await poisoned(kafka, "unordered")
+async def test_unordered_too_an_event_that_always_fails_has_exactly_its_tries(kafka, broker):
+    await poisoned(kafka, broker, "unordered")
 
 
 @scenario

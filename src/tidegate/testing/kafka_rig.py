@@ -263,7 +263,7 @@ async def rig(address: str, **security: Any) -> AsyncIterator[Rig]:
 
 
 async def until(
-    true: Callable[[], bool] | Callable[[], Awaitable[bool]], what: str, *, at_most_s: float = 60.0
+    true: Callable[[], bool] | Callable[[], Awaitable[bool]], what: str, *, at_most_s: float = 90.0
 ) -> None:
     """Wait until it is so. Raises `RigProblem`."""
     clock = RealClock()
