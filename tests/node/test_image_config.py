@@ -33,7 +33,8 @@ def program(image, command=(), **data):
 def test_an_entry_without_a_command_adds_to_the_tables_line():
     found = program("example.com/ai-sample/kserve-sklearn-server:v0.12.0", iris=IRIS)
     assert found.argv == (PY, "-m", "tidegate.runtimes.sklearnserver")
-    assert (found.paths, found.env) == ({"/models": "/srv/iris"}, {"A": "b"})
+    assert found.paths == {"/models": "/srv/iris"}
+    assert found.env == {"TIDEGATE_GRPC_PORT": "8081", "A": "b"}  # the table's, and its own
 
 
 def test_an_entry_of_an_image_that_nobody_knows_runs_the_documents_command():
