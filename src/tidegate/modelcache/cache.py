@@ -18,6 +18,7 @@ from tidegate.modelcache.fetching import read_progress
 from tidegate.modelcache.jobs import Fetched, Job, Listed, Rehashed
 from tidegate.modelcache.layout import delete_tree, published, read_json
 from tidegate.modelcache.records import EntryRecord, ProgressRecord
+from tidegate.modelcache.room import Rooms
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
 from tidegate.modelcache.values import (
@@ -60,6 +61,7 @@ class ModelCache:
         """No tiers: those it was last opened with, else one without a quota inside `root`."""
         self.root = root
         self._store = Store(root, tiers, now=clock.now)
+        self._rooms = Rooms(self._store)
         self._clock, self._python, self._patience = clock, python, patience or Patience()
         self._flights: dict[str, _Flight] = {}
 
@@ -71,7 +73,7 @@ class ModelCache:
     @tiers.setter
     def tiers(self, tiers: tuple[Tier, ...]) -> None:
         self._store.set_tiers(tiers)
-        self._store.trim()
+        self._rooms.trim()
 
     async def ensure(
         self,
@@ -291,7 +293,7 @@ class ModelCache:
 
     def usage(self) -> tuple[TierUse, ...]:
         """How full the tiers are."""
-        return self._store.usage()
+        return self._rooms.usage()
 
 
 def replace_read(said: Fetched) -> Fetched:

@@ -22,6 +22,7 @@ from tidegate.modelcache.reader import Reader
 from tidegate.modelcache.records import FileRecord
 from tidegate.modelcache.remotes import Context, Remote
 from tidegate.modelcache.remotes.local import Local
+from tidegate.modelcache.room import Rooms
 from tidegate.modelcache.settle import Settling, start_writing
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
@@ -44,9 +45,10 @@ class Download:
         tier: Tier,
         context: Context,
         came: Callable[[int, bool], None],
+        rooms: Rooms,
     ) -> None:
         self._store, self._source, self._tier, self._context = store, source, tier, context
-        self._came = came
+        self._came, self._rooms = came, rooms
         self._work = staging(tier.path, source.key)
         self._parts = self._work / "parts"
         self._parts.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -255,7 +257,7 @@ class Download:
             if due:
                 self._room_at += _GROWN_BYTES
         if due:  # nobody said how big it would be
-            self._store.grow(self._source, self._tier, self._room_at)
+            self._rooms.grow(self._source, self._tier, self._room_at)
 
     def _fail(self, why: BaseException) -> None:
         """The first failure is the reason; those after it come of the stop."""

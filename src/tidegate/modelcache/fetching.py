@@ -28,6 +28,7 @@ from tidegate.modelcache.layout import blob_path, delete_tree, read_json, stagin
 from tidegate.modelcache.records import EntryRecord, FileRecord, ProgressRecord
 from tidegate.modelcache.remotes import Context, Remote, remote_of
 from tidegate.modelcache.remotes.local import Local
+from tidegate.modelcache.room import Rooms
 from tidegate.modelcache.settle import Settling
 from tidegate.modelcache.source import Kind, Source
 from tidegate.modelcache.store import Store
@@ -46,6 +47,7 @@ class Fetching:
         self, store: Store, job: Job, say: Callable[[Progress], None], now: Callable[[], float]
     ) -> None:
         self._store, self._job, self._now = store, job, now
+        self._rooms = Rooms(store)
         self._source = Source(job.uri, job.access)
         self._tally = Tally(
             say,
@@ -103,10 +105,12 @@ class Fetching:
         self, remote: Remote | Local, files: tuple[RemoteFile, ...], context: Context
     ) -> Fetched:
         total = sum(max(0, file.size) for file in files)
-        tier = self._store.choose_tier(self._source, max(1, total))
+        tier = self._rooms.choose(self._source, files)
         self._tally.begin(total if all(file.size >= 0 for file in files) else None, len(files))
         try:
-            download = Download(self._store, self._source, tier, context, self._tally.came)
+            download = Download(
+                self._store, self._source, tier, context, self._tally.came, self._rooms
+            )
             records, settling = download.run(remote, files)
             single = files[0].path if len(files) == 1 and files[0].whole else ""
             if len(files) == 1 and is_archive(files[0].path):
@@ -143,7 +147,7 @@ class Fetching:
             grown += count
             if grown > asked:
                 asked = grown + (64 << 20)
-                self._store.grow(self._source, tier, total + asked)
+                self._rooms.grow(self._source, tier, total + asked)
 
         def take(path: str, staged: Path, digest: str) -> None:
             if staged.exists():

@@ -12,11 +12,8 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
-from tidegate.modelcache.errors import NoRoom
-from tidegate.modelcache.evict import Candidate, Room, make_room
 from tidegate.modelcache.holds import Holds
 from tidegate.modelcache.layout import (
     Layout,
@@ -32,10 +29,7 @@ from tidegate.modelcache.layout import (
 )
 from tidegate.modelcache.records import EntryRecord, FileRecord, SnapshotRecord, TierRecord
 from tidegate.modelcache.source import Source
-from tidegate.modelcache.values import Medium, RemoteFile, Snapshot, Tier, TierUse
-
-DISK_MARGIN_BYTES = 64 << 20
-"""Left free on a disk that others use too: a full disk stops more than a fetch."""
+from tidegate.modelcache.values import Medium, RemoteFile, Snapshot, Tier
 
 
 class Store:
@@ -182,6 +176,10 @@ class Store:
         record = read_json(self.layout.snapshot(snapshot_id), SnapshotRecord)
         self.layout.snapshot(snapshot_id).unlink(missing_ok=True)
         self.layout.snapshot_files(snapshot_id).unlink(missing_ok=True)
+        try:
+            (self.layout.holds / snapshot_id).rmdir()
+        except OSError:
+            pass  # there is none, or somebody holds it yet
         if record is None:
             return None
         folder = published(Path(record.tier), snapshot_id)
@@ -196,7 +194,7 @@ class Store:
         return trash
 
     def sweep(self, tier: Path) -> int:
-        """Delete what was taken away, and blobs that nothing links to; bytes freed. Under the lock."""
+        """Delete what was taken away, and blobs that nothing links to any more; bytes freed."""
         for left in (tier / "trash").iterdir():
             delete_tree(left)
         freed = 0
@@ -207,123 +205,6 @@ class Store:
                     freed += about.st_size
                     blob.unlink()
         return freed
-
-    # Room.
-
-    def choose_tier(self, source: Source, need_bytes: int) -> Tier:
-        """The first tier that has room or can make it; makes it and reserves it. Raises `NoRoom`."""
-        refused: list[str] = []
-        with self.locked():
-            for tier in self.tiers:
-                room = self._room(tier, need_bytes, mine=source.key)
-                if not room.enough and self._drop_leftovers(tier, but=source.key):
-                    room = self._room(tier, need_bytes, mine=source.key)
-                if room.enough:
-                    self._evict(tier, room)
-                    work = staging(tier.path, source.key)
-                    work.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    replace_json(work / "reserved", need_bytes)
-                    return tier
-                refused.append(self._why(tier, need_bytes, room))
-        raise NoRoom(f"{source.shown} doesn't fit: {'; '.join(refused)}")
-
-    def grow(self, source: Source, tier: Tier, need_bytes: int) -> None:
-        """A fetch needs more than it knew: reserve it in its tier. Raises `NoRoom`."""
-        with self.locked():
-            room = self._room(tier, need_bytes, mine=source.key)
-            if not room.enough:
-                raise NoRoom(f"{source.shown} doesn't fit: {self._why(tier, need_bytes, room)}")
-            self._evict(tier, room)
-            replace_json(staging(tier.path, source.key) / "reserved", need_bytes)
-
-    def trim(self) -> tuple[str, ...]:
-        """Evict down to the low watermark where a tier is above the high one; ids that went."""
-        gone: list[str] = []
-        with self.locked():
-            for tier in self.tiers:
-                room = self._room(tier, 0, mine="")
-                gone += room.evict
-                self._evict(tier, room)
-        return tuple(gone)
-
-    def usage(self) -> tuple[TierUse, ...]:
-        """How full the tiers are."""
-        return tuple(
-            TierUse(tier, self._room(replace(tier, quota_bytes=None), 0, mine="").after_bytes, free)
-            for tier, free in ((tier, _free(tier.path)) for tier in self.tiers)
-        )
-
-    def _room(self, tier: Tier, need: int, *, mine: str) -> Room:
-        candidates: list[Candidate] = []
-        sizes: dict[str, int] = {}
-        pinned = self._pinned()
-        for path in self.layout.snapshots.glob("*.json"):
-            if path.name.endswith(".files.json"):
-                continue
-            record = self.snapshot_record(path.stem)
-            if record is None or record.tier != str(tier.path):
-                continue
-            files = self.files(record.id)
-            sizes.update((file.blob, file.size) for file in files)
-            candidates.append(
-                Candidate(
-                    record.id,
-                    frozenset(file.blob for file in files),
-                    record.priority,
-                    record.used_seq,
-                    kept=record.id in pinned or bool(self.holds.holders(record.id)),
-                )
-            )
-        reserved = sum(
-            read_json(work / "reserved", int) or 0
-            for work in (tier.path / "staging").iterdir()
-            if work.name != mine
-        )
-        quota, high, low = tier.quota_bytes, tier.high, tier.low
-        if need:  # the disk is a limit too; what a try of ours has left there counts as free
-            mine_now = _bytes_below(staging(tier.path, mine)) if mine else 0
-            used = reserved + sum(sizes.values())
-            disk = used + _free(tier.path) + mine_now - DISK_MARGIN_BYTES
-            if quota is None or disk < quota:
-                quota, high, low = max(disk, 1), 1.0, 1.0
-        return make_room(
-            candidates,
-            sizes,
-            quota_bytes=quota,
-            high=high,
-            low=low,
-            need_bytes=need,
-            other_bytes=reserved,
-        )
-
-    def _why(self, tier: Tier, need: int, room: Room) -> str:
-        where = f"tier {tier.medium} at {tier.path}"
-        if tier.quota_bytes is not None and need > tier.quota_bytes:
-            return f"{_size(need)} are more than the quota {_size(tier.quota_bytes)} of {where}: raise it"
-        free = _free(tier.path)
-        if tier.quota_bytes is None or free < need:
-            return f"{_size(need)} are needed and {_size(free)} are free on the disk of {where}"
-        return (
-            f"{_size(need)} are needed, and of the quota {_size(tier.quota_bytes)} of {where} "
-            f"{_size(room.kept_bytes)} are in use or pinned"
-        )
-
-    def _evict(self, tier: Tier, room: Room) -> None:
-        if room.evict:
-            for snapshot_id in room.evict:
-                self.forget(snapshot_id)
-            self.sweep(tier.path)
-
-    def _drop_leftovers(self, tier: Tier, *, but: str) -> bool:
-        """Delete what ended fetches have left; True: there was something."""
-        found = False
-        for work in list((tier.path / "staging").iterdir()):
-            if work.name != but and not self.fetching(work.name):
-                delete_tree(work)
-                found = True
-        if found:
-            self.sweep(tier.path)
-        return found
 
     def fetching(self, key: str) -> bool:
         """Whether some process fetches that source now."""
@@ -339,9 +220,6 @@ class Store:
             os.close(fd)
         return False
 
-    def _pinned(self) -> set[str]:
-        return {entry.snapshot for key, entry in self.entries() if self.holds.owners(key)}
-
     def _show(
         self, snapshot_id: str, records: tuple[FileRecord, ...], tier: Tier, work: Path
     ) -> None:
@@ -354,7 +232,10 @@ class Store:
             if place.parent not in folders:
                 place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 folders.update(p for p in place.parents if p.is_relative_to(tree))
-            os.link(blob_path(tier.path, file.blob), place)
+            blob = blob_path(tier.path, file.blob)
+            if not blob.exists():  # swept while it was linked in: ours is the same
+                os.link(work / "have" / file.blob, blob)
+            os.link(blob, place)
         for folder in folders - {tree}:
             folder.chmod(0o555)
         target = published(tier.path, snapshot_id)
@@ -404,29 +285,3 @@ class Store:
                     for t in self.tiers
                 ],
             )
-
-
-def _free(path: Path) -> int:
-    about = os.statvfs(path)
-    return about.f_bavail * about.f_frsize
-
-
-def _bytes_below(path: Path) -> int:
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(folder, name)).st_blocks * 512
-            except OSError:
-                continue
-    return total
-
-
-def _size(count: int) -> str:
-    """Bytes for people, as quantities are written."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
