@@ -36,6 +36,10 @@ def test_a_spec_comes_through_as_it_was_sent():
         ("log_bytes", True),
         ("limits", {"AS": -1}),
         ("limits", {"AS": "1"}),
+        ("forks", "yes"),
+        ("zygote", 7),
+        ("patience_s", 0),
+        ("patience_s", "soon"),
     ],
 )
 def test_a_wrong_field_is_named(field, value):

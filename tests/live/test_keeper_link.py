@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import pytest
 
 from tidegate.kit.home import Home
 from tidegate.kit.realtime import RealClock
-from tidegate.link.keeper import SpawnSpec
+from tidegate.link.keeper import ZYGOTE_FAILED, SpawnSpec
 from tidegate.link.keeper_call import KeeperCall, NoEngine
 from tidegate.link.keeper_start import start_keeper
 from tidegate.node import KeeperLink
@@ -97,6 +98,14 @@ async def test_a_name_is_one_process_however_often_it_is_asked(bench):
     assert await bench.keeper.spawn(bench.spec("stays")) == first
     assert bench.keeper.processes == {first.name: first}
     assert not first.ended
+
+
+async def test_a_zygote_that_is_not_there_is_told_and_the_name_can_be_asked_for_again(bench):
+    spec = bench.spec("stays")
+    with pytest.raises(KeeperRefused, match="is not there") as refused:
+        await bench.keeper.spawn(replace(spec, zygote="zygote/none/1"))
+    assert refused.value.number == ZYGOTE_FAILED
+    assert not (await bench.keeper.spawn(spec)).ended
 
 
 async def test_an_end_tells_its_code_to_all_who_wait_and_later_ones(bench):
