@@ -122,8 +122,8 @@ class Adapter:
         self._committer = Committer(consumer, membership.assigned.values, self._clock)
         membership.begin(consumer, self._committer)
         try:
-            await self._connect(consumer)
-            await self._topics_there(consumer)
+            if not await self._reaches(consumer, stop):
+                return
             self._connected = True
             consumer.subscribe(list(self._settings.topics), listener=membership)
             async with asyncio.TaskGroup() as tasks:
@@ -143,11 +143,23 @@ class Adapter:
             self._tasks = None
             await self._leave(consumer)
 
+    async def _reaches(self, consumer: Any, stop: asyncio.Event) -> bool:
+        """Whether the brokers and the topics are there; False when `stop` came first (a broker that
+        doesn't answer is waited for longer than a pod has to end)."""
+        async with asyncio.TaskGroup() as tasks:
+            connecting = tasks.create_task(self._connect(consumer))
+            stopping = tasks.create_task(stop.wait())
+            await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            for task in (connecting, stopping):
+                task.cancel()
+        return not connecting.cancelled()
+
     async def _connect(self, consumer: Any) -> None:
         try:
             await consumer.start()
         except KeyError as why:  # how aiokafka takes a SCRAM server's "e=..." for a final message
             raise AuthenticationFailedError("wrong user or password") from why
+        await self._topics_there(consumer)
 
     async def _leave(self, consumer: Any) -> None:
         try:
@@ -202,7 +214,7 @@ class Adapter:
             except (KafkaError, TimeoutError) as error:
                 self._say(error)
             else:
-                self._trouble.over()
+                self._well()
 
     async def _poll(self, consumer: Any, stop: asyncio.Event) -> None:
         """Fetch for partitions that have room, until `stop`. Raises KafkaError, `TopicsMissing`."""
@@ -226,7 +238,7 @@ class Adapter:
 
     def _came(self) -> None:
         """Partitions were taken over."""
-        self._trouble.over()
+        self._well()
         self._room.set()
 
     def _fail(self, error: Exception) -> None:
@@ -263,6 +275,11 @@ class Adapter:
             told = explain(error, self._library.last, self._servers, self._user)
         if self._trouble.say(told.reason, told.message):
             log.error("%s: %s", told.reason, told.message)
+
+    def _well(self) -> None:
+        was = self._trouble.over()
+        if was is not None:
+            log.info("%s is over", was.reason)
 
     @property
     def _servers(self) -> str:

@@ -65,6 +65,7 @@ class Trouble:
         self.last = told
         return news
 
-    def over(self) -> None:
-        """It works."""
-        self.last = None
+    def over(self) -> LastError | None:
+        """It works. What was wrong until now; None: nothing."""
+        was, self.last = self.last, None
+        return was
