@@ -26,8 +26,10 @@ from tidegate.node.zygote_kinds import PREFIX, PYTHON_SERVER, Kind, kind_id, kin
 from tidegate.policy.config_zygotes import ZygoteConfig
 
 _LOG = logging.getLogger(__name__)
-_WARM_S = 3.0  # a fork takes milliseconds; twenty at once on two busy cores, a second
-_COLD_S = 30.0  # it is importing: scikit-learn takes two seconds on a quiet machine
+_WARM_S = 10.0  # a fork takes milliseconds, on a machine with ten times its work a second; hanging is rare
+_COLD_S = (
+    60.0  # it is importing: scikit-learn takes two seconds on a quiet machine, ten on a busy one
+)
 _BARRED_S = (0.0, 10.0, 60.0, 600.0)  # after so many failures in a row
 _CANNOT_FORK = 3  # its exit code: see tidegate.runtimes.zygote
 _LOG_BYTES = 2**20
