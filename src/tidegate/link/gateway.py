@@ -13,7 +13,6 @@ from typing import Literal
 
 import msgspec
 
-
 OPENAI_BATCH = "tidegate:openai-batch"  # the route that `/openai/v1/files` and `/batches` go
 
 
@@ -251,7 +250,9 @@ class Sample(Message, frozen=True, kw_only=True, tag=True):
     batch_running: int = 0
     batch_waiting: int = 0
     batch_yielded: int = 0
-    tokens: int = 0  # that answers of the OpenAI API brought clients in this second (`gateway.tokens`)
+    tokens: int = (
+        0  # that answers of the OpenAI API brought clients in this second (`gateway.tokens`)
+    )
 
 
 class RouteSample(Message, frozen=True, kw_only=True, tag=True):

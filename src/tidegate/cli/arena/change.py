@@ -28,7 +28,24 @@ _READ_ONLY = (
 
 _WHICH = frozenset({"name", "namespace", "version"})
 _OF_ALL = frozenset(
-    ["annotation", "label", "selector", "toleration", "image_pull_secret", "data", "image", "command", "words", "shell", "env", "cpu", "memory", "gpus", "gpumemory", "gpucore"]
+    [
+        "annotation",
+        "label",
+        "selector",
+        "toleration",
+        "image_pull_secret",
+        "data",
+        "image",
+        "command",
+        "words",
+        "shell",
+        "env",
+        "cpu",
+        "memory",
+        "gpus",
+        "gpumemory",
+        "gpucore",
+    ]
 )
 #: What a job of each type can be told besides.
 _OF_TYPE: Mapping[str, frozenset[str]] = {
@@ -38,7 +55,20 @@ _OF_TYPE: Mapping[str, frozenset[str]] = {
     "triton": frozenset(["replicas", "model_repository"]),
     "custom": frozenset({"replicas"}),
     "kserve": frozenset(
-        ["min_replicas", "max_replicas", "scale_target", "scale_metric", "container_concurrency", "timeout", "canary_traffic_percent", "model_format", "runtime", "runtime_version", "storage_uri", "protocol_version"]
+        [
+            "min_replicas",
+            "max_replicas",
+            "scale_target",
+            "scale_metric",
+            "container_concurrency",
+            "timeout",
+            "canary_traffic_percent",
+            "model_format",
+            "runtime",
+            "runtime_version",
+            "storage_uri",
+            "protocol_version",
+        ]
     ),
 }
 
