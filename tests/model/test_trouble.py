@@ -36,6 +36,7 @@ def ended(code: int, message: str | None = None) -> ContainerState:
     return ContainerState(terminated=ContainerStateTerminated(exit_code=code, message=message))
 
 
+UNSEEN = ContainerState(terminated=ContainerStateTerminated(exit_code=-1, reason="Unknown"))
 NO_ROOM = Condition(
     type="PodScheduled", status="False", reason="Unschedulable", message="0/1 nodes are available"
 )
@@ -67,6 +68,9 @@ NO_ROOM = Condition(
                 "Container failed with: c ended with exit code 3 and without a word",
             ),
             id="it crashed without a word",
+        ),
+        pytest.param(
+            pod(last=UNSEEN), None, id="it ended while the engine was down, and starts again"
         ),
         pytest.param(
             pod(ended(0)),

@@ -14,7 +14,13 @@ from tidegate.controllers.kafka import Report
 from tidegate.controllers.kafka.reports import ReportedError
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod, Secret, Service
+from tidegate.model.core import (
+    ContainerState,
+    ContainerStateTerminated,
+    Pod,
+    Secret,
+    Service,
+)
 from tidegate.model.kafka import KafkaSink, KafkaSource
 from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.meta import Condition, touched
@@ -175,6 +181,24 @@ async def test_what_an_adapter_complains_of_is_the_sources_condition_until_it_is
         adapters.say = WELL
         await it.settle()
         assert condition(it, "Ready").status == "True"
+
+
+async def test_what_an_adapter_complains_of_now_counts_more_than_how_the_one_before_it_ended():
+    async with with_kafka() as (it, adapters):
+        adapters.say = Report(
+            state="connecting", last_error=ReportedError("TopicNotFound", "no topic orders")
+        )
+        await it.given(web(), source())
+        pod = it.api.list(Pod)[0]
+        assert pod.status is not None
+        ended = ContainerState(terminated=ContainerStateTerminated(exit_code=1, message="oh"))
+        (container,) = pod.status.container_statuses
+        crashed = replace(container, ready=False, last_state=ended)
+        await it.api.update_status(
+            replace(pod, status=replace(pod.status, container_statuses=(crashed,)))
+        )
+        await it.settle()
+        assert condition(it, "Ready").reason == "TopicNotFound"
 
 
 async def test_acks_annotations_are_the_host_the_timeout_and_constant_retries():

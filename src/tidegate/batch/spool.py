@@ -100,7 +100,7 @@ class Spool:
         ]
         if differs:
             raise OtherRun(
-                f"{paths.journal} belongs to a run with another {', '.join(sorted(differs))}: run that"
+                f"{paths.journal} belongs to a run that differs in {', '.join(sorted(differs))}: run that"
                 " one again to finish it, or begin anew with --overwrite"
             )
         spool = cls(paths, disk, was)

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
-from tidegate.model.core import ContainerStatus, Pod, PodStatus
+from tidegate.model.core import ContainerStateTerminated, ContainerStatus, Pod, PodStatus
 
 #: A cluster gives these time, because a pull may yet succeed; here nothing changes by itself.
 _STUCK = frozenset(
@@ -75,12 +75,17 @@ def _failed(container: ContainerStatus) -> Trouble | None:
         return None
     for state in (container.state, container.last_state):
         ended = state.terminated if state is not None else None
-        if ended is not None:
+        if ended is not None and not (state is container.last_state and _unseen(ended)):
             told = (ended.message or "").strip() or _quiet(container.name, ended.exit_code)
             return Trouble(
                 Stage.FAILED, f"ExitCode{ended.exit_code}", f"Container failed with: {told}"
             )
     return None
+
+
+def _unseen(ended: ContainerStateTerminated) -> bool:
+    """The engine was down when it went, mostly because it was told to: no failure of its own."""
+    return ended.exit_code == -1 and ended.reason == "Unknown"
 
 
 def _quiet(container: str, exit_code: int) -> str:

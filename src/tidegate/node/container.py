@@ -455,7 +455,7 @@ class ContainerRunner:
             out_of_memory=fate is not None and fate.out_of_memory,
         )
         listened = "listening" in self._pod.stages or record.ready
-        if ended.exit_code and not listened and not self._stopping:
+        if ended.exit_code > 0 and not listened and not self._stopping:
             hint = fixed_port_hint(self._around.machine, self._pod.ports, record.spec)
             if hint is not None:
                 self._say(WARNING, "FixedPort", hint)

@@ -47,7 +47,7 @@ def source_status(
     known = tuple(reports[pod.metadata.name] for pod in pods if pod.metadata.name in reports)
     parts = (
         _sink_provided(sink),
-        _deployed(deployment, pods, resting=resting, stopped=isinstance(sink, Unresolved)),
+        _deployed(deployment, pods, known, resting=resting, stopped=isinstance(sink, Unresolved)),
         _secret(secrets) or _connected(was, known, resting=resting),
         _committed(was, known, resting=resting),
         Condition(type="OIDCIdentityCreated", status="True", reason=_OFF),
@@ -92,7 +92,7 @@ def sink_status(
         Condition(type="Addressable", status="True")
         if taken is None
         else Condition(type="Addressable", status="False", reason="NameTaken", message=taken),
-        _data_plane(_deployed(deployment, pods, resting=False, stopped=False)),
+        _data_plane(_deployed(deployment, pods, known, resting=False, stopped=False)),
         _secret(secrets, "TopicReady") or _topic_ready(sink, known),
     )
     kept = merged(was.conditions, parts, now_s=now_s)
@@ -136,9 +136,15 @@ def _secret(trouble: str | None, type_: str = "ConnectionEstablished") -> Condit
 
 
 def _deployed(
-    deployment: Deployment | None, pods: Sequence[Pod], *, resting: bool, stopped: bool
+    deployment: Deployment | None,
+    pods: Sequence[Pod],
+    reports: Sequence[Report],
+    *,
+    resting: bool,
+    stopped: bool,
 ) -> Condition:
-    """Whether an adapter is at work; what keeps it from that is mostly the connection's condition."""
+    """Whether an adapter is at work; what keeps it from that is mostly the connection's condition.
+    While one of `reports` complains, how an earlier one ended is no news any more."""
     type_ = "Deployed"
     if stopped:
         return Condition(type=type_, status="Unknown", reason="WaitingForSink")
@@ -147,7 +153,8 @@ def _deployed(
     if deployment is None:
         return Condition(type=type_, status="Unknown", reason="Deploying")
     trouble = trouble_of(pods)
-    if trouble is not None and trouble.stage is not Stage.ON_ITS_WAY:
+    answers = any(report.last_error is not None for report in reports)
+    if trouble is not None and trouble.stage is not Stage.ON_ITS_WAY and not answers:
         return Condition(type=type_, status="False", reason=trouble.reason, message=trouble.message)
     if any(pod.status is not None and is_true(pod.status.conditions, "Ready") for pod in pods):
         return Condition(type=type_, status="True")

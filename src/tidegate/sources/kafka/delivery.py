@@ -145,7 +145,7 @@ async def _bury(
     identity = named(event)
     if course.dead_letter is None:
         course.counts.dropped += 1
-        log.error("event %s dropped after %d tries: %s", identity, made, failure.why)
+        log.error("event %s dropped after %s: %s", identity, tries(made), failure.why)
         return
     dead = event.with_extensions(errors_of(course.sink.name, failure))
     for turn in range(2**31):
@@ -163,8 +163,13 @@ async def _bury(
         await place.pause(wait_s)
     course.counts.dead_lettered += 1
     log.error(
-        "event %s went to the dead letter sink after %d tries: %s", identity, made, failure.why
+        "event %s went to the dead letter sink after %s: %s", identity, tries(made), failure.why
     )
+
+
+def tries(made: int) -> str:
+    """As a person says it."""
+    return "1 try" if made == 1 else f"{made} tries"
 
 
 def named(event: CloudEvent) -> str:
