@@ -22,15 +22,9 @@ from typing import IO
 from tidegate.modelcache.errors import BadArchive
 
 _CHUNK = 1 << 20
-_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
 
 Take = Callable[[str, Path, str], object]
 """(path in the snapshot, file, sha256): one unpacked file."""
-
-
-def is_archive(name: str) -> bool:
-    """Whether a file of that name is unpacked when it is a source's only one."""
-    return name.lower().endswith(_ENDINGS)
 
 
 def unpack(archive: Path, name: str, folder: Path, take: Take, grew: Callable[[int], None]) -> int:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidegate.modelcache.archive import is_archive, unpack
 from tidegate.modelcache.download import Download
 from tidegate.modelcache.errors import CacheError, Changed, NoRoom
 from tidegate.modelcache.jobs import Fetched, Job
@@ -37,6 +36,8 @@ from tidegate.modelcache.values import Progress, RemoteFile, Stage, Tier
 
 _CHANGES = 3  # an object that changes more often while it is read has no rest
 _LOOK_S = 0.2
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+"""What is unpacked when it is a source's only file."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -113,7 +114,7 @@ class Fetching:
             )
             records, settling = download.run(remote, files)
             single = files[0].path if len(files) == 1 and files[0].whole else ""
-            if len(files) == 1 and is_archive(files[0].path):
+            if len(files) == 1 and files[0].path.lower().endswith(ARCHIVES):
                 records, single = self._unpacked(tier, records[0], settling, total), ""
             self._tally.stage(Stage.PUBLISHING)
             self._store.publish(
@@ -138,6 +139,8 @@ class Fetching:
     def _unpacked(
         self, tier: Tier, archive: FileRecord, settling: Settling, total: int
     ) -> list[FileRecord]:
+        from tidegate.modelcache.archive import unpack  # tar, zip and lzma: few need them
+
         self._tally.stage(Stage.UNPACKING)
         settling.records.clear()
         grown, asked = 0, 0
