@@ -638,3 +638,14 @@ async def test_a_real_s3_server_refuses_in_words_and_no_key_is_told(
     assert rclone[0] in str(why.value)
     assert secret not in str(why.value)
     assert not any(secret in p.read_text() for p in cache.root.rglob("*") if p.is_file())
+
+
+async def test_a_proxy_of_the_environment_is_used(
+    server: ObjectServer, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("models/iris/model.bin", b"weights")
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "")
+    far = Source("s3://models/iris", Access(endpoint="http://store.invalid:9000"))
+    snapshot = await cache.ensure(far)
+    assert (snapshot.path / "model.bin").read_bytes() == b"weights"
