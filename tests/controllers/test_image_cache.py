@@ -114,7 +114,9 @@ async def test_an_image_that_cannot_come_is_named_and_tried_again(world):
 
 
 async def test_images_beyond_its_size_fail_it(world):
-    world.images.seen = {image: SeenImage(ImageState.PULLED, 11 * GIB) for image in ("x/a:1", "x/b:1")}
+    world.images.seen = {
+        image: SeenImage(ImageState.PULLED, 11 * GIB) for image in ("x/a:1", "x/b:1")
+    }
     status = told(await world.given(image_cache_size=20))
     assert status.phase == "Failed"
     assert "22.0 GiB, imageCacheSize is 20 GiB" in find(status.conditions, "Ready").message

@@ -15,7 +15,10 @@ from enum import StrEnum
 from tidegate.model.core import Probe
 
 EAGER_S = 0.010
-EAGER_FIRST_S, EAGER_FIRST = 0.003, 15  # a forked server listens after some 10 ms; an attempt costs 0.2 ms
+EAGER_FIRST_S, EAGER_FIRST = (
+    0.003,
+    15,
+)  # a forked server listens after some 10 ms; an attempt costs 0.2 ms
 EAGER_EXEC_S = 0.100  # each one is a process
 EAGER_ROW = 100  # attempts at the first pace, then a tenth slower each time
 EAGER_MOST_S = 0.250

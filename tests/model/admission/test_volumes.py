@@ -138,7 +138,9 @@ HERE = {"hostPath": {"path": "/srv"}}
         pytest.param(claim(resources={}), "spec.resources[storage]", id="no size"),
         pytest.param(claim(volumeMode="Tape"), "spec.volumeMode", id="unknown mode"),
         pytest.param(volume(), "spec", id="no source"),
-        pytest.param(volume(**HERE, nfs={"server": "x", "path": "/"}), "spec.nfs", id="two sources"),
+        pytest.param(
+            volume(**HERE, nfs={"server": "x", "path": "/"}), "spec.nfs", id="two sources"
+        ),
         pytest.param(volume(nfs={"path": "/m"}), "spec.nfs.server", id="nfs of nobody"),
         pytest.param(volume(nfs={"server": "a", "path": "m"}), "spec.nfs.path", id="nfs path"),
         pytest.param(volume(local={"path": "/srv"}), "spec.nodeAffinity", id="local anywhere"),
