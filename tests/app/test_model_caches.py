@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from tidegate.app.cache_tiers import dataset_roots, dataset_tiers, default_tiers
 from tidegate.app.model_caches import ModelCaches, source_of
 from tidegate.kit.home import Home
+from tidegate.kit.realtime import RealClock
 from tidegate.model.meta import Key
+from tidegate.modelcache.cache import ModelCache
 from tidegate.modelcache.errors import NoRoom
+from tidegate.modelcache.source import Source
 from tidegate.modelcache.values import Medium
 from tidegate.policy.cache_place import CachePlace, TierPlace
 from tidegate.policy.config_cache import CacheConfig
@@ -102,7 +107,7 @@ def test_a_datasets_cache_goes_with_it_wherever_its_tiers_are(home, tmp_path):
     published.chmod(0o555)
     caches(home, {}).drop(KEY)  # by an engine that has not looked at it yet
     assert not it.keeps(KEY)
-    assert not (tmp_path / "ssd" / "default" / "data").exists()
+    assert list((tmp_path / "ssd").iterdir()) == []
 
 
 def test_nobody_left_means_nothing_is_held(home):
@@ -115,3 +120,34 @@ def test_nobody_left_means_nothing_is_held(home):
         (marks / f"pod%2F{uid}").touch()
     caches(home, {}).keep_only(["alive"])  # as after a start of the engine
     assert [path.name for path in marks.iterdir()] == ["pod%2Falive"]
+
+
+class QuickClock(RealClock):
+    """Pauses are a thousandth."""
+
+    async def sleep(self, after_s: float) -> None:
+        await super().sleep(after_s / 1000)
+
+
+@pytest.mark.slow  # each fetch is a process
+async def test_a_lowered_quota_holds_though_nobody_fetches(home, tmp_path):
+    read: list[dict[str, str]] = [{"quota": "1Mi"}]
+    it = ModelCaches(home, QuickClock(), lambda name: read[0])
+    for name in ("old", "new"):
+        (tmp_path / name).write_bytes(os.urandom(1000))
+        await it.fetch(
+            Access(str(tmp_path / name), {}, {}),
+            user=name,
+            place=None,
+            check_after_s=None,
+            told=lambda seen: None,
+        )
+    it.release("old")
+    life = asyncio.create_task(it.run())
+    read[0] = {"quota": "1500", "high": "0.9", "low": "0.7"}
+    on_disk = ModelCache(home.cache, clock=RealClock())
+    async with asyncio.timeout(60):
+        while on_disk.find(Source(str(tmp_path / "old"))) is not None:
+            await asyncio.sleep(0.01)
+    life.cancel()
+    assert on_disk.find(Source(str(tmp_path / "new"))) is not None

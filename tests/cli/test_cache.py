@@ -81,13 +81,15 @@ def test_verify_tells_a_broken_file_and_the_next_warm_mends_it(
     assert f"{model}: model.bin" in capsys.readouterr().err
     assert main(["cache", "warm", str(model)]) == 0
     assert main(["cache", "verify", str(model)]) == 0
-    assert "1 files as they should be, 0 broken" in capsys.readouterr().out
+    assert "1 file as it should be, 0 broken" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (["warm"], 2, "needs a URI"),
+        (["warm", ""], 2, "needs a URI"),
+        (["verify", " "], 2, "needs a URI"),
         (["ls", "s3://a/b"], 2, "takes no URI"),
         (["warm", "ftp://a/b"], 1, "is not fetched here"),
         (["warm", "/nothing/here"], 1, "no such file or folder"),

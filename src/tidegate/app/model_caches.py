@@ -6,6 +6,7 @@ asked in the background, and they look again. Only here do the rooms' words beco
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -36,6 +37,7 @@ from tidegate.policy.errors import BadConfig
 from tidegate.policy.storage_access import Access
 
 _POD = "pod/"
+_CONFIG_EVERY_S = 5.0  # between looks at config-cache
 
 
 def source_of(access: Access) -> Source:
@@ -90,7 +92,17 @@ class ModelCaches:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self._jobs.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._jobs.run(), name="questions to stores")
+            tasks.create_task(self._follow_config(), name="config-cache")
+
+    async def _follow_config(self) -> None:
+        """A quota that was lowered holds also while nobody fetches anything."""
+        while True:
+            await self._clock.sleep(_CONFIG_EVERY_S)
+            if None in self._open:
+                with suppress(CacheError):  # a folder that can't be made: said to who fetches
+                    self._cache(None)
 
     @property
     def config(self) -> CacheConfig:
@@ -221,6 +233,8 @@ class ModelCaches:
         cache = opened.cache if opened is not None else self._opened(root, ())
         for path in (*(tier.path for tier in cache.tiers), root):
             rmtree(path, onerror=unlocked)
+            with suppress(OSError):  # its namespace's folder, while other datasets are in it
+                path.parent.rmdir()
 
     # --- shared
 
@@ -239,7 +253,17 @@ class ModelCaches:
             else:
                 root, tiers = dataset_root(self._home, place.key), dataset_tiers(self._home, place)
             known = self._open[key] = _Open(self._opened(root, tiers), by, tiers)
+            self._trim(key, known.cache)
         return known.cache
+
+    def _trim(self, key: Key | None, cache: ModelCache) -> None:
+        """What is above the watermarks goes, in a thread: a terabyte isn't deleted at once."""
+
+        async def trim(told: Callable[[Progress], None]) -> bool:
+            await asyncio.to_thread(cache.trim)
+            return True
+
+        self._jobs.ask(("trim", key), trim, anew=True)
 
     def _opened(self, root: Path, tiers: tuple[Tier, ...]) -> ModelCache:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from tidegate.cli.cache_list import list_caches, size
+from tidegate.cli.cache_list import files_text, list_caches, size
 from tidegate.cli.cache_progress import told_progress
 from tidegate.cli.errors import CliError, Several, Usage
 from tidegate.cli.options import DataDir, home_of
@@ -75,10 +75,7 @@ def cache(
     output
         ls: a table, or JSON.
     """
-    if (uri is None and action in _NEEDS_URI) or (uri is not None and action in ("ls", "prune")):
-        example = "s3://models/iris" if action == "warm" else "one that `tidegate cache ls` shows"
-        needs = f"needs a URI, such as {example}" if uri is None else "takes no URI"
-        raise Usage(f"cache {action} {needs}")
+    _check_words(action, uri)
     caches = _caches(home_of(data_dir).root / "cache")
     match action:
         case "ls":
@@ -95,6 +92,15 @@ def cache(
             freed = sum(one.prune() for one in caches.values())
             print(f"{size(freed)} freed")
     return 0
+
+
+def _check_words(action: str, uri: str | None) -> None:
+    """Raises `Usage` for a URI that is missing, empty (a variable that isn't set) or too much."""
+    if action in ("ls", "prune") and uri is not None:
+        raise Usage(f"cache {action} takes no URI")
+    if (uri is None and action in _NEEDS_URI) or (uri is not None and not uri.strip()):
+        example = "s3://models/iris" if action == "warm" else "one that `tidegate cache ls` shows"
+        raise Usage(f"cache {action} needs a URI, such as {example}")
 
 
 def _caches(root: Path) -> dict[str, ModelCache]:
@@ -145,7 +151,7 @@ def _warm(cache: ModelCache, source: Source, refresh: bool, pin: bool) -> None:
     if snapshot.stale:
         print(f"not asked for a newer version: {snapshot.stale}", file=sys.stderr)
     how = f"{size(snapshot.read_bytes)} read" if snapshot.read_bytes else "nothing to read"
-    print(f"{source.shown}: {size(snapshot.total_bytes)} in {snapshot.files} files, {how}")
+    print(f"{source.shown}: {size(snapshot.total_bytes)} in {files_text(snapshot.files)}, {how}")
     print(snapshot.path)
 
 
@@ -193,7 +199,7 @@ def _verify(caches: dict[str, ModelCache], uri: str | None, endpoint: str | None
         broken += len(found.broken)
         for line in found.broken:
             print(f"broken, fetched again at the next use: {line}", file=sys.stderr)
-    print(f"{good} files as they should be, {broken} broken")
+    print(f"{files_text(good)} as {'it' if good == 1 else 'they'} should be, {broken} broken")
     if broken:
         raise Several(broken)
     return 0

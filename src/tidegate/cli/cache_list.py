@@ -54,6 +54,11 @@ def list_caches(caches: Mapping[str, ModelCache], *, as_json: bool) -> None:
             )
 
 
+def files_text(count: int) -> str:
+    """`1 file`, `12 files`."""
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Bytes for people."""
     for unit in ("B", "KiB", "MiB", "GiB"):

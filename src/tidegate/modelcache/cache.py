@@ -73,6 +73,10 @@ class ModelCache:
     @tiers.setter
     def tiers(self, tiers: tuple[Tier, ...]) -> None:
         self._store.set_tiers(tiers)
+        self.trim()
+
+    def trim(self) -> None:
+        """Evict down to the low watermark where a tier is above its high one. Blocking."""
         self._rooms.trim()
 
     async def ensure(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import ssl
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -200,6 +201,8 @@ def said(why: Exception) -> str:
         return "the answer ended early"
     if isinstance(why, http.client.RemoteDisconnected):
         return "the connection was closed without an answer"
+    if isinstance(why, socket.gaierror):  # "[Errno -2] Name or service not known" names no host
+        return "the resolver doesn't know the host's name"
     return (
         (os.strerror(why.errno) if isinstance(why, OSError) and why.errno and why.errno > 0 else "")
         or str(why)
