@@ -20,9 +20,12 @@ from tidegate.controllers.kserve.standard import (
     desired_ingress,
     desired_service,
 )
+from tidegate.controllers.revision.pods import pod_spec
 from tidegate.model.admission import admit_kserve
+from tidegate.model.core import Container
 from tidegate.model.kserve import ComponentStatus, InferenceService
-from tidegate.model.serving import TrafficTarget
+from tidegate.model.meta import ObjectMeta
+from tidegate.model.serving import Revision, RevisionSpec, TrafficTarget
 from tidegate.model.wire import read, to_raw
 from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
 from tidegate.policy.errors import BadConfig
@@ -119,6 +122,30 @@ def test_a_custom_container_is_told_whose_it_is_and_may_name_its_model():
     (container,) = spec["containers"]
     assert {"name": "INFERENCE_SERVICE_NAME", "value": "iris"} in container["env"]
     assert container["volumeMounts"][0]["mountPath"] == "/mnt/models"
+
+
+def test_in_knative_mode_the_agent_is_no_container_of_the_document():
+    given = isvc({**CUSTOM, "batcher": {"maxBatchSize": 8}})
+    was = ComponentStatus()
+    template = desired_ksvc(given, given.spec.predictor, pods(given), was).spec.template
+    (model,) = template.spec.containers
+    assert model.name == "kserve-container"
+    revision = Revision(
+        metadata=ObjectMeta(name="r", annotations=template.metadata.annotations),
+        spec=template.spec,
+    )
+    own, agent = pod_spec(revision).containers
+    assert [(p.name, p.container_port) for p in own.ports] == [(None, 8080)]
+    assert [(p.name, p.container_port) for p in agent.ports] == [("user-port", 9081)]
+    assert "--max-batchsize=8" in agent.args
+
+
+def test_an_agent_that_nobody_of_ours_wrote_down_is_none():
+    for text in ("no json", "null", '{"name": "agent"}'):
+        note = {"internal.serving.kserve.io/agent": text}
+        spec = RevisionSpec(containers=(Container(name="c"),))
+        revision = Revision(metadata=ObjectMeta(name="r", annotations=note), spec=spec)
+        assert [c.name for c in pod_spec(revision).containers] == ["c"]
 
 
 def test_a_batcher_and_a_logger_are_an_agent_in_front_of_the_model():

@@ -197,7 +197,8 @@ class Sink:
         self._server.server_close()
 
 
-def test_an_agent_batches_predictions_and_tells_of_them(engine, model):
+@pytest.mark.parametrize("mode", ["Standard", "Serverless"])
+def test_an_agent_batches_predictions_and_tells_of_them(engine, model, mode):
     sink = Sink()
     predictor = {
         "sklearn": {"storageUri": str(model), "resources": SMALL},
@@ -205,7 +206,8 @@ def test_an_agent_batches_predictions_and_tells_of_them(engine, model):
         "logger": {"url": sink.url, "mode": "all"},
     }
     try:
-        url = given(engine, isvc("batched", predictor))["status"]["url"]
+        noted = {"serving.kserve.io/deploymentMode": mode}
+        url = given(engine, isvc("batched", predictor, annotations=noted))["status"]["url"]
         wait_until("the route", lambda: ask(engine, url, "/v1/models")[0] == 200)
         one = {"instances": TWO_FLOWERS["instances"][:1]}
         code, body = ask(engine, url, "/v1/models/batched:predict", one)

@@ -30,6 +30,8 @@ IDEMPOTENT = "tidegate.dev/idempotent"  # "true": the service says that its call
 TLS = "tidegate.dev/tls"  # "true": HTTPS with a certificate made here; else the name of a Secret
 OPENAI_PATH = "tidegate.dev/openai-path"  # where its server has the OpenAI API, if not at /v1
 MODELS = "tidegate.dev/models"  # names, with commas, for the OpenAI API of all models
+#: Of a revision: the container (JSON) that takes its requests, in front of the one in its document.
+IN_FRONT = "internal.serving.kserve.io/agent"
 STANDBY = "tidegate.dev/standby"  # pod label: at rest, at this level; no request is sent there
 RESTING = "Standby"  # reason of a pod's Ready condition while it is at rest
 STANDBY_HELD = "tidegate.dev/standby-held"  # of a Deployment: what its ReplicaSet keeps at rest

@@ -37,3 +37,8 @@ def agent_container(
         ports=(ContainerPort(container_port=names.AGENT_PORT, name="agent-port", protocol="TCP"),),
         readiness_probe=Probe(tcp_socket=TCPSocketAction(port=names.AGENT_PORT), period_seconds=10),
     )
+
+
+def is_agent(container: Container) -> bool:
+    """Whether it is the one made above, in a component that has one."""
+    return (container.name, container.image) == (names.AGENT, names.AGENT_IMAGE)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
+from tidegate.controllers.kserve.agent import is_agent
 from tidegate.controllers.kserve.pods import ComponentPods
 from tidegate.controllers.kserve.standard import child_meta
 from tidegate.model import kserve_names as names
@@ -51,6 +53,9 @@ def desired_ksvc(
     """`was`: the component's last status, which knows the revision that was rolled out last.
     `allow_zero`: config-autoscaler's allow-zero-initial-scale."""
     fields = {name: getattr(pods.spec, name) for name in PodSpec.__struct_fields__}
+    has_agent = component.logger is not None or component.batcher is not None
+    agents = [c for c in pods.spec.containers if has_agent and is_agent(c)]
+    fields["containers"] = tuple(c for c in pods.spec.containers if c not in agents)
     timeout_s = component.timeout
     spec = RevisionSpec(
         **fields,
@@ -59,10 +64,11 @@ def desired_ksvc(
         response_start_timeout_seconds=timeout_s,
     )
     labels = {k: v for k, v in pods.labels.items() if k != serving_names.VISIBILITY}
+    annotations = scaling_annotations(component, pods, allow_zero=allow_zero)
+    for agent in agents:  # a revision's document has one container with a port: the model
+        annotations[serving_names.IN_FRONT] = msgspec.json.encode(agent).decode()
     template = RevisionTemplateSpec(
-        metadata=ObjectMeta(
-            labels=labels, annotations=scaling_annotations(component, pods, allow_zero=allow_zero)
-        ),
+        metadata=ObjectMeta(labels=labels, annotations=annotations),
         spec=spec,
     )
     name = names.child(isvc.metadata.name, pods.name)

@@ -96,5 +96,5 @@ def _meant_container(revision: Revision) -> dict[str, str]:
 
 
 def _pod_annotations(revision: Revision) -> dict[str, str]:
-    changing = {names.ROUTING_STATE_MODIFIED, names.ROUTES, names.LAST_APPLIED}
+    changing = {names.ROUTING_STATE_MODIFIED, names.ROUTES, names.LAST_APPLIED, names.IN_FRONT}
     return {k: v for k, v in revision.metadata.annotations.items() if k not in changing}

@@ -28,6 +28,7 @@ def pod_spec(revision: Revision) -> PodSpec:
     containers = tuple(
         _container(c, revision, serving=index == serving) for index, c in enumerate(spec.containers)
     )
+    containers = _with_agent(containers, revision)
     init = tuple(_with_env(_telling(c), _identity(revision)) for c in spec.init_containers)
     base = PodSpec(**{**common, "containers": containers, "init_containers": init})
     return msgspec.structs.replace(
@@ -40,6 +41,27 @@ def pod_spec(revision: Revision) -> PodSpec:
 def serving_container(containers: Sequence[Container]) -> int:
     """The index of the container that owns the port: the one that says so, else the only one."""
     return next((i for i, c in enumerate(containers) if c.ports), 0)
+
+
+def _with_agent(containers: tuple[Container, ...], revision: Revision) -> tuple[Container, ...]:
+    """KServe's agent takes the requests where its annotation asks for it (there a webhook for pods puts it
+    in); the model keeps its port and its probes."""
+    try:
+        agent = msgspec.json.decode(
+            revision.metadata.annotations.get(names.IN_FRONT, "null"), type=Container | None
+        )
+    except msgspec.DecodeError:
+        return containers  # nobody of ours wrote it
+    if agent is None or not agent.ports:
+        return containers
+    port = msgspec.structs.replace(agent.ports[0], name=names.USER_PORT)
+    own = tuple(
+        msgspec.structs.replace(
+            c, ports=tuple(msgspec.structs.replace(port, name=None) for port in c.ports)
+        )
+        for c in containers
+    )
+    return (*own, msgspec.structs.replace(agent, ports=(port,)))
 
 
 def _identity(revision: Revision) -> tuple[EnvVar, ...]:

@@ -153,19 +153,13 @@ def _check_component(
     yield from _check_metric(component, name, mode)
     for i, volume in enumerate(component.storage_uris):
         yield from check_storage_uri(volume.uri, f"spec.{name}.storageUris[{i}].uri")
-    yield from _check_agent(component, name, mode)
+    yield from _check_agent(component, name)
     class_ = isvc.metadata.annotations.get(names.AUTOSCALER_CLASS, names.HPA)
     yield from _check_auto_scaling(component, name, class_)
 
 
-def _check_agent(component: Component, name: str, mode: str) -> Iterator[str]:
+def _check_agent(component: Component, name: str) -> Iterator[str]:
     """The batcher and the logger, which run as KServe's agent beside the model."""
-    for field in ("logger", "batcher"):
-        if getattr(component, field) is not None and mode != names.STANDARD:
-            yield (
-                f"spec.{name}.{field}: in Knative mode only one container may have a port: use "
-                "Standard mode"
-            )
     logger, batcher = component.logger, component.batcher
     if logger is not None:
         if not (logger.url or "").startswith("http://"):
