@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tidegate.gateway.fields import BadHead, Priority
+from tidegate.gateway.fields import BadHead, Priority, priority_of
 from tidegate.gateway.h2.heads import request_head
 from tidegate.gateway.heads import CHUNKED, UNTIL_CLOSE, parse_answer, parse_request
 
@@ -296,3 +296,5 @@ def test_who_goes_first_is_said_by_a_field_that_stays_here(fields, priority):
 
 def test_a_priority_that_means_nothing_is_refused():
     assert refused(head("Tidegate-Priority: urgent")) == (400, "bad-priority")
+    with pytest.raises(BadHead, match="Tidegate-Priority 'urgent': it is online"):
+        priority_of(b"urgent")

@@ -301,7 +301,7 @@ async def test_a_service_that_goes_ends_the_run_in_words_and_one_that_comes_back
 
     rows(tmp_path / "in.jsonl", 40)
     async with served(Model(answer)) as model:
-        with pytest.raises(ServiceAway, match=r"no row was served for 0.5 s: 404 .* goes on"):
+        with pytest.raises(ServiceAway, match=r"0.5 s: 404, the service isn't there\. .* goes on"):
             await run(plan(model, tmp_path, patience_s=0.5, concurrency=1))
         assert not (tmp_path / "out.jsonl").exists()
         model.answer = lambda value, count: (200, {"twice": value["n"] * 2})
@@ -472,7 +472,9 @@ def listens(port: int) -> bool:
     return False
 
 
-async def test_objects_of_a_store_go_in_and_out_and_a_run_to_a_store_resumes(tmp_path, s3):
+async def test_objects_of_a_store_go_in_and_out_and_a_run_to_a_store_resumes(
+    tmp_path, s3, monkeypatch
+):
     bucket, access = s3
     rows(bucket / "in.jsonl", 60, bad=(4,))
     state = tmp_path / "state"
@@ -495,5 +497,8 @@ async def test_objects_of_a_store_go_in_and_out_and_a_run_to_a_store_resumes(tmp
         assert summary.resumed_at > 0
         assert len(model.seen) < 2 * 60
         missing = plan(model, tmp_path, **{**places, "input": "s3://data/none"}, access=access)
-        with pytest.raises(InputFailed, match="not found"):
+        with pytest.raises(InputFailed, match="no such bucket or object"):
             await run(missing)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+        with pytest.raises(InputFailed, match="refuses these keys"):
+            await run(plan(model, tmp_path, **places, access=access, state_folder=tmp_path / "s"))

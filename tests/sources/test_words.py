@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate.sources.kafka.delivery import tries
+from tidegate.sources.kafka.library import explain
 from tidegate.sources.kafka.status import LastError, Trouble
 
 
@@ -18,3 +19,15 @@ def test_that_a_trouble_is_over_is_news_once():
     trouble.say("BrokerUnreachable", "no one at b:9092")
     assert trouble.over() == LastError("BrokerUnreachable", "no one at b:9092")
     assert trouble.over() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "told"),
+    [
+        (TimeoutError(), "", "b:9092 cannot be reached: it does not answer"),
+        (OSError(), "connection lost: <AIOKafkaConnection host=b port=9092>",
+         "b:9092 cannot be reached: connection lost"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_broker_is_said_without_the_librarys_inside(error, said, told):
+    assert explain(error, said, "b:9092", None) == LastError("BrokerUnreachable", told)

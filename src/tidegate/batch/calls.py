@@ -9,12 +9,11 @@ from typing import Final
 from tidegate.batch.errors import ServiceAway
 from tidegate.batch.pace import Pace
 from tidegate.batch.shapes import Failure, Request
-from tidegate.batch.verdict import Verdict, is_yield, judge, pause_s
+from tidegate.batch.verdict import Verdict, is_yield, judge, pause_s, words_of
 from tidegate.kit.clock import Clock
 from tidegate.kit.http_client import Headers, HttpAnswer, HttpClient, NoAnswer
 
 PRIORITY: Final = "Tidegate-Priority"
-_SHOWN: Final = 300  # bytes of an answer in a reason
 
 
 @dataclass(slots=True)
@@ -95,8 +94,7 @@ class Caller:
         verdict = judge(answer.status, answer.headers)
         if is_yield(answer.status, answer.headers):
             self.weather.yields += 1
-        shown = " ".join(answer.body[:_SHOWN].decode("utf-8", "replace").split())
-        return answer, verdict, f"{answer.status} {shown}".strip()
+        return answer, verdict, words_of(answer.status, answer.headers, answer.body)
 
 
 def _failure(answer: HttpAnswer | None, why: str, tries: int) -> Failure:

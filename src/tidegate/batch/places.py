@@ -247,7 +247,17 @@ def settings_of(access: StoreAccess, environ: Mapping[str, str]) -> dict[str, An
 
 
 def _said(why: Exception) -> str:
-    """The first line of what a store's client says; the rest is its inside."""
+    """What a store's client says in a person's words, or its first line; the rest is its inside."""
+    from obstore import exceptions
+
+    if isinstance(why, (exceptions.NotFoundError, FileNotFoundError)):
+        return "the store has no such bucket or object"
+    refused = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)
+    if isinstance(why, refused):
+        return (
+            "the store refuses these keys: see AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
+            " --s3-anonymous"
+        )
     lines = [line.strip() for line in str(why).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(why).__name__
 

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+import msgspec
+
+
+class _Error(msgspec.Struct, frozen=True):
+    message: str
+
+
+class _Said(msgspec.Struct, frozen=True):
+    error: _Error
+
 
 class Verdict(Enum):
     """What becomes of a row after an answer."""
@@ -19,6 +29,7 @@ class Verdict(Enum):
 _LATER: Final = frozenset((425, 429, 503))
 _AGAIN: Final = frozenset((408, 500, 502, 504))
 _NOT_THERE: Final = frozenset((404, 410))
+_SHOWN: Final = 300  # bytes of an answer in a reason
 YIELDED: Final = "yielded"
 
 
@@ -35,6 +46,22 @@ def judge(status: int, headers: Mapping[str, str]) -> Verdict:
 def is_yield(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the gateway took the place back for an online request."""
     return status == 503 and headers.get("tidegate-error", "").endswith(YIELDED)
+
+
+def words_of(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    """What an answer that didn't serve said, in one line; of the gateway's, its sentence alone."""
+    if status in _NOT_THERE and "tidegate-error" in headers:
+        return f"{status}, the service isn't there"
+    said = _sentence(body) if "tidegate-error" in headers else None
+    shown = " ".join((said or body[:_SHOWN].decode("utf-8", "replace")).split())
+    return f"{status} {shown[:_SHOWN]}".strip()
+
+
+def _sentence(body: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=_Said).error.message
+    except msgspec.DecodeError:
+        return None
 
 
 def pause_s(tries: int, *, retry_after: str | None, most_s: float = 10.0) -> float:

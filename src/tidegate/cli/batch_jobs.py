@@ -122,7 +122,8 @@ def show_job(name: str, namespace: str, data_dir: str | None) -> int:
     """Print how one is doing."""
     cluster = Cluster(home_of(data_dir))
     for key, value in _about(_read(cluster, namespace, name)).items():
-        print(f"{key + ':':<10} {value}")
+        if value != "":
+            print(f"{key + ':':<10} {value}")
     return 0
 
 

@@ -150,7 +150,8 @@ def priority_of(value: bytes) -> Priority:
         raise BadHead(
             400,
             "bad-priority",
-            f"Tidegate-Priority {value[:40]!r}: it is online, batch or batch-demand",
+            f"Tidegate-Priority {ascii(value[:40].decode('latin-1'))}: it is online, batch or"
+            " batch-demand",
         )
     return found
 

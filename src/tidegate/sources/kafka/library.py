@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Final
 
 from tidegate.sources.kafka.status import LastError
 
 _QUIET_S: Final = 30.0
+#: How the library shows its objects, which says nothing to a person.
+_INSIDE: Final = re.compile(r":? ?<AIOKafka\w+ [^>]*>")
 
 
 class LibraryLog(logging.Filter):
@@ -38,7 +41,7 @@ class LibraryLog(logging.Filter):
 def explain(error: BaseException, said: str, servers: str, user: str | None) -> LastError:
     """An error of the library in our words. `said`: the last line of its log."""
     text = f"{type(error).__name__} {error} {said}".lower()
-    detail = said or str(error) or type(error).__name__
+    detail = _INSIDE.sub("", said or str(error)) or _unsaid(error)
     refused = isinstance(
         error, KeyError
     )  # aiokafka on a SCRAM server's "e=..." for a final message
@@ -57,3 +60,7 @@ def explain(error: BaseException, said: str, servers: str, user: str | None) -> 
     if "connection" in text or "connect" in text or "timeout" in text or "timed out" in text:
         return LastError("BrokerUnreachable", f"{servers} cannot be reached: {detail}")
     return LastError("KafkaError", f"{servers}: {type(error).__name__}: {error}")
+
+
+def _unsaid(error: BaseException) -> str:
+    return "it does not answer" if isinstance(error, TimeoutError) else type(error).__name__
