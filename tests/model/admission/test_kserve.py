@@ -128,11 +128,15 @@ def test_what_is_wrong_is_named(predictor, text):
         ({"logger": {"url": "https://sink"}}, "Standard", "spec.predictor.logger.url"),
         ({"logger": {"url": "http://s", "mode": "some"}}, "Standard", "spec.predictor.logger.mode"),
         ({"batcher": {"maxBatchSize": 0}}, "Standard", "spec.predictor.batcher.maxBatchSize"),
-        ({"batcher": {}}, "Knative", "only one container may have a port"),
+        ({"batcher": {"maxLatency": 0}}, "Knative", "spec.predictor.batcher.maxLatency"),
     ],
 )
 def test_a_batcher_or_logger_that_cannot_run_is_refused(fields, mode, text):
     assert text in refusal({**SKLEARN, **fields}, mode)
+
+
+def test_a_batcher_can_be_had_in_knative_mode_too():
+    admitted({**SKLEARN, "batcher": {}}, mode="Knative")
 
 
 def test_equal_bounds_and_no_upper_bound_are_fine():
