@@ -194,7 +194,7 @@ async def test_a_stated_sha256_is_checked(server: ObjectServer, cache: ModelCach
     server.put("models/model.bin", b"weights")
     right = hashlib.sha256(b"weights").hexdigest()
     await cache.ensure(Source(f"{server.url}/models/model.bin#sha256={right}"))
-    with pytest.raises(Corrupt, match="sha256"):
+    with pytest.raises(Corrupt, match=f"sha256 is {right}, not what the URI says: mend the URI"):
         await cache.ensure(Source(f"{server.url}/models/model.bin#sha256={'0' * 64}"))
 
 

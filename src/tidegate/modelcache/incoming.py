@@ -124,9 +124,14 @@ class Incoming:
         found["sha256"] = self._sha256.hexdigest()
         for name, value in self._stated.items():
             if name in found and found[name] != value.lower():
+                by_uri = name == "sha256" and f"#sha256={value}" in what
                 raise Corrupt(
-                    f"{what}: {name.removeprefix('etag-')} is {found[name]}, the store states "
-                    f"{value}: upload it again if it stays so"
+                    f"{what}: {name.removeprefix('etag-')} is {found[name]}, "
+                    + (
+                        "not what the URI says: mend the URI, or what lies there"
+                        if by_uri
+                        else f"the store states {value}: upload it again if it stays so"
+                    )
                 )
         return found["sha256"]
 
