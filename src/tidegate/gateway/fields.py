@@ -150,7 +150,7 @@ def priority_of(value: bytes) -> Priority:
         raise BadHead(
             400,
             "bad-priority",
-            f"Tidegate-Priority {ascii(value[:40].decode('latin-1'))}: it is online, batch or"
+            f"Tidegate-Priority {value[:40].decode('latin-1')!a}: it is online, batch or"
             " batch-demand",
         )
     return found
