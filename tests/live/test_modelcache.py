@@ -460,6 +460,23 @@ async def test_who_asks_no_more_ends_the_fetch_and_leaves_no_process(
     assert cache.progress(source(server)) is None
 
 
+async def test_what_is_being_fetched_is_not_taken_away_under_the_fetch(
+    server: ObjectServer, cache: ModelCache
+) -> None:
+    server.put("models/iris/model.bin", some_bytes(4 * MIB))
+    server.bytes_a_second = 2 * MIB
+    begun = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(
+            cache.ensure(source(server), on_progress=lambda p: p.done_bytes and begun.set())
+        )
+        await asyncio.wait_for(begun.wait(), 30)
+        with pytest.raises(Held, match="is being fetched"):
+            cache.remove(source(server))
+    assert (asking.result().path / "model.bin").stat().st_size == 4 * MIB
+    assert cache.remove(source(server)) == 4 * MIB
+
+
 async def test_the_next_asker_takes_over_when_the_first_one_leaves(
     server: ObjectServer, cache: ModelCache
 ) -> None:

@@ -214,15 +214,15 @@ class ModelCache:
         """Take a source away; bytes that became free. Raises `Held`; what isn't here is fine."""
         entry = self._store.entry(source.key)
         with self._store.locked():
+            self._refuse_held(source.shown, entry.snapshot if entry else None, source.key)
             if entry is not None:
-                self._refuse_held(source.shown, entry.snapshot, source.key)
                 self._drop(source.key, entry.snapshot)
             for tier in self.tiers:
                 delete_tree(tier.path / "staging" / source.key)
             return sum(self._store.sweep(tier.path) for tier in self.tiers)
 
-    def _refuse_held(self, shown: str, snapshot_id: str, key: str) -> None:
-        holders = self._store.holds.holders(snapshot_id)
+    def _refuse_held(self, shown: str, snapshot_id: str | None, key: str) -> None:
+        holders = self._store.holds.holders(snapshot_id) if snapshot_id else ()
         if holders:
             raise Held(f"{shown} is in use by {', '.join(holders)}: end that first")
         if self._store.fetching(key):

@@ -161,6 +161,11 @@ class Puller:
     ) -> Pulled:
         if not always and await image_facts(program, image, self._env) is not None:
             return Pulled(None)
+        if is_only_local(image):  # podman would ask this machine's port 443
+            return Pulled(
+                f"{image} is not on this machine, and no registry has images of localhost/: "
+                "build or import it"
+            )
         async with self._room:
             return await self._pull(program, image, auth)
 
