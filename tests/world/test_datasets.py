@@ -315,6 +315,7 @@ async def test_a_load_waits_for_the_dataset_and_is_complete(world, models):
     await until(world, lambda: world.the(DataLoad, "load").status is not None)
     status = world.the(DataLoad, "load").status
     assert (status.phase, status.duration) == ("Pending", "Unfinished")
+    assert "dataset" in status.infos["Waiting"]
     await world.given(jindo())
     await until(world, lambda: world.the(DataLoad, "load").status.phase == "Complete")
     assert world.the(DataLoad, "load").status.duration.endswith("s")

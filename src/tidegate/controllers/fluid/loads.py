@@ -78,10 +78,7 @@ class DataLoadController:
                 why = f'dataset "{load.spec.dataset.name}" is not bound'
                 await self._end(load, "Failed", "DatasetNotBound", why)
                 return Done()
-            waits = replace(
-                load.status or OperationStatus(), phase="Pending", duration="Unfinished"
-            )
-            await write_status(self._api, load, waits)
+            await self._waits(load, dataset)
             return Done()
         absent = await asyncio.to_thread(self._absent, dataset, load)
         if absent is not None:
@@ -99,6 +96,17 @@ class DataLoadController:
             await self._end(load, "Complete", "DataLoadComplete", why)
             return Done()  # our own write brings us back for the time to live
         return await self._load(load, data, self._caches)
+
+    async def _waits(self, load: DataLoad, dataset: Dataset | None) -> None:
+        """For its dataset, and says so: nothing else tells a misspelt name from a slow store."""
+        why = f'dataset "{load.spec.dataset.name}" ' + (
+            "not found" if dataset is None else "is not bound"
+        )
+        was = load.status or OperationStatus()
+        waits = replace(was, phase="Pending", duration="Unfinished", infos={"Waiting": why})
+        await write_status(self._api, load, waits)
+        if was.infos != waits.infos:
+            await self._events.emit(load, NORMAL, "DatasetNotReady", why)
 
     async def _until_its_time(self, load: DataLoad) -> Next:
         """Of policy Cron: wait for the next run, or begin it."""
