@@ -83,6 +83,15 @@ def test_the_same_bytes_are_stored_once_whoever_brought_them(tmp_path: Path) -> 
     assert len({p.stat().st_ino for p in files}) == 1
 
 
+def test_pruning_leaves_no_word_of_bytes_that_are_gone(disk: Disk) -> None:
+    disk.publish("s3://a/gone", {"m": b"a" * 400})
+    kept = disk.publish("s3://a/kept", {"m": b"b" * 400}, holder="pod/1")
+    root = disk.store.layout.root
+    assert ModelCache(root, clock=Standing()).prune() == 400
+    assert len([path for path in root.glob("objects/*/*") if path.is_file()]) == 1
+    assert disk.here(kept)
+
+
 def test_a_clock_that_steps_back_changes_no_order(disk: Disk) -> None:
     first = disk.publish("s3://a/first", {"m": b"a" * 400})
     disk.now_s = 5.0  # somebody set the clock back

@@ -250,7 +250,9 @@ class ModelCache:
                 name = path.name.removesuffix(".json").removesuffix(".files")
                 if name not in kept and not self._store.holds.holders(name):
                     self._store.forget(name)
-            return sum(self._pruned(tier) for tier in self.tiers)
+            freed = sum(self._pruned(tier) for tier in self.tiers)
+            self._store.forget_blobs()
+            return freed
 
     def _pruned(self, tier: Tier) -> int:
         for work in list((tier.path / "staging").iterdir()):

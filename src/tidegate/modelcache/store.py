@@ -206,6 +206,13 @@ class Store:
                     blob.unlink()
         return freed
 
+    def forget_blobs(self) -> None:
+        """Drop what is known of remote files whose bytes are in no tier any more."""
+        for known in self.layout.root.glob("objects/??/[!.]*"):
+            digest = known.read_text()
+            if not any(blob_path(tier.path, digest).exists() for tier in self.tiers):
+                known.unlink(missing_ok=True)
+
     def fetching(self, key: str) -> bool:
         """Whether some process fetches that source now."""
         try:
