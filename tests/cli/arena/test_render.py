@@ -129,6 +129,14 @@ def test_custom_has_its_service_under_the_release():
     assert container["command"][2] == "python server.py"
 
 
+@pytest.mark.parametrize(
+    "flag", ["--liveness-probe-action-option='path: /healthz'", "--startup-probe-option='x: 1'"]
+)
+def test_options_of_a_probe_that_is_not_asked_for_are_refused(flag):
+    with pytest.raises(Usage, match=r"only together with --(liveness|startup)-probe-action"):
+        rendered(f"custom --name=c --version=1 --image=python:3 --port=1 {flag}")
+
+
 def test_triton_serves_a_repository():
     _, deployment = rendered("triton --name=t --model-repository=/models --allow-metrics")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]

@@ -181,6 +181,21 @@ def test_fields_without_effect_in_standard_mode_are_named():
     assert kserve_notes(given, default_mode="Knative") == []
 
 
+@pytest.mark.parametrize("class_", ["external", "none"])
+def test_a_metric_that_no_scaler_will_look_at_is_named(class_):
+    given = isvc(
+        {**SKLEARN, "scaleMetric": "cpu", "scaleTarget": 10},
+        annotations={"serving.kserve.io/autoscalerClass": class_},
+    )
+    notes = kserve_notes(given, default_mode="Standard")
+    assert [note.partition(":")[0] for note in notes] == [
+        "spec.predictor.scaleMetric",
+        "spec.predictor.scaleTarget",
+    ]
+    scaled = isvc({**SKLEARN, "scaleMetric": "cpu", "scaleTarget": 10})
+    assert kserve_notes(scaled, default_mode="Standard") == []
+
+
 def test_a_framework_key_that_is_patched_in_replaces_the_stored_model():
     old = admit_kserve(isvc(SKLEARN), None, default_mode="Standard")
     patched = to_raw(old.spec.predictor) | {"sklearn": {"storageUri": "file:///models/other"}}

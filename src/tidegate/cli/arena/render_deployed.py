@@ -298,12 +298,15 @@ def _probes(options: Options) -> Json:
     found: Json = {}
     for kind in ("liveness", "readiness", "startup"):
         action = getattr(options, f"{kind}_probe_action")
+        of_action = getattr(options, f"{kind}_probe_action_option")
+        of_probe = getattr(options, f"{kind}_probe_option")
         if not action:
+            if of_action or of_probe:
+                given = "action-option" if of_action else "option"
+                raise Usage(f"--{kind}-probe-{given}: only together with --{kind}-probe-action")
             continue
         if action not in ("httpGet", "exec", "grpc", "tcpSocket"):
             raise Usage(f"--{kind}-probe-action={action}: httpGet, exec, grpc or tcpSocket")
-        of_action = getattr(options, f"{kind}_probe_action_option")
-        of_probe = getattr(options, f"{kind}_probe_option")
         flag = f"--{kind}-probe"
         found[f"{kind}Probe"] = {action: _lines(of_action, f"{flag}-action-option")} | _lines(
             of_probe, f"{flag}-option"

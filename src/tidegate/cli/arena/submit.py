@@ -71,7 +71,12 @@ def render(
 
 
 def apply_documents(cluster: Cluster, documents: Sequence[Json]) -> None:
-    """Apply one after the other, a line for each."""
+    """Apply one after the other, a line for each; none where one of them would be refused.
+
+    A Service that stays behind a refused Deployment is no job: `list` and `delete` would not find it.
+    """
+    for index, value in enumerate(documents, 1):
+        send_document(cluster, Document("arena", index, value, {}), dry_run=True)
     for index, value in enumerate(documents, 1):
         sent = send_document(cluster, Document("arena", index, value, {}))
         for warning in sent.warnings:

@@ -81,7 +81,26 @@ def kserve_notes(obj: Object, *, default_mode: str) -> list[str]:
     found = list(_component_notes(obj.spec.predictor, "predictor", mode))
     if obj.spec.transformer is not None:
         found += _component_notes(obj.spec.transformer, "transformer", mode)
+    class_ = obj.metadata.annotations.get(names.AUTOSCALER_CLASS)
+    if mode == names.STANDARD and class_ in (names.EXTERNAL, names.NONE):
+        found += _unscaled_notes(obj.spec.predictor, "predictor", class_)
+        if obj.spec.transformer is not None:
+            found += _unscaled_notes(obj.spec.transformer, "transformer", class_)
     return found
+
+
+def _unscaled_notes(component: Component, name: str, class_: str) -> Iterator[str]:
+    """What a component says of a scaler that KServe doesn't make with these classes."""
+    for field, value in (
+        ("scaleMetric", component.scale_metric),
+        ("scaleTarget", component.scale_target),
+        ("autoScaling", component.auto_scaling),
+    ):
+        if value is not None:
+            yield (
+                f"spec.{name}.{field}: has no effect with {names.AUTOSCALER_CLASS}: {class_}, "
+                "which leaves scaling to others"
+            )
 
 
 def _component_notes(component: Component, name: str, mode: str) -> Iterator[str]:
