@@ -191,7 +191,8 @@ class Source:
             return given if "://" in given else f"https://{given}"
         if self.kind is Kind.S3 and self.scheme == "oss":
             raise BadSource(
-                f"{self.uri!r} needs the bucket's endpoint, such as oss-cn-hangzhou.aliyuncs.com"
+                f"{self.uri!r} needs the bucket's endpoint, such as oss-cn-hangzhou.aliyuncs.com: "
+                "AWS_ENDPOINT_URL, or s3-endpoint of the Secret"
             )
         if self.kind is Kind.S3:
             return f"https://s3.{self.region}.amazonaws.com"
