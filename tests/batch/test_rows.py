@@ -45,12 +45,13 @@ def test_what_is_not_json_is_a_row_with_a_problem():
 
 
 def test_csv_cells_are_what_they_look_like():
-    data = b'a,b,c\n1,"x, y\nz",true\n01234,,1e3\n1,2\n'
+    data = b'a,b,c\n1,"x, y\nz",true\n01234,,1e3\n1,2\n1\n'
     rows = list(read_rows(Bytes(data), "csv", Start()))
     assert rows[0].value == {"a": 1, "b": "x, y\nz", "c": True}
     assert rows[1].value == {"a": "01234", "b": "", "c": 1000.0}
     assert rows[2].problem == "2 cells, and the header names 3 columns"
-    assert [r.number for r in read_rows(Bytes(data), "csv", Start(1, None))] == [1, 2]
+    assert rows[3].problem == "1 cell, and the header names 3 columns"
+    assert [r.number for r in read_rows(Bytes(data), "csv", Start(1, None))] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["nan", "-", "Infinity", "true ", "0x1"])

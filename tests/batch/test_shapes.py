@@ -45,6 +45,12 @@ def test_an_answer_that_does_not_fit_its_rows_is_told(answer):
         Shape("v1", "iris").kept(2, answer, 200, "")
 
 
+@pytest.mark.parametrize("answer", [b'{"score": 1}', b"oops", b""])
+def test_a_v1_answer_without_predictions_fails_its_row_also_when_the_row_is_alone(answer):
+    with pytest.raises(BadAnswer, match=r"no predictions for 1 instance$"):
+        Shape("v1", "iris").kept(1, answer, 200, "")
+
+
 def test_a_row_with_instances_is_a_request_already():
     assert body(Shape("v1", "m"), {"instances": [[1], [2]]}) == {"instances": [[1], [2]]}
 

@@ -381,7 +381,7 @@ async def test_runs_do_not_mix(tmp_path):
             await run(asked)
         await run(plan(model, tmp_path, overwrite=True))
         assert lines(tmp_path / "out.jsonl") == expected(10)
-        with pytest.raises(OtherRun, match="another limit"):
+        with pytest.raises(OtherRun, match="differs in limit"):
             await run(plan(model, tmp_path, limit=5))
         await run(plan(model, tmp_path, limit=5, overwrite=True))
     assert lines(tmp_path / "out.jsonl") == expected(5)

@@ -524,3 +524,27 @@ async def test_the_sink_takes_events_and_nothing_else(kafka, broker):
     await broker.down()
     assert await post(event, b"x") == 503
     assert json.loads((await sink.ask("/status"))[1])["connected"] is False
+
+
+@scenario
+async def test_events_go_to_the_partitions_that_a_topic_has_since_it_was_made_anew(kafka):
+    await kafka.make_topic("out", 3)
+    sink = await kafka.kafka_sink("out")
+    await until(sink.ready, "the receiver found its topic")
+    event = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
+
+    async def missed():
+        return not await sink.ready()
+
+    async def send():
+        for n in range(6):
+            answer = await sink.send("POST", {**event, "ce-partitionkey": f"key-{n}"}, b"x")
+            assert answer.status == 202
+
+    await send()
+    await kafka.delete_topic("out")
+    await until(missed, "the receiver noticed that its topic went")
+    await kafka.make_topic("out", 1)
+    await until(sink.ready, "the receiver found the new one")
+    await send()
+    assert len(await kafka.records("out", 6)) == 6

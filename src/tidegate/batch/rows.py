@@ -134,7 +134,8 @@ def _csv_rows(source: Source, start: Start) -> Iterator[Row]:
 
 def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row:
     if len(cells) != len(columns):
-        problem = f"{len(cells)} cells, and the header names {len(columns)} columns"
+        many = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        problem = f"{many}, and the header names {len(columns)} columns"
         return Row(number, cells, problem=problem)
     return Row(number, {name: cell_value(cell) for name, cell in zip(columns, cells, strict=True)})
 

@@ -241,11 +241,11 @@ def as_value(body: bytes) -> Any:
 
 def _predictions(whole: Any, count: int) -> list[Any]:
     found = whole.get("predictions") if isinstance(whole, Mapping) else None
-    if count == 1 and not (isinstance(found, list) and len(found) == 1):
-        return [whole if found is None else found]
+    if count == 1 and found is not None and not (isinstance(found, list) and len(found) == 1):
+        return [found]
     if not isinstance(found, list) or len(found) != count:
         what = "no predictions" if not isinstance(found, list) else f"{len(found)} predictions"
-        raise BadAnswer(f"{what} for {count} instances")
+        raise BadAnswer(f"{what} for {count} instance{'s' * (count != 1)}")
     return found
 
 

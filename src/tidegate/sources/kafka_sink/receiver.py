@@ -176,7 +176,7 @@ class Receiver:
         finally:
             await admin.close()
         if there:
-            self._trouble.over()
+            await self._well()
         else:
             self._say(LastError("TopicNotFound", f"no topic {wanted.topic} at {self._servers}"))
         return there
@@ -188,6 +188,15 @@ class Receiver:
         if made.topic_errors[0][1] and kind is not TopicAlreadyExistsError:
             raise kind(f"making topic {self._settings.topic}")
         return True
+
+    async def _well(self) -> None:
+        was = self._trouble.over()
+        if was is None:
+            return
+        log.info("%s is over", was.reason)
+        if self._producer is not None:
+            # A topic that was made anew may have other partitions than the producer remembers.
+            await self._producer.client.force_metadata_update()
 
     def _say(self, told: LastError) -> None:
         if self._trouble.say(told.reason, told.message):
