@@ -156,6 +156,18 @@ async def test_dependents_are_found_by_their_owners_uid():
     assert store.by_uid("uid-child") is released
 
 
+def test_nobody_else_may_read_what_holds_secrets(tmp_path):
+    path = tmp_path / "state.db"
+    path.touch(mode=0o644)  # as an earlier version made it
+    database = Database(path)
+    try:
+        files = list(tmp_path.iterdir())
+        assert path in files
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    finally:
+        database.close()
+
+
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
     Database(tmp_path / "state.db").close()
     with sqlite3.connect(tmp_path / "state.db") as connection:

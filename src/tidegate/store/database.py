@@ -7,6 +7,7 @@ exclusive: a second engine on the same file is an error, not a race.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,11 @@ class Database:
         self, path: Path | None, *, max_bytes: int | None = None, busy_s: float = 5.0
     ) -> None:
         self.path = path
+        try:
+            if path is not None:
+                _make_private(path)
+        except OSError as why:
+            raise NotOpened(self.name, why.strerror or str(why)) from why
         try:
             self._connection = sqlite3.connect(
                 path or ":memory:", isolation_level=None, check_same_thread=False, timeout=busy_s
@@ -157,3 +163,15 @@ class Database:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _make_private(path: Path) -> None:
+    """Secrets are in it, and the folder may be one that others read. Its journal gets the same mode.
+
+    Before SQLite opens it: closing a descriptor of the file afterwards would end SQLite's locks.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
