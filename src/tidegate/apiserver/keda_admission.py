@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidegate.model.admission.problems import Problems, forbidden, invalid, not_negative, required
 from tidegate.model.errors import Invalid
-from tidegate.model.keda import ScaledObject
+from tidegate.model.keda import KedaTrigger, ScaledObject
 from tidegate.policy.keda import BadTrigger, ResourceTrigger, read_trigger
 
 
@@ -21,7 +21,8 @@ def check_scaled_object(scaled: ScaledObject) -> None:
         try:
             resources += isinstance(read_trigger(written), ResourceTrigger)
         except BadTrigger as why:
-            found.append(invalid(f"spec.triggers[{i}].{why.field}", written.type, why.why))
+            path = f"spec.triggers[{i}].{why.field}"
+            found.append(invalid(path, _written(written, why.field), why.why))
     for field, value in (
         ("pollingInterval", spec.polling_interval),
         ("cooldownPeriod", spec.cooldown_period),
@@ -44,3 +45,15 @@ def check_scaled_object(scaled: ScaledObject) -> None:
         found.append(forbidden("spec.minReplicaCount", detail))
     if found:
         raise Invalid("ScaledObject.keda.sh", scaled.metadata.name, found)
+
+
+def _written(trigger: KedaTrigger, field: str) -> str | None:
+    """What the trigger says at a field as `BadTrigger` names it; None: nothing."""
+    if field.startswith("metadata."):
+        return trigger.metadata.get(field.removeprefix("metadata."))
+    if field == "metricType":
+        return trigger.metric_type
+    if field.startswith("authenticationRef"):
+        ref = trigger.authentication_ref
+        return (ref.kind if field.endswith(".kind") else ref.name) if ref else None
+    return trigger.type
