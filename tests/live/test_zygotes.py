@@ -153,8 +153,15 @@ class Engine:
         assert server.listens, (self.home.logs / f"{name}.log").read_text()
         return server
 
+    def write_odd(self) -> None:
+        """Once: other servers may be reading it."""
+        file = self.home.root / "odd.py"
+        if not file.exists():
+            file.with_suffix(".new").write_text(ODD)
+            file.with_suffix(".new").replace(file)
+
     def odd(self, name: str, **more: object) -> Server:
-        (self.home.root / "odd.py").write_text(ODD)
+        self.write_odd()
         flags = ["--module", "odd.py", "--class=Odd", "--model_name=odd"]
         return self.serve(name, "pythonserver", *flags, **more)
 
@@ -237,7 +244,7 @@ def test_its_output_and_its_ends_are_told_as_of_any_pod(engine):
 
 def test_children_of_one_zygote_draw_different_numbers(engine):
     engine.zygote("sklearnserver")
-    (engine.home.root / "odd.py").write_text(ODD)
+    engine.write_odd()
     engine.zygote("pythonserver", "other")
     drawn = []
     for name in ("a", "b"):

@@ -35,8 +35,9 @@ def widths_of(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]
 
 
 def plain_line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """One line of a table; no blanks at its end."""
-    padded = [cell.ljust(width + _GAP) for cell, width in zip(cells, widths, strict=False)]
+    """One line of a table; no blanks at its end. A cell that is wider than its column, as one that
+    comes later may be, still keeps its distance from the next."""
+    padded = [cell.ljust(width) + " " * _GAP for cell, width in zip(cells, widths, strict=False)]
     return "".join(padded).rstrip()
 
 
@@ -56,12 +57,11 @@ def paint(cells: Sequence[str], widths: Sequence[int]) -> str:
     line = plain_line(cells, widths)
     if not colours():
         return line
-    out, at = [], 0
+    out = []
     for cell, width in zip(cells, widths, strict=False):
         code = "32" if cell in _GOOD else "31" if cell in _BAD else ""
         text = f"\x1b[{code}m{cell}\x1b[0m" if code else cell
-        out.append(text + " " * (width + _GAP - len(cell)))
-        at += width + _GAP
+        out.append(text + " " * (max(0, width - len(cell)) + _GAP))
     return "".join(out).rstrip()
 
 
