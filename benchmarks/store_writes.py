@@ -23,8 +23,9 @@ from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.apiserver.writes import Writes
 from tidegate.kit.realtime import RealClock
-from tidegate.model.core import Container, Pod, PodSpec, PodStatus
+from tidegate.model.containers import Container
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 from tidegate.store import Database, Store, ThreadedJournal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate.apiserver.admission import Admission
-from tidegate.model.core import Container, Pod, PodSpec, PodStatus
+from tidegate.model.containers import Container
 from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.ingresses import (
     Ingress,
@@ -15,6 +15,7 @@ from tidegate.model.ingresses import (
     ServiceBackendPort,
 )
 from tidegate.model.meta import ObjectMeta, touched
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 from tidegate.testing.builders import config_map, service
 
 DENIED = "denied the request: validation failed: "

@@ -13,9 +13,10 @@ from tidegate.apiserver.exchange import Ask, Reply, as_status, parse_query
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.apiserver.routes import Api
 from tidegate.autoscale.hpa.asked import Found
-from tidegate.model.core import Container, Pod, PodSpec
+from tidegate.model.containers import Container
 from tidegate.model.errors import ApiError
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.scaling.hpa import ExternalReading, ObjectReading, PodsReading, PodValue, ReadFailed
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock

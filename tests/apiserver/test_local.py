@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.client.api import Change, ChangeType
 from tidegate.model.apps import Deployment, DeploymentSpec, DeploymentStatus
-from tidegate.model.core import ConfigMap, Namespace, Pod, PodSpec, PodStatus
+from tidegate.model.core import ConfigMap, Namespace
 from tidegate.model.errors import (
     AlreadyExists,
     BadRequest,
@@ -21,6 +21,7 @@ from tidegate.model.errors import (
     NotFound,
 )
 from tidegate.model.meta import ObjectMeta, touched
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 from tidegate.testing.api import make_api
 
 

@@ -12,9 +12,11 @@ from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.exchange import Ask, Reply, as_status, parse_query
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.apiserver.routes import Api
-from tidegate.model.core import Container, Node, Pod, PodSpec
+from tidegate.model.containers import Container
+from tidegate.model.core import Node
 from tidegate.model.errors import ApiError
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.usage import Measurement, Usage
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock

@@ -12,9 +12,10 @@ from tidegate.apiserver.exchange import Ask, Stream, parse_query
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.apiserver.routes import Api
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Container, Pod, PodSpec
+from tidegate.model.containers import Container
 from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
 

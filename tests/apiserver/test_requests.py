@@ -381,7 +381,7 @@ async def test_schemas_are_whole_and_say_what_has_no_effect_here(server):
     _, core, _ = await server.ask("GET", "/openapi/v3/api/v1")
     schemas = core["components"]["schemas"]
     assert schemas["tidegate.core.ConfigMap"]["description"] == "binaryData values are base64."
-    affinity = schemas["tidegate.core.PodSpec"]["properties"]["affinity"]
+    affinity = schemas["tidegate.pods.PodSpec"]["properties"]["affinity"]
     assert affinity["description"] == "kept, but it only has an effect on a cluster"
     named = {f"#/components/schemas/{name}" for name in schemas}
     assert set(re.findall(r'"(#/components/[^"]+)"', json.dumps(core))) <= named

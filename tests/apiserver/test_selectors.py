@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tidegate.apiserver.selectors import parse_fields, parse_labels
-from tidegate.model.core import ConfigMap, Event, Pod, PodSpec, PodStatus
+from tidegate.model.core import ConfigMap, Event
 from tidegate.model.errors import BadRequest
 from tidegate.model.label_text import selector_text
 from tidegate.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, ObjectReference
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 
 LABELS = {"app": "web", "tier": "front", "empty": ""}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tidegate.autoscale.history import COLD_STARTS, DECISIONS, History, cold_start_words
-from tidegate.model.core import LocalPod, Pod, PodStatus
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import LocalPod, Pod, PodStatus
 from tidegate.model.serving import ColdStart, PodAutoscalerStatus, ScaleDecision
 
 

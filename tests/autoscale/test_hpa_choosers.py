@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.autoscale.hpa.choosers import Choosers
-from tidegate.model.core import Pod
 from tidegate.model.label_text import parse_selector, selects
 from tidegate.model.meta import Key, ObjectMeta
+from tidegate.model.pods import Pod
 
 SELECTORS = (
     "app=a",

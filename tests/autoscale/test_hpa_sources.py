@@ -17,18 +17,8 @@ from tidegate.autoscale.hpa.prometheus import NoAnswer, query
 from tidegate.autoscale.hpa.sources import Sources
 from tidegate.autoscale.hpa.traffic import Traffic, Window
 from tidegate.link.gateway import Hello, RouteSample, Sample
-from tidegate.model.core import (
-    Container,
-    ContainerPort,
-    LocalPod,
-    LocalPort,
-    Pod,
-    PodSpec,
-    PodStatus,
-    Service,
-    ServicePort,
-    ServiceSpec,
-)
+from tidegate.model.containers import Container, ContainerPort
+from tidegate.model.core import Service, ServicePort, ServiceSpec
 from tidegate.model.ingresses import (
     HTTPIngressPath,
     HTTPIngressRuleValue,
@@ -40,6 +30,13 @@ from tidegate.model.ingresses import (
     ServiceBackendPort,
 )
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import (
+    LocalPod,
+    LocalPort,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_metrics import QueryFor, parse_config_metrics
 from tidegate.policy.errors import BadConfig

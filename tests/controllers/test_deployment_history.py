@@ -23,8 +23,9 @@ from tidegate.model.apps import (
     ReplicaSetStatus,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import Container, PodSpec, PodTemplateSpec, ResourceRequirements
+from tidegate.model.containers import Container, ResourceRequirements
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import PodSpec, PodTemplateSpec
 
 REVISION = "deployment.kubernetes.io/revision"
 

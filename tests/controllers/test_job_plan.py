@@ -20,9 +20,9 @@ from tidegate.controllers.job.plan import plan_job, settled
 from tidegate.controllers.job.pods import desired_pod, index_of, is_active, is_tracked, phase_of
 from tidegate.model.admission.jobs import default_job
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod, PodStatus
 from tidegate.model.job_indexes import BadIndexes, indexes_of, parse_indexes, read_indexes
 from tidegate.model.jobs import TRACKING, Job, JobStatus, ended_as
+from tidegate.model.pods import Pod, PodStatus
 from tidegate.model.wire import read
 
 BEGAN_S = 1_800_000_000.0

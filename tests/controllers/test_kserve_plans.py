@@ -22,7 +22,7 @@ from tidegate.controllers.kserve.standard import (
 )
 from tidegate.controllers.revision.pods import pod_spec
 from tidegate.model.admission import admit_kserve
-from tidegate.model.core import Container
+from tidegate.model.containers import Container
 from tidegate.model.kserve import ComponentStatus, InferenceService
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import Revision, RevisionSpec, TrafficTarget

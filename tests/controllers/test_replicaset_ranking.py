@@ -6,8 +6,13 @@ import pytest
 
 from tidegate.controllers.replicaset.ranking import deletion_cost, victims
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import ContainerStatus, Pod, PodSpec, PodStatus
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import (
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 
 NOW_S = 1_800_000_000.0
 

@@ -1,8 +1,8 @@
 """Which pods at rest are woken, made and ended."""
 
 from tidegate.controllers.replicaset.standby import Moves, plan_standby
-from tidegate.model.core import Pod, PodSpec, PodStatus
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 from tidegate.policy.standby import NOTHING, Level, Standby
 
 ONE = Standby(Level.FROZEN, 1)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tidegate.controllers.scheduler import choose_node, requests_of, with_cards
-from tidegate.model.core import Container, Node, NodeStatus, Pod, PodSpec, ResourceRequirements
+from tidegate.model.containers import Container, ResourceRequirements
+from tidegate.model.core import Node, NodeStatus
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.policy.gpu_cards import (
     CARDS_NOTE,
     MEMORY,

@@ -11,15 +11,10 @@ import pytest
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.controllers.storage import VolumeBinder, VolumeFolders, ensure_folder_class
 from tidegate.controllers.storage.binder import ALL
-from tidegate.model.core import (
-    Container,
-    Event,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodSpec,
-    Volume,
-)
+from tidegate.model.containers import Container
+from tidegate.model.core import Event
 from tidegate.model.meta import LabelSelector, ObjectMeta, ObjectReference
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.storage import (
     HostPathSource,
     PersistentVolume,
@@ -29,6 +24,7 @@ from tidegate.model.storage import (
     StorageClass,
     VolumeResources,
 )
+from tidegate.model.volumes import PersistentVolumeClaimVolumeSource, Volume
 from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock
 

@@ -10,7 +10,12 @@ from tidegate.ingress.balancers import (
     GatewayAddress,
     balancer,
 )
-from tidegate.model.core import Namespace, Service, ServicePort, ServiceSpec
+from tidegate.model.core import (
+    Namespace,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
 from tidegate.model.meta import Key, ObjectMeta
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock

@@ -7,8 +7,13 @@ import pytest
 from tidegate.ingress.replicas import endpoint, serving_port
 from tidegate.ingress.table import GatewayTable
 from tidegate.link.gateway import Endpoint, Revision, RevisionChanged
-from tidegate.model.core import LocalPod, LocalPort, Pod, PodStatus
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import (
+    LocalPod,
+    LocalPort,
+    Pod,
+    PodStatus,
+)
 
 PORT = LocalPort(container="c", container_port=8080, local_port=20001, name="user-port")
 

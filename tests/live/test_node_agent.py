@@ -24,22 +24,17 @@ from tidegate.kit.realtime import RealClock
 from tidegate.link.keeper_call import KeeperCall, NoEngine
 from tidegate.link.keeper_start import start_keeper
 from tidegate.model.conditions import find, timestamp
-from tidegate.model.core import (
-    ConfigMap,
-    ConfigMapVolumeSource,
+from tidegate.model.containers import (
     Container,
     ContainerPort,
-    EmptyDirVolumeSource,
-    Event,
-    Pod,
-    PodSpec,
-    PodStatus,
     Probe,
     TCPSocketAction,
-    Volume,
     VolumeMount,
 )
+from tidegate.model.core import ConfigMap, Event
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodStatus
+from tidegate.model.volumes import ConfigMapVolumeSource, EmptyDirVolumeSource, Volume
 from tidegate.node import KeeperLink, NodeAgent, NodeSettings, PodLogs
 from tidegate.store import Database, InlineJournal, Store
 from tidegate.testing.api import AdmitEverything

@@ -16,9 +16,10 @@ from tidegate.apiserver.local import ensure_namespaces
 from tidegate.apiserver.routes import Api
 from tidegate.apiserver.sessions import Closed, Session
 from tidegate.apiserver.spdytunnel import TUNNEL
-from tidegate.model.core import Container, Pod, PodSpec
+from tidegate.model.containers import Container
 from tidegate.model.errors import BadRequest
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
 

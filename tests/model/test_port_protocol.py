@@ -2,8 +2,10 @@
 
 import pytest
 
-from tidegate.model.core import Container, ContainerPort, Pod, PodSpec, ServicePort
+from tidegate.model.containers import Container, ContainerPort
+from tidegate.model.core import ServicePort
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.port_protocol import revision_protocol, service_protocol
 from tidegate.model.serving import Revision, RevisionSpec
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.model.core import (
+from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -14,7 +15,6 @@ from tidegate.model.core import (
     Pod,
     PodStatus,
 )
-from tidegate.model.meta import Condition, ObjectMeta
 from tidegate.model.trouble import Stage, Trouble, trouble_of
 
 RUNNING = ContainerState(running=ContainerStateRunning())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.model.core import ConfigMap, ContainerStateTerminated, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Condition
+from tidegate.model.pods import ContainerStateTerminated, Pod
 from tidegate.model.serving import Service
 from tidegate.model.wire import WrongType, read, to_raw
 

@@ -11,9 +11,7 @@ import msgspec
 import pytest
 
 from tidegate.model.conditions import find
-from tidegate.model.core import (
-    ConfigMap,
-    ConfigMapVolumeSource,
+from tidegate.model.containers import (
     ContainerPort,
     EnvVar,
     EnvVarSource,
@@ -23,15 +21,13 @@ from tidegate.model.core import (
     KeySelector,
     Lifecycle,
     LifecycleHandler,
-    Node,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodStatus,
     Probe,
-    Volume,
     VolumeMount,
 )
+from tidegate.model.core import ConfigMap, Node
 from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import Pod, PodStatus
+from tidegate.model.volumes import ConfigMapVolumeSource, PersistentVolumeClaimVolumeSource, Volume
 from tidegate.testing.fake_keeper import Script, no_such_program
 from tidegate.testing.node_world import NodeWorld, main, node_world
 

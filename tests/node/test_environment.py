@@ -3,8 +3,7 @@ import base64
 import pytest
 
 from tidegate.apiserver.local import ensure_namespaces
-from tidegate.model.core import (
-    ConfigMap,
+from tidegate.model.containers import (
     Container,
     EnvFromSource,
     EnvVar,
@@ -12,13 +11,12 @@ from tidegate.model.core import (
     KeySelector,
     LocalRef,
     ObjectFieldSelector,
-    Pod,
-    PodSpec,
     ResourceFieldSelector,
     ResourceRequirements,
-    Secret,
 )
+from tidegate.model.core import ConfigMap, Secret
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import ConfigMissing, NotSupported
 from tidegate.testing.api import make_api

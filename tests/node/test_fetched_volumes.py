@@ -11,17 +11,8 @@ import pytest
 
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.apps import ReplicaSet
-from tidegate.model.core import (
-    Container,
-    ContainerStatus,
-    EmptyDirVolumeSource,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodSpec,
-    Secret,
-    Volume,
-    VolumeMount,
-)
+from tidegate.model.containers import Container, VolumeMount
+from tidegate.model.core import Secret
 from tidegate.model.fluid import (
     FLUID_DRIVER,
     FLUID_PATH,
@@ -39,6 +30,7 @@ from tidegate.model.fluid_runtimes import (
     TierLevel,
 )
 from tidegate.model.meta import ObjectMeta, ObjectReference, OwnerReference
+from tidegate.model.pods import ContainerStatus, Pod, PodSpec
 from tidegate.model.storage import (
     CSISource,
     PersistentVolume,
@@ -48,6 +40,7 @@ from tidegate.model.storage import (
     PersistentVolumeSpec,
     SecretReference,
 )
+from tidegate.model.volumes import EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, Volume
 from tidegate.modelcache.errors import Refused, Unreachable
 from tidegate.modelcache.values import Progress, Stage
 from tidegate.node.log_files import log_path

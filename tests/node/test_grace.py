@@ -1,8 +1,8 @@
 """How long pods may take, as numbers."""
 
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod, PodSpec
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.node.grace import grace_of, until_deadline_s, until_gone_s, until_kill_s
 
 NOW_S = 1_000_000.0

@@ -8,15 +8,10 @@ import pytest
 
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.model.apps import ReplicaSet, ReplicaSetSpec
-from tidegate.model.core import (
-    ConfigMap,
-    EnvVar,
-    EnvVarSource,
-    KeySelector,
-    PodSpec,
-    PodTemplateSpec,
-)
+from tidegate.model.containers import EnvVar, EnvVarSource, KeySelector
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import PodSpec, PodTemplateSpec
 from tidegate.testing.node_world import NodeWorld, main, node_world
 
 pytestmark = pytest.mark.looptime

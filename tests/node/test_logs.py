@@ -6,8 +6,10 @@ import pytest
 
 from tidegate.apiserver.local import ensure_namespaces
 from tidegate.kit.home import Home
-from tidegate.model.core import (
-    Container,
+from tidegate.model.containers import Container
+from tidegate.model.errors import BadRequest, NotFound
+from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -17,8 +19,6 @@ from tidegate.model.core import (
     PodSpec,
     PodStatus,
 )
-from tidegate.model.errors import BadRequest, NotFound
-from tidegate.model.meta import ObjectMeta
 from tidegate.node import PodLogs
 from tidegate.node.log_files import drop_orphans, log_path
 from tidegate.testing.api import make_api

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.model.core import NFSVolumeSource
+from tidegate.model.volumes import NFSVolumeSource
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.nfs import nfs_path
 

@@ -8,27 +8,28 @@ import msgspec
 import pytest
 
 from tidegate.model.conditions import find
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ContainerPort,
-    DownwardAPIFile,
-    DownwardAPIVolumeSource,
-    EmptyDirVolumeSource,
     EnvVar,
     ExecAction,
     HTTPGetAction,
     Lifecycle,
     LifecycleHandler,
     ObjectFieldSelector,
-    Pod,
-    PodReadinessGate,
     Probe,
     SleepAction,
-    Volume,
     VolumeMount,
 )
 from tidegate.model.meta import Condition
 from tidegate.model.pod_columns import pod_row
+from tidegate.model.pods import Pod, PodReadinessGate
+from tidegate.model.volumes import (
+    DownwardAPIFile,
+    DownwardAPIVolumeSource,
+    EmptyDirVolumeSource,
+    Volume,
+)
 from tidegate.testing.fake_keeper import Script, no_such_program
 from tidegate.testing.node_world import NodeWorld, main, node_world
 

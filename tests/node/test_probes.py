@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tidegate.model.core import ExecAction, HTTPGetAction, Probe
+from tidegate.model.containers import ExecAction, HTTPGetAction, Probe
 from tidegate.node.probes import Kind, Rhythm, after, first_row, next_attempt_s, rhythm_of
 
 

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from tidegate.model.conditions import find
-from tidegate.model.core import HTTPGetAction, Pod, Probe
+from tidegate.model.containers import HTTPGetAction, Probe
 from tidegate.model.meta import Condition
 from tidegate.model.pod_columns import pod_row
+from tidegate.model.pods import Pod
 from tidegate.testing.fake_keeper import Script
 from tidegate.testing.node_world import NodeWorld, main, node_world
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tidegate.model.core import EnvVar, Volume, VolumeMount
-from tidegate.model.core import HostPathVolumeSource as HostPath
+from tidegate.model.containers import EnvVar, VolumeMount
+from tidegate.model.volumes import HostPathVolumeSource as HostPath
+from tidegate.model.volumes import Volume
 from tidegate.testing.node_world import NodeWorld, main, node_world
 
 pytestmark = pytest.mark.looptime

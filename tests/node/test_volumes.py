@@ -5,26 +5,10 @@ import msgspec
 import pytest
 
 from tidegate.apiserver.local import ensure_namespaces
-from tidegate.model.core import (
-    ConfigMap,
-    ConfigMapVolumeSource,
-    DownwardAPIFile,
-    EmptyDirVolumeSource,
-    HostPathVolumeSource,
-    KeyToPath,
-    NFSVolumeSource,
-    ObjectFieldSelector,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    ProjectedConfigMap,
-    ProjectedDownwardAPI,
-    ProjectedVolumeSource,
-    Secret,
-    SecretVolumeSource,
-    Volume,
-    VolumeProjection,
-)
+from tidegate.model.containers import ObjectFieldSelector
+from tidegate.model.core import ConfigMap, Secret
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod
 from tidegate.model.storage import (
     CSISource,
     HostPathSource,
@@ -34,6 +18,21 @@ from tidegate.model.storage import (
     PersistentVolumeClaimSpec,
     PersistentVolumeClaimStatus,
     PersistentVolumeSpec,
+)
+from tidegate.model.volumes import (
+    ConfigMapVolumeSource,
+    DownwardAPIFile,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    KeyToPath,
+    NFSVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    ProjectedConfigMap,
+    ProjectedDownwardAPI,
+    ProjectedVolumeSource,
+    SecretVolumeSource,
+    Volume,
+    VolumeProjection,
 )
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.volumes import make_volumes, mount_path_of

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from tidegate.apiserver.local import ensure_namespaces
-from tidegate.model.core import ConfigMap, EnvVar, Event
+from tidegate.model.containers import EnvVar
+from tidegate.model.core import ConfigMap, Event
 from tidegate.model.meta import ObjectMeta
 from tidegate.testing.fake_keeper import Script
 from tidegate.testing.node_world import NodeWorld, main, node_world

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tidegate.model.core import Container, PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume
+from tidegate.model.containers import Container
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.storage import (
     NodeSelector,
     NodeSelectorRequirement,
@@ -19,6 +20,7 @@ from tidegate.model.storage import (
     PersistentVolumeSpec,
     VolumeNodeAffinity,
 )
+from tidegate.model.volumes import PersistentVolumeClaimVolumeSource, Volume
 from tidegate.policy.claimed_volumes import claims_of, may_mount, waits_for
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.model.core import Container, EnvVar, ResourceRequirements
+from tidegate.model.containers import Container, EnvVar, ResourceRequirements
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     ModelFormat,

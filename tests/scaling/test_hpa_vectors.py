@@ -23,8 +23,8 @@ import pytest
 from tidegate.kit.quantity import milli
 from tidegate.model.admission.autoscalers import check_autoscaler, default_autoscaler
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
-from tidegate.model.core import Pod
 from tidegate.model.label_text import BadSelector, parse_selector
+from tidegate.model.pods import Pod
 from tidegate.model.wire import Wire, read, to_raw
 from tidegate.policy.hpa import hpa_spec, hpa_status, memory_of, pod_seen, state_of, wire_status
 from tidegate.scaling.hpa import (

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tidegate.model.changes import Change, ChangeType
-from tidegate.model.core import ConfigMap, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.errors import Expired, StorageFull, Timeout
 from tidegate.model.meta import Object, ObjectMeta, OwnerReference
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Route, RouteSpec, TrafficTarget
 from tidegate.store import (
     Corrupt,

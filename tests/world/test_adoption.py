@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tidegate.model.apps import Deployment, DeploymentSpec, ReplicaSet
-from tidegate.model.core import Container, Pod, PodSpec, PodTemplateSpec
+from tidegate.model.containers import Container
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.testing.world import World, world
 
 pytestmark = pytest.mark.looptime

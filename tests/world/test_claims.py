@@ -8,16 +8,10 @@ import pytest
 
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.conditions import find
-from tidegate.model.core import (
-    Container,
-    Namespace,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodSpec,
-    Volume,
-    VolumeMount,
-)
+from tidegate.model.containers import Container, VolumeMount
+from tidegate.model.core import Namespace
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.storage import (
     HostPathSource,
     PersistentVolume,
@@ -26,6 +20,7 @@ from tidegate.model.storage import (
     PersistentVolumeSpec,
     VolumeResources,
 )
+from tidegate.model.volumes import PersistentVolumeClaimVolumeSource, Volume
 from tidegate.testing.world import World
 from tidegate.testing.world import world as make_world
 

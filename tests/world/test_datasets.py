@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 
 from tidegate.controllers.fluid import DatasetFolders
-from tidegate.model.core import (
-    Container,
-    PersistentVolumeClaimVolumeSource,
-    Pod,
-    PodSpec,
-    Volume,
-    VolumeMount,
-)
+from tidegate.model.containers import Container, VolumeMount
 from tidegate.model.errors import Invalid
 from tidegate.model.fluid import (
     FLUID_PATH,
@@ -39,6 +32,7 @@ from tidegate.model.fluid_runtimes import (
     TierLevel,
 )
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.quotas import ResourceQuota, ResourceQuotaSpec
 from tidegate.model.storage import (
     HostPathSource,
@@ -48,6 +42,7 @@ from tidegate.model.storage import (
     PersistentVolumeSpec,
     VolumeResources,
 )
+from tidegate.model.volumes import PersistentVolumeClaimVolumeSource, Volume
 from tidegate.testing.world import World
 from tidegate.testing.world import world as make_world
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from tidegate.model.apps import Deployment, ReplicaSet
 from tidegate.model.conditions import find
-from tidegate.model.core import Event, Pod
+from tidegate.model.core import Event
 from tidegate.model.meta import Condition, controller_of
+from tidegate.model.pods import Pod
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from tidegate.model import ingresses as net
-from tidegate.model.core import ContainerPort, ServicePort, ServiceSpec
+from tidegate.model.containers import ContainerPort
 from tidegate.model.core import Service as CoreService
+from tidegate.model.core import ServicePort, ServiceSpec
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import Service
 from tidegate.testing.builders import service

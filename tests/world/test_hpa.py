@@ -21,16 +21,11 @@ from tidegate.model.autoscaling import (
     ResourceMetricSource,
 )
 from tidegate.model.conditions import find
-from tidegate.model.core import (
-    Container,
-    ContainerPort,
-    Event,
-    PodSpec,
-    PodTemplateSpec,
-    ResourceRequirements,
-)
+from tidegate.model.containers import Container, ContainerPort, ResourceRequirements
+from tidegate.model.core import Event
 from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import PodSpec, PodTemplateSpec
 from tidegate.testing.builders import config_map, service
 from tidegate.testing.world import World, world
 

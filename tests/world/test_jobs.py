@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from tidegate.model.conditions import find, is_true
-from tidegate.model.core import Event, Pod
+from tidegate.model.core import Event
 from tidegate.model.errors import Invalid
 from tidegate.model.jobs import TRACKING, Job, JobStatus, ended_as
+from tidegate.model.pods import Pod
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 

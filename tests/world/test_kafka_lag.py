@@ -13,10 +13,11 @@ from tidegate.controllers.kafka import Report
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod, Secret
+from tidegate.model.core import Secret
 from tidegate.model.kafka import KafkaSource
 from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.meta import Condition
+from tidegate.model.pods import Pod
 from tidegate.model.wire import read
 from tidegate.scaling.kafka_lag import Offsets
 from tidegate.testing.world import World, world

@@ -14,16 +14,11 @@ from tidegate.controllers.kafka import Report
 from tidegate.controllers.kafka.reports import ReportedError
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
-from tidegate.model.core import (
-    ContainerState,
-    ContainerStateTerminated,
-    Pod,
-    Secret,
-    Service,
-)
+from tidegate.model.core import Secret, Service
 from tidegate.model.kafka import KafkaSink, KafkaSource
 from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.meta import Condition, touched
+from tidegate.model.pods import ContainerState, ContainerStateTerminated, Pod
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from tidegate.model.apps import Deployment
-from tidegate.model.core import EnvVar, Pod
+from tidegate.model.containers import EnvVar
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Configuration, PodAutoscaler, Revision, Route, Service
 from tidegate.testing.builders import service
 from tidegate.testing.world import world

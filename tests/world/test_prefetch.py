@@ -10,15 +10,8 @@ from msgspec.structs import replace
 
 from tidegate.model.apps import Deployment, DeploymentSpec
 from tidegate.model.autoscaling import CrossVersionObjectReference
-from tidegate.model.core import (
-    Container,
-    EmptyDirVolumeSource,
-    Event,
-    PodSpec,
-    PodTemplateSpec,
-    Volume,
-    VolumeMount,
-)
+from tidegate.model.containers import Container, VolumeMount
+from tidegate.model.core import Event
 from tidegate.model.cron_hpa import (
     CronHorizontalPodAutoscaler,
     CronHorizontalPodAutoscalerSpec,
@@ -26,6 +19,8 @@ from tidegate.model.cron_hpa import (
 )
 from tidegate.model.keda import KedaTargetRef, KedaTrigger, ScaledObject, ScaledObjectSpec
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import PodSpec, PodTemplateSpec
+from tidegate.model.volumes import EmptyDirVolumeSource, Volume
 from tidegate.testing.builders import service
 from tidegate.testing.fake_caches import FakeCaches
 from tidegate.testing.world import World

@@ -7,20 +7,17 @@ import asyncio
 import pytest
 
 from tidegate.model.apps import Deployment, DeploymentSpec
+from tidegate.model.containers import Container, ResourceRequirements
 from tidegate.model.core import (
     ConfigMap,
-    Container,
     Event,
-    Pod,
-    PodSpec,
-    PodTemplateSpec,
-    ResourceRequirements,
     Service,
     ServicePort,
     ServiceSpec,
 )
 from tidegate.model.errors import Forbidden, Invalid
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.model.quotas import (
     LimitRange,
     LimitRangeItem,

@@ -9,8 +9,8 @@ from tidegate.ingress.replicas import endpoint, serving_port
 from tidegate.link.gateway import Drained
 from tidegate.model.changes import Change
 from tidegate.model.conditions import is_true
-from tidegate.model.core import Pod, PodStatus
 from tidegate.model.meta import Condition
+from tidegate.model.pods import Pod, PodStatus
 from tidegate.model.serving import Service
 from tidegate.testing.builders import service
 from tidegate.testing.world import World, world

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler, Revision, Service
 from tidegate.testing.builders import config_map, service
 from tidegate.testing.world import world

@@ -8,16 +8,8 @@ from msgspec.structs import replace
 from tidegate.ingress.replicas import endpoint, serving_port
 from tidegate.link.gateway import Drained
 from tidegate.model.apps import Deployment, DeploymentSpec
-from tidegate.model.core import (
-    Container,
-    ContainerPort,
-    Pod,
-    PodSpec,
-    PodTemplateSpec,
-    Service,
-    ServicePort,
-    ServiceSpec,
-)
+from tidegate.model.containers import Container, ContainerPort
+from tidegate.model.core import Service, ServicePort, ServiceSpec
 from tidegate.model.endpoints import (
     EndpointAddress,
     EndpointPort,
@@ -26,6 +18,7 @@ from tidegate.model.endpoints import (
     EndpointSubset,
 )
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.testing.world import World, world
 
 pytestmark = pytest.mark.looptime

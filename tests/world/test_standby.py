@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate.model.apps import ReplicaSet
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler, Service
 from tidegate.testing.builders import service
 from tidegate.testing.world import World, world

@@ -33,7 +33,7 @@ from tidegate.model.admission.knative import (
     refused,
 )
 from tidegate.model.apps import Deployment, ReplicaSet
-from tidegate.model.core import ConfigMap, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.domains import DomainMapping
 from tidegate.model.field_errors import FieldError
 from tidegate.model.ingresses import Ingress
@@ -42,6 +42,7 @@ from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import InferenceService
 from tidegate.model.kserve_names import DEPLOYMENT_MODE, STANDARD
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Configuration, Route, Service
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
 from tidegate.policy import annotations as annotation_rules

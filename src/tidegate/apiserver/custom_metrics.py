@@ -18,9 +18,9 @@ from tidegate.apiserver.selectors import parse_labels
 from tidegate.kit.clock import Clock
 from tidegate.kit.quantity import milli_text
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, UnknownPath
 from tidegate.model.label_text import selects
+from tidegate.model.pods import Pod
 from tidegate.scaling.hpa import ExternalReading, ObjectReading, PodsReading, ReadFailed, Reading
 from tidegate.store import Store
 

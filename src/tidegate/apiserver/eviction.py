@@ -9,8 +9,8 @@ from tidegate.apiserver.deletions import deletion_of
 from tidegate.apiserver.exchange import Ask, Reply, as_json
 from tidegate.apiserver.targets import Target
 from tidegate.apiserver.writes import Caller, Writes
-from tidegate.model.core import Pod
 from tidegate.model.errors import BadRequest
+from tidegate.model.pods import Pod
 
 
 class Evictions:

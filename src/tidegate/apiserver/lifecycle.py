@@ -13,10 +13,11 @@ import msgspec
 
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import seconds_of, timestamp
-from tidegate.model.core import Namespace, NamespaceSpec, NamespaceStatus, Pod, PodStatus
+from tidegate.model.core import Namespace, NamespaceSpec, NamespaceStatus
 from tidegate.model.errors import BadRequest, Cause, Conflict, Forbidden, Invalid
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object, touched
+from tidegate.model.pods import Pod, PodStatus
 
 T = TypeVar("T", bound=Object)
 

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from tidegate.apiserver.exchange import Ask, Reply, as_json
 from tidegate.apiserver.selectors import Selection, parse_fields, parse_labels
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Node, Pod
+from tidegate.model.core import Node
 from tidegate.model.errors import BadRequest, MethodNotAllowed, NotFound, UnknownPath
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod
 from tidegate.model.usage import Measurement, Usage
 from tidegate.store import Store
 

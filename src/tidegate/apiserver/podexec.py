@@ -15,8 +15,8 @@ from tidegate.apiserver.podlogs import container_of
 from tidegate.apiserver.sessions import Closed, Session, Socket
 from tidegate.apiserver.targets import Target
 from tidegate.kit.clock import Clock
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound
+from tidegate.model.pods import Pod
 from tidegate.store import Store
 
 _HEARTBEAT_S = 5.0

@@ -9,8 +9,8 @@ from tidegate.apiserver.exchange import Ask, Stream
 from tidegate.apiserver.targets import Target
 from tidegate.kit.clock import Clock
 from tidegate.model.conditions import seconds_of
-from tidegate.model.core import Pod
 from tidegate.model.errors import BadRequest, Cause, Invalid, NotFound
+from tidegate.model.pods import Pod
 from tidegate.model.serving_names import DEFAULT_CONTAINER
 from tidegate.store import Store
 

@@ -17,8 +17,8 @@ from tidegate.apiserver.exchange import Ask
 from tidegate.apiserver.sessions import Closed, Session, Socket
 from tidegate.apiserver.spdytunnel import TUNNEL, Tunnel
 from tidegate.apiserver.targets import Target
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, NotFound
+from tidegate.model.pods import Pod
 from tidegate.store import Store
 
 _CHUNK = 32 * 1024

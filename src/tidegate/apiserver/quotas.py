@@ -6,11 +6,11 @@ submitted leads to: two writers can't both take the last place.
 
 from __future__ import annotations
 
-from tidegate.model.core import Pod
 from tidegate.model.errors import Forbidden
 from tidegate.model.kinds import kind_of
 from tidegate.model.limit_ranges import beyond, filled
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod
 from tidegate.model.quota_usage import GROWING, counted_types, too_much, used
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.store import Store

@@ -29,10 +29,10 @@ from tidegate.apiserver.writes import Caller, Manage, Writes, Written
 from tidegate.kit.clock import Clock
 from tidegate.model.changes import Change
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, BadRequest, Expired, NotFound, UnsupportedMedia
 from tidegate.model.kinds import BY_TYPE, Kind, encode
 from tidegate.model.meta import Object, touched
+from tidegate.model.pods import Pod
 from tidegate.store import too_large
 
 _MERGE = "application/merge-patch+json"

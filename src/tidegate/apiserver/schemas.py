@@ -84,5 +84,5 @@ def _description(type_: type, info: inspect.StructType) -> str:
 
 
 def _name(type_: type) -> str:
-    """`tidegate.core.Pod`: kinds of one name in two groups must not meet."""
+    """`tidegate.pods.Pod`: kinds of one name in two groups must not meet."""
     return f"{type_.__module__.replace('.model.', '.')}.{type_.__name__}"

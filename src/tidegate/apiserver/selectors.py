@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tidegate.model.core import Event, Pod
+from tidegate.model.core import Event
 from tidegate.model.errors import BadRequest
 from tidegate.model.kinds import kind_of
 from tidegate.model.label_text import BadSelector, LabelTerm, parse_selector
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod
 
 
 def parse_labels(text: str) -> tuple[LabelTerm, ...]:

@@ -13,7 +13,7 @@ import msgspec
 
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.model.serving import ColdStart, PodAutoscalerStatus, ScaleDecision
 
 DECISIONS = (

@@ -23,8 +23,9 @@ from tidegate.link.gateway import Ack, FirstByte, FromGateway, Hello, Sample, Wa
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true
-from tidegate.model.core import ConfigMap, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler
 from tidegate.policy import kpa_spec
 from tidegate.policy.cluster_config import ClusterConfig

@@ -16,8 +16,9 @@ from tidegate.kit.clock import Clock
 from tidegate.model import autoscaling as hpa
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import derive_ready, find, is_true, merged
-from tidegate.model.core import ConfigMap, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Condition, Key, controller_of
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler, PodAutoscalerStatus, ScaleDecision
 from tidegate.policy import annotation_keys as keys
 from tidegate.policy.cluster_config import ClusterConfig

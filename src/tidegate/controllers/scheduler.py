@@ -17,8 +17,10 @@ from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.kit.clock import Clock
 from tidegate.kit.quantity import parse_quantity
 from tidegate.model.conditions import find, merged
-from tidegate.model.core import Container, Node, Pod, PodSpec, PodStatus
+from tidegate.model.containers import Container
+from tidegate.model.core import Node
 from tidegate.model.meta import Condition, Key, touched
+from tidegate.model.pods import Pod, PodSpec, PodStatus
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of, may_mount, waits_for
 from tidegate.policy.gpu_cards import (

@@ -15,7 +15,7 @@ import msgspec
 
 from tidegate.client.api import Api
 from tidegate.model.conditions import is_true
-from tidegate.model.core import Pod, Service
+from tidegate.model.core import Service
 from tidegate.model.endpoints import (
     MANAGED_BY,
     SERVICE_NAME,
@@ -30,6 +30,7 @@ from tidegate.model.endpoints import (
 )
 from tidegate.model.errors import NotFound
 from tidegate.model.meta import Key, ObjectMeta, ObjectReference, owner_reference
+from tidegate.model.pods import Pod
 from tidegate.model.service_targets import local_port, routed_ports, selects
 from tidegate.reconcile import Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import msgspec
 
 from tidegate.client.api import Api
-from tidegate.model.core import Namespace, Service, ServicePort, ServiceSpec
+from tidegate.model.core import (
+    Namespace,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
 from tidegate.model.errors import AlreadyExists
 from tidegate.model.meta import Key, ObjectMeta
 from tidegate.reconcile import Done, Next, Watch, watch_mapped

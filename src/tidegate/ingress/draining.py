@@ -22,9 +22,9 @@ from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod, PodStatus
 from tidegate.model.errors import NotFound
 from tidegate.model.meta import Condition, Key
+from tidegate.model.pods import Pod, PodStatus
 from tidegate.reconcile import Done, Next, Watch, watch_self
 
 

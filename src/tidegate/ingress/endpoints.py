@@ -17,8 +17,9 @@ from tidegate.link.gateway import Endpoint
 from tidegate.link.gateway import Revision as RevisionEntry
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
-from tidegate.model.core import ConfigMap, Pod
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 from tidegate.model.port_protocol import revision_protocol
 from tidegate.model.serving import Revision
 from tidegate.model.trouble import trouble_of

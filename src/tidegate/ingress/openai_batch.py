@@ -18,7 +18,7 @@ from tidegate.client.api import Api
 from tidegate.ingress.table import GatewayTable
 from tidegate.link.gateway import OPENAI_BATCH, FromGateway, Revision, Route, Split, Wake
 from tidegate.model import serving
-from tidegate.model.core import Container, ContainerPort
+from tidegate.model.containers import Container, ContainerPort
 from tidegate.model.errors import AlreadyExists, Conflict
 from tidegate.model.meta import Key, ObjectMeta
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tidegate.link.gateway import Endpoint
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import is_true
-from tidegate.model.core import LocalPort, Pod
+from tidegate.model.pods import LocalPort, Pod
 
 
 def serving_port(pod: Pod) -> LocalPort | None:

@@ -19,11 +19,12 @@ from tidegate.link.gateway import Endpoint, Revision, Route, Split
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import is_true
-from tidegate.model.core import Pod, Service, ServicePort
+from tidegate.model.core import Service, ServicePort
 from tidegate.model.endpoints import SERVICE_NAME, Endpoints, EndpointSlice
 from tidegate.model.ingresses import Ingress
 from tidegate.model.istio import DestinationRule
 from tidegate.model.meta import Key, ObjectMeta
+from tidegate.model.pods import Pod
 from tidegate.model.port_protocol import service_protocol
 from tidegate.model.service_targets import (
     lane_key,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.meta import Condition, LabelSelector, Object
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.model.wire import IntOrString, Wire
 
 

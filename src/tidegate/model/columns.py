@@ -29,6 +29,7 @@ from tidegate.model import (
     kserve_columns,
     network_columns,
     networking,
+    pods,
     serving,
     traffic,
 )
@@ -61,7 +62,7 @@ def columns_of(kind: Kind) -> tuple[Column, ...]:
 
 
 _COLUMNS: Mapping[type[Object], tuple[Column, ...]] = {
-    core.Pod: core_columns.POD,
+    pods.Pod: core_columns.POD,
     apps.Deployment: core_columns.DEPLOYMENT,
     apps.ReplicaSet: core_columns.REPLICA_SET,
     Job: JOB,

@@ -12,18 +12,19 @@ from tidegate.model import core, label_text
 from tidegate.model.ages import UNKNOWN, age_of
 from tidegate.model.column import AGE, NAME, NONE, Cell, number, text, wide
 from tidegate.model.conditions import find, is_true
-from tidegate.model.core import Container
+from tidegate.model.containers import Container
 from tidegate.model.meta import LabelSelector
 from tidegate.model.pod_columns import pod_row
+from tidegate.model.pods import Pod
 
 _ROLE = "node-role.kubernetes.io/"
 
 
-def _pod_ip(pod: core.Pod, now_s: float) -> str:
+def _pod_ip(pod: Pod, now_s: float) -> str:
     return (pod.status.pod_ip if pod.status else None) or NONE
 
 
-def _readiness_gates(pod: core.Pod, now_s: float) -> str:
+def _readiness_gates(pod: Pod, now_s: float) -> str:
     gates = [gate.condition_type for gate in pod.spec.readiness_gates]
     conditions = pod.status.conditions if pod.status else ()
     return f"{sum(is_true(conditions, g) for g in gates)}/{len(gates)}" if gates else NONE

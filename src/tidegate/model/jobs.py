@@ -6,8 +6,8 @@ Source: k8s.io/api/batch/v1/types.go.
 from __future__ import annotations
 
 from tidegate.model.conditions import is_true
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.meta import Condition, LabelSelector, Object, ObjectMeta, ObjectReference
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.model.wire import Wire, always
 
 GROUP = "batch.kubernetes.io"

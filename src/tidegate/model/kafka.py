@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tidegate.model.core import KeySelector, LocalRef
+from tidegate.model.containers import KeySelector, LocalRef
 from tidegate.model.eventing import DeliverySpec, Destination
 from tidegate.model.meta import Object
 from tidegate.model.serving import Addressable, ServingStatus

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.model.apps import DeploymentStrategy
-from tidegate.model.core import Container, PodSpec
+from tidegate.model.containers import Container
 from tidegate.model.meta import Object
+from tidegate.model.pods import PodSpec
 from tidegate.model.serving import Addressable, ServingStatus, TrafficTarget
 from tidegate.model.wire import NotHonoured, QuantityText, Wire
 

@@ -14,8 +14,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from tidegate.kit.quantity import parse_quantity
-from tidegate.model.core import Container, Pod, ResourceRequirements
+from tidegate.model.containers import Container, ResourceRequirements
 from tidegate.model.meta import Object, touched
+from tidegate.model.pods import Pod
 from tidegate.model.quota_usage import pod_amounts
 from tidegate.model.quotas import LimitRange, LimitRangeItem
 from tidegate.model.storage import PersistentVolumeClaim

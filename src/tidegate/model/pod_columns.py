@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 from tidegate.model.ages import age_of
 from tidegate.model.conditions import find, is_true, seconds_of
-from tidegate.model.core import ContainerStateTerminated, ContainerStatus, Pod, PodStatus
+from tidegate.model.pods import (
+    ContainerStateTerminated,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+)
 from tidegate.model.serving_names import RESTING
 
 _ENDED = ("Succeeded", "Failed")

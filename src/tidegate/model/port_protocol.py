@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tidegate.model.core import Pod, ServicePort
+from tidegate.model.core import ServicePort
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Revision
 
 PortProtocol = Literal["http1", "h2c"]

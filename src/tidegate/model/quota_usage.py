@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from tidegate.kit.quantity import milli_text, parse_quantity
-from tidegate.model.core import Pod, PodSpec, Service
+from tidegate.model.core import Service
 from tidegate.model.kinds import KINDS, kind_of
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.model.quotas import ResourceQuota
 from tidegate.model.storage import PersistentVolumeClaim
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from tidegate.model import serving_names as names
 from tidegate.model.apps import ReplicaSet
-from tidegate.model.core import Pod
 from tidegate.model.ingresses import Ingress, services_of
 from tidegate.model.meta import Object, controller_of
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Revision, Route
 
 #: "Mentioned" by what no controller owns though one may: those that adopt look here.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidegate.model.core import LocalPort, Pod, Service, ServicePort
+from tidegate.model.core import Service, ServicePort
+from tidegate.model.pods import LocalPort, Pod
 
 
 def selects(service: Service, pod: Pod) -> bool:

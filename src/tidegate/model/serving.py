@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate.model.core import PodSpec
 from tidegate.model.meta import Condition, Object, ObjectMeta, ObjectReference
+from tidegate.model.pods import PodSpec
 from tidegate.model.wire import Wire
 
 

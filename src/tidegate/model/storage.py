@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate.model.core import NFSVolumeSource
 from tidegate.model.meta import Condition, LabelSelector, Object, ObjectReference
+from tidegate.model.volumes import NFSVolumeSource
 from tidegate.model.wire import ClusterOnly, NotHonoured, QuantityText, Wire
 
 #: Where a claim that names no class gets its volume: a folder of this machine.

@@ -11,7 +11,12 @@ from enum import Enum, auto
 
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
-from tidegate.model.core import ContainerStateTerminated, ContainerStatus, Pod, PodStatus
+from tidegate.model.pods import (
+    ContainerStateTerminated,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+)
 
 #: A cluster gives these time, because a pull may yet succeed; here nothing changes by itself.
 _STUCK = frozenset(

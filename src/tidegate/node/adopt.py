@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import seconds_of
-from tidegate.model.core import Container, ContainerStatus, LocalPod, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import ContainerStatus, LocalPod, Pod
 from tidegate.node.lifecycle import Phase, back_off_after, starts_again
 from tidegate.node.record import CREATING, INITIALIZING, ContainerRecord, PodRecord
 from tidegate.node.status import PREFIX

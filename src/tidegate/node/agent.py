@@ -15,8 +15,9 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.changes import Change, ChangeType
-from tidegate.model.core import ConfigMap, Node, Pod, Secret
+from tidegate.model.core import ConfigMap, Node, Secret
 from tidegate.model.errors import ApiError
+from tidegate.model.pods import Pod
 from tidegate.model.storage import PersistentVolumeClaim
 from tidegate.node.containers import Containers, NoContainers
 from tidegate.node.fetching import Fetcher

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidegate.client.api import Reader
-from tidegate.model.core import HostPathVolumeSource
 from tidegate.model.fluid import FLUID_DRIVER, FLUID_PATH
 from tidegate.model.storage import VOLUME_KINDS, PersistentVolume, PersistentVolumeClaim
+from tidegate.model.volumes import HostPathVolumeSource
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path
 from tidegate.node.nfs import nfs_path

@@ -12,7 +12,8 @@ import errno
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Container, ContainerStateTerminated
+from tidegate.model.containers import Container
+from tidegate.model.pods import ContainerStateTerminated
 from tidegate.node.containers.boxed import Boxed
 from tidegate.node.errors import (
     CommandNotFound,

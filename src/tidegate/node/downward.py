@@ -12,7 +12,10 @@ from decimal import ROUND_CEILING, Decimal
 
 from tidegate.client.api import Reader
 from tidegate.kit.quantity import BadQuantity, parse_quantity
-from tidegate.model.core import Container, DownwardAPIFile, Node, Pod, ResourceFieldSelector
+from tidegate.model.containers import Container, ResourceFieldSelector
+from tidegate.model.core import Node
+from tidegate.model.pods import Pod
+from tidegate.model.volumes import DownwardAPIFile
 from tidegate.node.errors import NotSupported
 
 LOOPBACK = "127.0.0.1"

@@ -9,15 +9,14 @@ import base64
 from collections.abc import Mapping
 
 from tidegate.client.api import Reader
-from tidegate.model.core import (
-    ConfigMap,
+from tidegate.model.containers import (
     Container,
     EnvFromSource,
     EnvVarSource,
     KeySelector,
-    Pod,
-    Secret,
 )
+from tidegate.model.core import ConfigMap, Secret
+from tidegate.model.pods import Pod
 from tidegate.node.downward import field_value, resource_value
 from tidegate.node.errors import ConfigMissing
 from tidegate.node.expand import expand

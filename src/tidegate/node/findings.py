@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from tidegate.model.core import LocalPort
+from tidegate.model.pods import LocalPort
 from tidegate.node.containers.command import runs_in_container
 from tidegate.node.grace import grace_of
 from tidegate.node.launch import pod_folder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tidegate.model.core import Container, LocalPort
+from tidegate.model.containers import Container
+from tidegate.model.pods import LocalPort
 from tidegate.node.machine import Machine
 from tidegate.node.ports import ports_of
 

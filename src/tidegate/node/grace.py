@@ -6,7 +6,7 @@ Wall times are seconds since 1970, as objects have them; what is given back is s
 from __future__ import annotations
 
 from tidegate.model.conditions import seconds_of
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 
 GRACE_S = 30.0  # Kubernetes' default terminationGracePeriodSeconds
 

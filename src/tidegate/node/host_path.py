@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tidegate.model.core import HostPathVolumeSource
+from tidegate.model.volumes import HostPathVolumeSource
 from tidegate.node.errors import VolumeNotReady
 
 _TYPES: dict[str, tuple[Callable[[int], bool], str]] = {

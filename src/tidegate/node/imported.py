@@ -18,8 +18,9 @@ from tidegate.kit.clock import Clock
 from tidegate.link.keeper import SpawnSpec
 from tidegate.model.apps import ReplicaSet
 from tidegate.model.changes import Change
-from tidegate.model.core import Container, Pod
+from tidegate.model.containers import Container
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod
 from tidegate.model.serving_names import STANDBY_HELD
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import KeeperRefused, NodeError

@@ -17,7 +17,8 @@ from tidegate.client.api import Reader
 from tidegate.kit.home import Home
 from tidegate.kit.quantity import cpu_milli, parse_quantity
 from tidegate.link.keeper import SpawnSpec
-from tidegate.model.core import Container, LocalPort, Pod, VolumeMount
+from tidegate.model.containers import Container, VolumeMount
+from tidegate.model.pods import LocalPort, Pod
 from tidegate.node.containers.program import ContainerProgram
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import CommandNotFound, VolumeNotReady

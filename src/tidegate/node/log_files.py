@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 
 _OURS = ("keeper", "gateway", "control-plane")
 

@@ -11,8 +11,8 @@ from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.model.conditions import seconds_of
-from tidegate.model.core import ContainerStatus, Pod
 from tidegate.model.errors import BadRequest, NotFound
+from tidegate.model.pods import ContainerStatus, Pod
 from tidegate.node.log_files import log_path
 from tidegate.node.log_lines import LogLine, parse_line, tail_offset
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tidegate.model.core import NFSVolumeSource
+from tidegate.model.volumes import NFSVolumeSource
 from tidegate.node.errors import VolumeNotReady
 
 _KINDS = ("nfs", "nfs4")

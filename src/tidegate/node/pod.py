@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import is_true, seconds_of
-from tidegate.model.core import Pod, Service
+from tidegate.model.core import Service
+from tidegate.model.pods import Pod
 from tidegate.model.service_targets import is_served
 from tidegate.model.serving_names import STANDBY
 from tidegate.node.adopt import init_policy, recall_pod

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tidegate.model.core import LocalPort
+from tidegate.model.pods import LocalPort
 
 _PORTS = "ports.json"
 _decoder = msgspec.json.Decoder(tuple[LocalPort, ...])

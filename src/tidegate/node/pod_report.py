@@ -7,8 +7,8 @@ import logging
 
 import msgspec
 
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, Conflict, NotFound
+from tidegate.model.pods import Pod
 from tidegate.node.record import Around, PodRecord
 from tidegate.node.status import pod_status
 

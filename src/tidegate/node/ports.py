@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from tidegate.model.core import Container, LocalPort, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import LocalPort, Pod
 from tidegate.node.errors import NoFreePort
 
 DEFAULT_PORT = 8080  # Knative's and KServe's, where nothing is declared

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tidegate.model.core import Probe
+from tidegate.model.containers import Probe
 
 EAGER_S = 0.010
 EAGER_FIRST_S, EAGER_FIRST = (

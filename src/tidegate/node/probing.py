@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.link.keeper import Process
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ExecAction,
     HTTPGetAction,
     LifecycleHandler,
-    LocalPort,
     Probe,
 )
+from tidegate.model.pods import LocalPort
 from tidegate.model.wire import IntOrString
 from tidegate.node.beside import beside
 from tidegate.node.launch import Launch

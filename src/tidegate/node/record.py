@@ -12,7 +12,8 @@ from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.link.keeper import Process
-from tidegate.model.core import Container, ContainerStateTerminated, LocalPort, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import ContainerStateTerminated, LocalPort, Pod
 from tidegate.node.containers import Containers, NoContainers
 from tidegate.node.keeper_link import Keeper
 from tidegate.node.lifecycle import BackOff, Happened, Phase, moved

@@ -9,7 +9,12 @@ import msgspec
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
 from tidegate.model.conditions import merged
-from tidegate.model.core import Node, NodeAddress, NodeStatus, NodeSystemInfo
+from tidegate.model.core import (
+    Node,
+    NodeAddress,
+    NodeStatus,
+    NodeSystemInfo,
+)
 from tidegate.model.errors import AlreadyExists, Conflict, NotFound
 from tidegate.model.meta import Condition, ObjectMeta
 from tidegate.node.machine import LOOPBACK, Facts

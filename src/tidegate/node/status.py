@@ -13,7 +13,8 @@ import msgspec
 from tidegate.link.keeper import Process
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find, merged, timestamp
-from tidegate.model.core import (
+from tidegate.model.meta import Condition
+from tidegate.model.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -24,7 +25,6 @@ from tidegate.model.core import (
     PodIP,
     PodStatus,
 )
-from tidegate.model.meta import Condition
 from tidegate.node.launch import Launch
 from tidegate.node.lifecycle import Phase
 from tidegate.node.record import ContainerRecord, PodRecord

@@ -16,7 +16,9 @@ from tidegate.kit.sizes import bytes_text
 from tidegate.link.keeper import Process
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Container, ContainerStateTerminated, Pod, Secret
+from tidegate.model.containers import Container
+from tidegate.model.core import Secret
+from tidegate.model.pods import ContainerStateTerminated, Pod
 from tidegate.modelcache.errors import CacheError
 from tidegate.modelcache.values import Snapshot
 from tidegate.node.environment import resolve_env

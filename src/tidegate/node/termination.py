@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidegate.link.keeper import Process
-from tidegate.model.core import Container
+from tidegate.model.containers import Container
 from tidegate.node.log_lines import last_words
 
 VARIABLE = "TERMINATION_LOG"

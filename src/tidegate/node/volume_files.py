@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.client.api import Reader
-from tidegate.model.core import (
-    ConfigMap,
+from tidegate.model.core import ConfigMap, Secret
+from tidegate.model.pods import Pod
+from tidegate.model.volumes import (
     DownwardAPIFile,
     KeyToPath,
-    Pod,
-    Secret,
     Volume,
     VolumeProjection,
 )

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidegate.client.api import Reader
-from tidegate.model.core import Pod, Volume
+from tidegate.model.pods import Pod
+from tidegate.model.volumes import Volume
 from tidegate.node.claimed import claimed_path
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.host_path import host_path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.model.storage import (
     NodeSelectorRequirement,
     PersistentVolume,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.model.core import PodSpec
 from tidegate.model.fluid import Dataset, DatasetMount, EncryptOption
 from tidegate.model.fluid_mounts import BadMount, place_of, source_of
+from tidegate.model.pods import PodSpec
 from tidegate.policy.storage_access import Access, BadAccess, below, of_mount
 
 #: The values of a Secret of the dataset's namespace, by its name; None: it is not there.

@@ -9,7 +9,7 @@ Source: kserve config/runtimes/*.yaml (names, formats, arguments, protocols).
 from __future__ import annotations
 
 from tidegate.model import kserve_names as names
-from tidegate.model.core import Container, ContainerPort, ResourceRequirements
+from tidegate.model.containers import Container, ContainerPort, ResourceRequirements
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     ServingRuntimeSpec,

@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tidegate.model import kserve_names as names
-from tidegate.model.core import Container, EnvVar, ResourceRequirements
+from tidegate.model.containers import Container, EnvVar, ResourceRequirements
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     ModelSpec,

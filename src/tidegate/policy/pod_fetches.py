@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from tidegate.model.core import PodSpec, Secret, Volume
+from tidegate.model.core import Secret
 from tidegate.model.fluid import FLUID_DRIVER, FLUID_PATH, Dataset, DatasetMount
 from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime
 from tidegate.model.meta import Key, Object
+from tidegate.model.pods import PodSpec
 from tidegate.model.storage import CSISource, PersistentVolume, PersistentVolumeClaim
+from tidegate.model.volumes import Volume
 from tidegate.policy.cache_place import CachePlace, cache_place
 from tidegate.policy.claimed_volumes import is_bound
 from tidegate.policy.dataset_parts import (

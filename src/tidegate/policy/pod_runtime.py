@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tidegate.model.core import Pod, PodSpec
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 
 RUNTIME_NOTE = "tidegate.dev/runtime"
 NETWORK_NOTE = "tidegate.dev/network"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.apps import Deployment, ReplicaSet
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
-from tidegate.model.core import PodSpec, Secret
+from tidegate.model.core import Secret
+from tidegate.model.pods import PodSpec
 from tidegate.model.serving import Revision
 from tidegate.policy.cache_place import CachePlace
 from tidegate.policy.kserve_credentials import DEFAULT_ACCOUNT, credentials_of, secret_values

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidegate.model.core import Container
+from tidegate.model.containers import Container
 from tidegate.model.kserve_names import STORAGE_INITIALIZER
 from tidegate.policy.storage_access import BadAccess
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tidegate.model.core import ConfigMap, Container, ContainerPort, ResourceRequirements
+from tidegate.model.containers import Container, ContainerPort, ResourceRequirements
+from tidegate.model.core import ConfigMap
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import (
     RevisionSpec,

@@ -14,7 +14,10 @@ from tidegate.client.api import Api, Change
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find, is_true, timestamp
-from tidegate.model.core import (
+from tidegate.model.core import Node, NodeStatus, Service
+from tidegate.model.errors import Conflict, NotFound
+from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -22,14 +25,9 @@ from tidegate.model.core import (
     ContainerStatus,
     LocalPod,
     LocalPort,
-    Node,
-    NodeStatus,
     Pod,
     PodStatus,
-    Service,
 )
-from tidegate.model.errors import Conflict, NotFound
-from tidegate.model.meta import Condition, ObjectMeta
 from tidegate.model.service_targets import is_served
 
 NAME = "fake-node"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tidegate.client.api import Api
 from tidegate.kit.clock import Clock
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.model.usage import Measurement, Usage
 
 

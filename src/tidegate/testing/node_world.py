@@ -15,17 +15,15 @@ from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.kit.home import Home
 from tidegate.model.changes import Change
 from tidegate.model.conditions import find
-from tidegate.model.core import (
-    Container,
-    ContainerPort,
+from tidegate.model.containers import Container, ContainerPort
+from tidegate.model.core import Event, Node
+from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import (
     ContainerStatus,
-    Event,
-    Node,
     Pod,
     PodSpec,
     PodStatus,
 )
-from tidegate.model.meta import ObjectMeta
 from tidegate.node import NodeAgent, NodeSettings
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock

@@ -20,8 +20,8 @@ from tidegate.controllers.fluid import DatasetFolders
 from tidegate.controllers.kafka import Reports
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod
 from tidegate.model.meta import Condition, Object
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Revision, Service
 from tidegate.testing.api import make_guarded_api
 from tidegate.testing.clocks import LoopClock

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tidegate.model.core import Container, EnvVar, Secret
+from tidegate.model.containers import Container, EnvVar
+from tidegate.model.core import Secret
 from tidegate.model.meta import ObjectMeta
 from tidegate.node.containers.contract import Ending
 from tidegate.node.containers.images import ImageFacts

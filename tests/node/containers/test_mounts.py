@@ -5,17 +5,15 @@ from pathlib import Path
 import pytest
 
 from tidegate.kit.home import Home
-from tidegate.model.core import (
-    Container,
+from tidegate.model.containers import Container, VolumeMount
+from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
+from tidegate.model.volumes import (
     EmptyDirVolumeSource,
     HostPathVolumeSource,
-    Pod,
-    PodSpec,
     SecretVolumeSource,
     Volume,
-    VolumeMount,
 )
-from tidegate.model.meta import ObjectMeta
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.launch import Vessel, plan_container
 from tidegate.node.containers.program import ContainerProgram

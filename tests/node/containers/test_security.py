@@ -1,7 +1,8 @@
 import pytest
 
-from tidegate.model.core import Container, Pod, PodSpec, SecurityContext
+from tidegate.model.containers import Container, SecurityContext
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import Pod, PodSpec
 from tidegate.node.containers.command import Security
 from tidegate.node.containers.images import ImageFacts
 from tidegate.node.containers.security import security_of

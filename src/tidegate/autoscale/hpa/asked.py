@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.scaling.hpa import Reading
 
 

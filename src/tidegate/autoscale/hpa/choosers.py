@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tidegate.model.core import Pod
 from tidegate.model.label_text import Selector, selects
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 
 _Term = tuple[str, str]
 

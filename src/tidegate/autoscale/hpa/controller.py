@@ -20,9 +20,9 @@ from tidegate.client.api import Api
 from tidegate.client.events import EventRecorder
 from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import AutoscalerMemory, HorizontalPodAutoscaler
-from tidegate.model.core import Pod
 from tidegate.model.errors import Conflict, NotFound
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.hpa import (
     hpa_spec,

@@ -18,9 +18,10 @@ from math import floor
 from tidegate.autoscale.hpa.traffic import Traffic, Window
 from tidegate.client.api import Reader
 from tidegate.model import serving_names as names
-from tidegate.model.core import Pod, Service
+from tidegate.model.core import Service
 from tidegate.model.ingresses import Ingress
 from tidegate.model.istio import DestinationRule
+from tidegate.model.pods import Pod
 from tidegate.model.service_targets import (
     find_port,
     lane_key,

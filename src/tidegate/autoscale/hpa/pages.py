@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.autoscale.hpa.asked import Asked
 from tidegate.autoscale.hpa.fetch import Get, NotFetched, fetch, get
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.scaling.hpa import PodsReading, PodValue, ReadFailed
 
 _SCRAPE, _PORT, _PATH = "prometheus.io/scrape", "prometheus.io/port", "prometheus.io/path"

@@ -21,7 +21,7 @@ from tidegate.autoscale.hpa.traffic import Traffic
 from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import HorizontalPodAutoscaler, MetricSpec
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_metrics import Query, QueryFor
 from tidegate.scaling.hpa import (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from tidegate.client.api import Api, Reader
 from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import CrossVersionObjectReference, HorizontalPodAutoscaler
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, Conflict, NotFound
 from tidegate.model.kinds import SERVED, Kind
 from tidegate.model.label_text import BadSelector, Selector, parse_selector, selects
 from tidegate.model.meta import Object, controller_of
+from tidegate.model.pods import Pod
 from tidegate.model.scale import scale_view, with_replicas
 from tidegate.model.serving import PodAutoscaler
 from tidegate.scaling.hpa import Scale

@@ -51,6 +51,8 @@ _TRAFFIC = (
 )
 _WITH_VALUE = ("--loglevel", "--arena-namespace", "--config")
 _WITHOUT = ("--pprof", "--trace")
+_REFUSED = {"--helm-binary": "no chart is run here: leave it out"}
+_NAMESPACE = ("-n", "--namespace")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,19 +105,29 @@ def _serve(command: str, rest: list[str], config: str | None, log: Log, clock: C
 
 
 def _global_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Arena's global flags, wherever they stand before `--`, and the other words."""
+    """Arena's global flags, wherever they stand before `--`, and the other words.
+
+    A namespace before the command becomes the command's own flag, which may say it again.
+    """
     known: dict[str, str] = {}
     words: list[str] = []
     rest = list(argv)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            return known, [*words, word, *rest]
+            words += [word, *rest]
+            break
         name, equals, value = word.partition("=")
-        if name in _WITH_VALUE:
+        early = name in _NAMESPACE and len(words) < len(("serve", "list"))
+        if name in _WITH_VALUE or early:
             if not equals and not rest:
                 raise Usage(f"{name}: needs a value")
-            known[name] = value if equals else rest.pop(0)
+            known[_NAMESPACE[-1] if early else name] = value if equals else rest.pop(0)
+        elif name in _REFUSED:
+            raise Usage(f"{name}: {_REFUSED[name]}")
         elif name not in _WITHOUT:
             words.append(word)
+    if _NAMESPACE[-1] in known and len(words) > 1:
+        after = 3 if words[1:2] == ["update"] else 2
+        words.insert(after, f"{_NAMESPACE[-1]}={known[_NAMESPACE[-1]]}")
     return known, words

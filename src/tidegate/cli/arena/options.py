@@ -200,7 +200,6 @@ FLAGS: tuple[Flag, ...] = (
 #: Known to Arena, not done here: flag -> why and what else.
 REFUSED: dict[str, str] = {
     "--backend": "name the server's image and command yourself",
-    "--helm-binary": "no chart is run here: leave it out",
 }
 
 

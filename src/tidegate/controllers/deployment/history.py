@@ -14,8 +14,8 @@ import msgspec
 
 from tidegate.controllers.deployment.rollout import Sized, Wish
 from tidegate.model.apps import Deployment, ReplicaSet, ReplicaSetSpec
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.model.wire import IntOrString, to_raw
 
 HASH = "pod-template-hash"

@@ -24,9 +24,9 @@ from tidegate.controllers.deployment.rollout import (
 from tidegate.kit.clock import Clock
 from tidegate.model.apps import Deployment, DeploymentStatus, ReplicaSet
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod
 from tidegate.model.errors import AlreadyExists, ApiError
 from tidegate.model.meta import Condition, Key, controller_of
+from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
 from tidegate.reconcile.claim import claim

@@ -10,10 +10,10 @@ from tidegate.client.api import Api
 from tidegate.controllers.fluid.folders import DatasetFolders, missing
 from tidegate.controllers.fluid.sources import DatasetNotReady
 from tidegate.controllers.fluid.volumes import claim_of, is_ours, volume_name, volume_of
-from tidegate.model.core import Pod
 from tidegate.model.fluid import Dataset
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of
 

@@ -23,7 +23,7 @@ from tidegate.controllers.fluid.giving import DatasetVolumes
 from tidegate.controllers.fluid.remote import RemoteDatasets, RemoteMeasure
 from tidegate.controllers.fluid.sources import DatasetNotReady, real_paths
 from tidegate.kit.clock import Clock
-from tidegate.model.core import Pod, Secret
+from tidegate.model.core import Secret
 from tidegate.model.errors import Forbidden, Invalid
 from tidegate.model.fluid import GROUP, DataLoad, Dataset, DatasetStatus
 from tidegate.model.fluid_mounts import BadMount, source_of
@@ -36,6 +36,7 @@ from tidegate.model.fluid_runtimes import (
 )
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Key, Object, OwnerReference, touched
+from tidegate.model.pods import Pod
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of
 from tidegate.policy.dataset_parts import secrets_of

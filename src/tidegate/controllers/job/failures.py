@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tidegate.model.conditions import find, seconds_of
-from tidegate.model.core import ContainerStatus, Pod
 from tidegate.model.jobs import (
     FAIL_JOB,
     FAILED_ONLY,
@@ -20,6 +19,7 @@ from tidegate.model.jobs import (
     PodFailurePolicy,
     PodFailurePolicyRule,
 )
+from tidegate.model.pods import ContainerStatus, Pod
 
 FIRST_WAIT_S = 10.0
 #: `MaxJobPodFailureBackOff`. Kubernetes' pages say six minutes; its code (`job_controller.go`) says ten.

@@ -42,7 +42,6 @@ from tidegate.controllers.job.verdict import (
     succeeded,
 )
 from tidegate.model.conditions import find, timestamp
-from tidegate.model.core import Pod
 from tidegate.model.jobs import (
     COMPLETE,
     SUCCESS_CRITERIA_MET,
@@ -53,6 +52,7 @@ from tidegate.model.jobs import (
     is_indexed,
 )
 from tidegate.model.meta import Condition
+from tidegate.model.pods import Pod
 
 #: As upstream: so many pods in one look, so many uids in a status. The rest follows at once.
 MOST_PODS = 500

@@ -11,7 +11,12 @@ from msgspec.structs import replace
 
 from tidegate.controllers.job.failures import counts_as_failure
 from tidegate.model.conditions import is_true
-from tidegate.model.core import Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod
+from tidegate.model.containers import (
+    Container,
+    EnvVar,
+    EnvVarSource,
+    ObjectFieldSelector,
+)
 from tidegate.model.jobs import (
     COMPLETION_INDEX,
     INDEX_FAILURES,
@@ -21,6 +26,7 @@ from tidegate.model.jobs import (
     Job,
 )
 from tidegate.model.meta import ObjectMeta, owner_reference
+from tidegate.model.pods import Pod
 
 _LONGEST_PREFIX = 58  # what is left of 63 once the server has added its five letters
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}

@@ -15,10 +15,10 @@ from tidegate.controllers.job.plan import Plan, plan_job, settled
 from tidegate.controllers.job.pods import desired_pod, is_tracked
 from tidegate.kit.clock import Clock
 from tidegate.model.conditions import find, seconds_of
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, NotFound
 from tidegate.model.jobs import COMPLETE, OWN_CONTROLLER, TRACKING, Job, ended_as
 from tidegate.model.meta import Key, LabelSelector, controller_of, touched
+from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
 from tidegate.reconcile.claim import claim

@@ -20,7 +20,6 @@ from tidegate.controllers.job.pods import (
     is_tracked,
     phase_of,
 )
-from tidegate.model.core import Pod
 from tidegate.model.job_indexes import Indexes, indexes_of, read_indexes
 from tidegate.model.jobs import (
     FAIL_INDEX,
@@ -30,6 +29,7 @@ from tidegate.model.jobs import (
     UncountedTerminatedPods,
     is_indexed,
 )
+from tidegate.model.pods import Pod
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,15 @@ from tidegate.model.apps import (
     DeploymentStrategy,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ContainerPort,
     EnvVar,
     HTTPGetAction,
-    PodSpec,
-    PodTemplateSpec,
     Probe,
 )
 from tidegate.model.meta import LabelSelector, ObjectMeta, OwnerReference, touched
+from tidegate.model.pods import PodSpec, PodTemplateSpec
 
 PORT, PORT_NAME = 8080, "http"
 SECRETS = "tidegate.dev/secrets"  # digest of the credentials in force: another one rolls the pods

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 
 log = logging.getLogger(__name__)
 

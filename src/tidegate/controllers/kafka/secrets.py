@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tidegate.client.api import Reader
-from tidegate.model.core import EnvVar, EnvVarSource, KeySelector, Secret
+from tidegate.model.containers import EnvVar, EnvVarSource, KeySelector
+from tidegate.model.core import Secret
 from tidegate.model.kafka import KafkaAuth, KafkaNet
 
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")

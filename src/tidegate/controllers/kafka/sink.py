@@ -20,9 +20,10 @@ from tidegate.controllers.kafka.sink_plan import (
 from tidegate.controllers.kafka.status import is_settled, sink_status
 from tidegate.kit.clock import Clock
 from tidegate.model.apps import Deployment
-from tidegate.model.core import Pod, Secret, Service
+from tidegate.model.core import Secret, Service
 from tidegate.model.kafka import KafkaSink
 from tidegate.model.meta import Key, controller_of
+from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 

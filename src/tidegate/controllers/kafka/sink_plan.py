@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from tidegate.controllers.kafka.pods import PORT_NAME, config_text, deployment
 from tidegate.controllers.kafka.secrets import Credentials
 from tidegate.model.apps import Deployment
-from tidegate.model.core import EnvVar, Service, ServicePort, ServiceSpec
+from tidegate.model.containers import EnvVar
+from tidegate.model.core import Service, ServicePort, ServiceSpec
 from tidegate.model.kafka import EVENTING, KafkaSink
 from tidegate.model.labels import child_name
 from tidegate.model.meta import ObjectMeta, OwnerReference, owner_reference

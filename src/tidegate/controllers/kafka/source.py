@@ -36,11 +36,12 @@ from tidegate.controllers.kafka.source_plan import (
 from tidegate.controllers.kafka.status import is_settled, source_status
 from tidegate.kit.clock import Clock
 from tidegate.model.apps import Deployment
-from tidegate.model.core import Pod, Secret
+from tidegate.model.core import Secret
 from tidegate.model.kafka import KafkaSource
 from tidegate.model.kafka_settings import scaling_of
 from tidegate.model.keda import ScaledObject, TriggerAuthentication
 from tidegate.model.meta import Key, Object
+from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 

@@ -12,7 +12,7 @@ from tidegate.controllers.kafka.destinations import Address
 from tidegate.controllers.kafka.pods import as_json, config_text, deployment
 from tidegate.controllers.kafka.secrets import Credentials
 from tidegate.model.apps import Deployment
-from tidegate.model.core import EnvVar
+from tidegate.model.containers import EnvVar
 from tidegate.model.kafka import KEY_TYPE_LABEL, SOURCES, KafkaSource
 from tidegate.model.kafka_settings import (
     DOMAIN,

@@ -13,7 +13,6 @@ from tidegate.controllers.kafka.reports import Report
 from tidegate.controllers.kafka.source_plan import labels_of, source_name
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import derive_ready, find, is_true, merged
-from tidegate.model.core import Pod
 from tidegate.model.kafka import (
     CloudEventAttributes,
     KafkaSink,
@@ -24,6 +23,7 @@ from tidegate.model.kafka import (
 )
 from tidegate.model.label_text import selector_text
 from tidegate.model.meta import Condition, LabelSelector
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Addressable
 from tidegate.model.trouble import Stage, trouble_of
 

@@ -6,7 +6,12 @@ Source: kserve pkg/webhook/admission/pod/agent_injector.go.
 from __future__ import annotations
 
 from tidegate.model import kserve_names as names
-from tidegate.model.core import Container, ContainerPort, Probe, TCPSocketAction
+from tidegate.model.containers import (
+    Container,
+    ContainerPort,
+    Probe,
+    TCPSocketAction,
+)
 from tidegate.model.kserve import Component, InferenceService
 
 

@@ -15,20 +15,22 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tidegate.model import kserve_names as names
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
-    EmptyDirVolumeSource,
     EnvVar,
     EnvVarSource,
-    HostPathVolumeSource,
     KeySelector,
-    PersistentVolumeClaimVolumeSource,
     ResourceRequirements,
-    Volume,
     VolumeMount,
 )
 from tidegate.model.kserve import Component, Predictor, StorageSpec
 from tidegate.model.storage_uris import is_fetched, scheme_of
+from tidegate.model.volumes import (
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    Volume,
+)
 
 _VOLUME = "kserve-provision-location"
 _STORAGE_URI = "STORAGE_URI"

@@ -14,14 +14,10 @@ from msgspec.structs import replace
 from tidegate.controllers.kserve.agent import agent_container
 from tidegate.controllers.kserve.models import with_models
 from tidegate.model import kserve_names as names
-from tidegate.model.core import (
-    Container,
-    ContainerPort,
-    EnvVar,
-    PodSpec,
-)
+from tidegate.model.containers import Container, ContainerPort, EnvVar
 from tidegate.model.kserve import Component, InferenceService, Predictor, ServingRuntimeSpec
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import PodSpec
 from tidegate.policy.kserve_runtimes import Chosen, filled_in, serving_container
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

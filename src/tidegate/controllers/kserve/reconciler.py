@@ -27,7 +27,7 @@ from tidegate.model.admission.kserve import mode_of
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import is_true, timestamp
-from tidegate.model.core import ConfigMap, Pod, Service
+from tidegate.model.core import ConfigMap, Service
 from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.ingresses import Ingress
@@ -42,6 +42,7 @@ from tidegate.model.kserve import (
     ServingRuntime,
 )
 from tidegate.model.meta import Condition, Key, Object
+from tidegate.model.pods import Pod
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.policy.config_inference import InferenceConfig
 from tidegate.policy.kserve_runtimes import Chosen, NoRuntime, choose_runtime

@@ -16,10 +16,10 @@ from tidegate.controllers.kserve.pods import ComponentPods
 from tidegate.controllers.kserve.standard import child_meta
 from tidegate.model import kserve_names as names
 from tidegate.model import serving_names
-from tidegate.model.core import PodSpec
 from tidegate.model.domains import DomainMapping, DomainMappingSpec, KReference
 from tidegate.model.kserve import Component, ComponentStatus, InferenceService
 from tidegate.model.meta import ObjectMeta
+from tidegate.model.pods import PodSpec
 from tidegate.model.serving import (
     RevisionSpec,
     RevisionTemplateSpec,

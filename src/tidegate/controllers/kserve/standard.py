@@ -20,16 +20,13 @@ from tidegate.model.apps import (
     DeploymentStrategy,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ContainerPort,
-    PodTemplateSpec,
     Probe,
-    Service,
-    ServicePort,
-    ServiceSpec,
     TCPSocketAction,
 )
+from tidegate.model.core import Service, ServicePort, ServiceSpec
 from tidegate.model.ingresses import (
     HTTPIngressPath,
     HTTPIngressRuleValue,
@@ -42,6 +39,7 @@ from tidegate.model.ingresses import (
 )
 from tidegate.model.kserve import Component, InferenceService
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.policy.config_inference import InferenceConfig
 
 API = f"{names.GROUP}/v1beta1"

@@ -14,7 +14,6 @@ from tidegate.model import kserve_names as names
 from tidegate.model import serving
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import derive_ready, find, merged
-from tidegate.model.core import Pod
 from tidegate.model.domains import DomainMapping
 from tidegate.model.kserve import (
     ComponentStatus,
@@ -26,6 +25,7 @@ from tidegate.model.kserve import (
     ModelStatus,
 )
 from tidegate.model.meta import Condition
+from tidegate.model.pods import Pod
 from tidegate.model.serving import Addressable
 from tidegate.model.trouble import Stage, Trouble, trouble_of
 from tidegate.policy.config_inference import InferenceConfig

@@ -9,8 +9,8 @@ from tidegate.client.events import EventRecorder
 from tidegate.controllers.prefetch.fetching import AheadOfPods, Warmer
 from tidegate.kit.clock import Clock
 from tidegate.model.apps import Deployment
-from tidegate.model.core import PodSpec
 from tidegate.model.meta import Key
+from tidegate.model.pods import PodSpec
 from tidegate.model.serving import Revision
 from tidegate.policy.prefetch import PREFETCH
 from tidegate.reconcile import Again, Done, Next, Watch, watch_self

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
-from tidegate.model.core import PodSpec
 from tidegate.model.meta import Object
+from tidegate.model.pods import PodSpec
 from tidegate.policy.cache_place import CachePlace
 from tidegate.policy.prefetch import fetches_of
 from tidegate.policy.storage_access import Access, BadAccess

@@ -13,10 +13,10 @@ from tidegate.client.events import EventRecorder
 from tidegate.controllers.prefetch.fetching import AheadOfPods, Warmer
 from tidegate.kit.clock import Clock
 from tidegate.kit.schedule import BadSchedule, parse_six_fields
-from tidegate.model.core import PodSpec
 from tidegate.model.cron_hpa import SUBMITTED, CronHorizontalPodAutoscaler
 from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import Key, Object
+from tidegate.model.pods import PodSpec
 from tidegate.policy.keda import read_trigger
 from tidegate.policy.keda_metadata import BadTrigger
 from tidegate.policy.prefetch import pods_of

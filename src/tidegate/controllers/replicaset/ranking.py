@@ -13,7 +13,7 @@ from functools import cmp_to_key
 from math import floor, log2
 
 from tidegate.model.conditions import find, is_true, seconds_of
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _COST = re.compile(r"0|-?[1-9]\d*")

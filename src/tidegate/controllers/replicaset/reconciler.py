@@ -18,9 +18,9 @@ from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.apps import ReplicaSet, ReplicaSetStatus
 from tidegate.model.conditions import find, merged, seconds_of
-from tidegate.model.core import Pod
 from tidegate.model.errors import ApiError, Conflict, NotFound
 from tidegate.model.meta import Condition, Key, ObjectMeta, controller_of, owner_reference
+from tidegate.model.pods import Pod
 from tidegate.policy.standby import standby_from
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tidegate.controllers.replicaset.ranking import is_ready
 from tidegate.model import serving_names as names
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod
+from tidegate.model.pods import Pod
 from tidegate.policy.standby import Standby
 
 

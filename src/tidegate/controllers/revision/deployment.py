@@ -15,9 +15,9 @@ from tidegate.model.apps import (
     DeploymentStrategy,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.labels import child_name
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.model.serving import Revision
 from tidegate.policy import first_replicas, progress_deadline_s
 from tidegate.policy.config_autoscaler import AutoscalerConfig

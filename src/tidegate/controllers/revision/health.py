@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
-from tidegate.model.core import Pod
 from tidegate.model.meta import Condition
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler, RevisionStatus
 from tidegate.model.trouble import Stage, Trouble, trouble_of
 

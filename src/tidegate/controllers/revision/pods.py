@@ -12,7 +12,8 @@ import msgspec
 
 from tidegate.controllers.revision.probes import at_user_port, readiness
 from tidegate.model import serving_names as names
-from tidegate.model.core import Container, ContainerPort, EnvVar, PodSpec
+from tidegate.model.containers import Container, ContainerPort, EnvVar
+from tidegate.model.pods import PodSpec
 from tidegate.model.serving import Revision
 
 

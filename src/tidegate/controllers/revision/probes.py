@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tidegate.model.core import Probe, TCPSocketAction
+from tidegate.model.containers import Probe, TCPSocketAction
 from tidegate.model.wire import IntOrString
 
 

@@ -19,9 +19,9 @@ from tidegate.controllers.revision.status import owned, plan_refused, plan_statu
 from tidegate.kit.clock import Clock
 from tidegate.model import serving_names as names
 from tidegate.model.apps import Deployment
-from tidegate.model.core import Pod
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.meta import Key
+from tidegate.model.pods import Pod
 from tidegate.model.serving import PodAutoscaler, Revision
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self

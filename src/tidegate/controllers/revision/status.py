@@ -12,8 +12,8 @@ import msgspec
 from tidegate.controllers.revision.health import deploying, health, unavailable
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import derive_ready, find, merged
-from tidegate.model.core import Pod
 from tidegate.model.meta import Condition, Object, controller_of
+from tidegate.model.pods import Pod
 from tidegate.model.serving import (
     PodAutoscaler,
     Revision,

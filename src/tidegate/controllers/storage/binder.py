@@ -24,8 +24,8 @@ from tidegate.controllers.storage.matching import (
 )
 from tidegate.kit.clock import Clock
 from tidegate.model.conditions import timestamp
-from tidegate.model.core import Pod
 from tidegate.model.meta import Key, Object, ObjectMeta, ObjectReference, touched
+from tidegate.model.pods import Pod
 from tidegate.model.storage import (
     FOLDER_PROVISIONER,
     PV_PROTECTION,

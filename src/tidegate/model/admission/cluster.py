@@ -8,7 +8,12 @@ from msgspec.structs import replace
 
 from tidegate.model.admission.problems import Problems, invalid, not_supported, required
 from tidegate.model.admission.resources import check_quantities
-from tidegate.model.core import Event, Namespace, NamespaceStatus, Node
+from tidegate.model.core import (
+    Event,
+    Namespace,
+    NamespaceStatus,
+    Node,
+)
 from tidegate.model.meta import touched
 
 NAME_LABEL = "kubernetes.io/metadata.name"

@@ -22,14 +22,14 @@ from tidegate.model.admission.problems import (
 )
 from tidegate.model.admission.resources import check_resources
 from tidegate.model.admission.volumes import check_mounts
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ContainerPort,
     EnvFromSource,
     EnvVar,
     EnvVarSource,
-    PodSpec,
 )
+from tidegate.model.pods import PodSpec
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")

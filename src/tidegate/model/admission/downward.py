@@ -18,13 +18,8 @@ from tidegate.model.admission.problems import (
     required,
 )
 from tidegate.model.admission.resources import check_quantity
-from tidegate.model.core import (
-    DownwardAPIFile,
-    ObjectFieldSelector,
-    ProjectedVolumeSource,
-    ResourceFieldSelector,
-    VolumeProjection,
-)
+from tidegate.model.containers import ObjectFieldSelector, ResourceFieldSelector
+from tidegate.model.volumes import DownwardAPIFile, ProjectedVolumeSource, VolumeProjection
 
 _ENV_FIELDS = (
     "metadata.name",

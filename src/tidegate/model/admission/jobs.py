@@ -28,7 +28,6 @@ from tidegate.model.admission.problems import (
     required,
     too_long,
 )
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.jobs import (
     CONTROLLER_UID,
     FAILED_ONLY,
@@ -45,6 +44,7 @@ from tidegate.model.jobs import (
     is_indexed,
 )
 from tidegate.model.meta import LabelSelector, ObjectMeta
+from tidegate.model.pods import PodTemplateSpec
 
 _BACKOFF_LIMIT = 6
 _MANAGER_LONGEST = 63

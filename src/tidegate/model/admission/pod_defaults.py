@@ -11,18 +11,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from tidegate.model.admission.image_names import pull_policy
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     ContainerPort,
-    EmptyDirVolumeSource,
     EnvVar,
+    Probe,
+)
+from tidegate.model.pods import (
     Pod,
     PodSpec,
     PodStatus,
     PodTemplateSpec,
-    Probe,
-    Volume,
 )
+from tidegate.model.volumes import EmptyDirVolumeSource, Volume
 from tidegate.model.wire import Wire
 
 GRACE_S = 30

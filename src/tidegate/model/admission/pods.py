@@ -25,7 +25,8 @@ from tidegate.model.admission.problems import (
     one_of,
 )
 from tidegate.model.admission.volumes import check_volumes
-from tidegate.model.core import Container, Pod, PodSpec, PodTemplateSpec
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.model.wire import to_raw
 
 _RESTART = ("Always", "OnFailure", "Never")

@@ -15,7 +15,12 @@ from tidegate.model.admission.problems import (
     one_of,
     required,
 )
-from tidegate.model.core import Container, HTTPGetAction, LifecycleHandler, Probe
+from tidegate.model.containers import (
+    Container,
+    HTTPGetAction,
+    LifecycleHandler,
+    Probe,
+)
 from tidegate.model.wire import IntOrString
 
 

@@ -17,7 +17,7 @@ from tidegate.model.admission.problems import (
     invalid,
     required,
 )
-from tidegate.model.core import ResourceRequirements
+from tidegate.model.containers import ResourceRequirements
 from tidegate.model.wire import QuantityText
 
 _NOT_A_QUANTITY = (

@@ -43,6 +43,7 @@ from tidegate.model.image_cache import ImageCache
 from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kinds import kind_of
 from tidegate.model.meta import Object
+from tidegate.model.pods import Pod
 from tidegate.model.quotas import LimitRange, ResourceQuota
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
@@ -73,7 +74,7 @@ class Rules(Generic[ObjectT]):
 
 BUILT_IN: Mapping[type[Object], Rules[Any]] = {
     CronHorizontalPodAutoscaler: Rules(check=check_cron_hpa),
-    core.Pod: Rules(default_pod, pods.check_pod, pods.check_pod_change),
+    Pod: Rules(default_pod, pods.check_pod, pods.check_pod_change),
     apps.Deployment: Rules(
         workloads.default_deployment, workloads.check_deployment, workloads.check_deployment_change
     ),

@@ -23,13 +23,13 @@ from tidegate.model.admission.problems import (
     required,
 )
 from tidegate.model.admission.resources import check_quantity
-from tidegate.model.core import (
+from tidegate.model.containers import VolumeMount
+from tidegate.model.volumes import (
     ConfigMapVolumeSource,
     KeyToPath,
     NFSVolumeSource,
     SecretVolumeSource,
     Volume,
-    VolumeMount,
 )
 
 _MODE_MOST = 0o777

@@ -15,11 +15,12 @@ from tidegate.model.admission.image_names import pull_policy
 from tidegate.model.admission.knative.object_meta import SIDECAR, SIDECAR_PERCENTAGE
 from tidegate.model.admission.knative.settings import STATES
 from tidegate.model.admission.services import service_warnings
-from tidegate.model.core import Container, PodSpec
+from tidegate.model.containers import Container
 from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kafka import KafkaSource
 from tidegate.model.kafka_settings import annotation_notes
 from tidegate.model.meta import Object, ObjectMeta
+from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.model.wire import Wire, to_raw
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -92,7 +93,7 @@ def warnings_of(obj: Object) -> tuple[str, ...]:
 def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
     """The pod spec in a document, with the path before it and its metadata."""
     match obj:
-        case core.Pod() | serving.Revision():
+        case Pod() | serving.Revision():
             yield "", obj.metadata, obj.spec
         case (
             apps.Deployment(spec=spec)
@@ -101,7 +102,7 @@ def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
             | serving.Configuration(spec=spec)
         ):
             template: Wire = spec.template
-            assert isinstance(template, core.PodTemplateSpec | serving.RevisionTemplateSpec)
+            assert isinstance(template, PodTemplateSpec | serving.RevisionTemplateSpec)
             yield "spec.template.", template.metadata, template.spec
         case Job(spec=job):
             yield "spec.template.", job.template.metadata, job.template.spec

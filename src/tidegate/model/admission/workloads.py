@@ -30,8 +30,8 @@ from tidegate.model.apps import (
     ReplicaSet,
     RollingUpdateDeployment,
 )
-from tidegate.model.core import PodTemplateSpec
 from tidegate.model.meta import LabelSelector
+from tidegate.model.pods import PodTemplateSpec
 from tidegate.model.wire import IntOrString
 
 _SHARE = "25%"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tidegate.model import apps, autoscaling, autoscaling_versions, core, endpoints, ingresses
+from tidegate.model import (
+    apps,
+    autoscaling,
+    autoscaling_versions,
+    core,
+    endpoints,
+    ingresses,
+    pods,
+)
 from tidegate.model.accounts import ServiceAccount
 from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kind import Form, Kind, in_version
@@ -25,7 +33,7 @@ KINDS: tuple[Kind, ...] = (
         core.Namespace, "", "v1", "Namespace", "namespaces", "namespace", ("ns",), namespaced=False
     ),
     Kind(core.Node, "", "v1", "Node", "nodes", "node", ("no",), namespaced=False),
-    Kind(core.Pod, "", "v1", "Pod", "pods", "pod", ("po",), ("all",)),
+    Kind(pods.Pod, "", "v1", "Pod", "pods", "pod", ("po",), ("all",)),
     Kind(core.Service, "", "v1", "Service", "services", "service", ("svc",), ("all",)),
     Kind(
         core.ConfigMap,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidegate.model.core import Container, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod
 from tidegate.node.containers.program import ContainerProgram, Unusable
 from tidegate.node.errors import ImageNotRunnable, NotSupported
 from tidegate.policy.pod_runtime import RUNTIME_NOTE, RunsAs, asked_runtime

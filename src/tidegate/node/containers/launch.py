@@ -15,7 +15,8 @@ from pathlib import Path
 from tidegate.client.api import Reader
 from tidegate.kit.quantity import cpu_milli, parse_quantity
 from tidegate.link.keeper import SpawnSpec
-from tidegate.model.core import Container, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod
 from tidegate.node.containers.command import (
     Plan,
     container_name,

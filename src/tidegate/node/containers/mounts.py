@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidegate.kit.home import Home
-from tidegate.model.core import Container, Pod, Volume
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod
+from tidegate.model.volumes import Volume
 from tidegate.node.containers.command import Mount
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.launch import Site, sub_path

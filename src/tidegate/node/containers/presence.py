@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from tidegate.client.api import Reader
 from tidegate.model.admission.image_names import pull_policy
-from tidegate.model.core import Pod, Secret
+from tidegate.model.core import Secret
+from tidegate.model.pods import Pod
 from tidegate.node.containers.images import Auth, ImageFacts, auth_of, is_name, is_only_local
 from tidegate.node.environment import secret_data
 from tidegate.node.errors import ImageMissing

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.model.core import Container, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod
 from tidegate.model.wire import to_raw
 from tidegate.node.containers.command import Security
 from tidegate.node.containers.images import ImageFacts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.kit.quantity import milli
-from tidegate.model.core import Container, Pod
+from tidegate.model.containers import Container
+from tidegate.model.pods import Pod
 from tidegate.policy.hpa.status import seconds
 from tidegate.scaling.hpa import ContainerRequest, PodRequests, PodSeen, Readiness
 

@@ -28,8 +28,15 @@ from tidegate.model.admission.knative.words import (
     out_of_bounds,
 )
 from tidegate.model.admission.resources import check_resources
-from tidegate.model.core import Container, ContainerPort, EnvFromSource, EnvVar, Volume, VolumeMount
+from tidegate.model.containers import (
+    Container,
+    ContainerPort,
+    EnvFromSource,
+    EnvVar,
+    VolumeMount,
+)
 from tidegate.model.field_errors import FieldError
+from tidegate.model.volumes import Volume
 
 _RESERVED_NAMES = ("queue-proxy",)
 _RESERVED_ENV = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from tidegate.model.admission.knative.settings import DISABLED, ENABLED, RevisionDefaults, Settings
-from tidegate.model.core import (
+from tidegate.model.containers import (
     Container,
     Probe,
     ResourceRequirements,
     SecurityContext,
     TCPSocketAction,
-    Volume,
 )
 from tidegate.model.labels import child_name
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import RevisionSpec, TrafficTarget
+from tidegate.model.volumes import Volume
 from tidegate.model.wire import QuantityText
 
 _SECURE = "secure-pod-defaults"

@@ -26,8 +26,10 @@ from tidegate.model.admission.knative.words import (
     switched_off,
 )
 from tidegate.model.admission.volumes import sources_of
-from tidegate.model.core import Container, KeyToPath, PodSpec, Volume
+from tidegate.model.containers import Container
 from tidegate.model.field_errors import FieldError
+from tidegate.model.pods import PodSpec
+from tidegate.model.volumes import KeyToPath, Volume
 
 _FEATURE = "kubernetes.podspec-"
 

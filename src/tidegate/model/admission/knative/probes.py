@@ -18,7 +18,7 @@ from tidegate.model.admission.knative.words import (
     missing,
     out_of_bounds,
 )
-from tidegate.model.core import Container, Probe
+from tidegate.model.containers import Container, Probe
 from tidegate.model.field_errors import FieldError
 from tidegate.model.wire import IntOrString
 

@@ -19,7 +19,7 @@ from tidegate.model.admission.knative.words import (
     invalid_value,
     out_of_bounds,
 )
-from tidegate.model.core import SecurityContext
+from tidegate.model.containers import SecurityContext
 
 _BIND_SERVICE = ["NET_BIND_SERVICE"]
 
