@@ -261,3 +261,9 @@ def test_an_inference_service_is_a_model_of_its_name_and_other_ingresses_say_the
         {"/": ("qwen",), "/part": ()},
         {"/": ("m",), "/part": ()},
     ]
+
+
+def test_a_wildcard_of_an_ingress_is_one_label():
+    wild = plan(ingress("main", ("/", "v1"), host="*.example.com"), host="*.example.com")
+    assert only(wild).one_label
+    assert not only(plan(ingress("main", ("/", "v1")))).one_label

@@ -10,7 +10,7 @@ from tidegate.ingress.istio_plan import (
     Around,
     VirtualServicePlan,
     plan_virtual_service,
-    taken_from,
+    sharing,
 )
 from tidegate.link.gateway import Check, Split
 from tidegate.model.core import Service
@@ -59,18 +59,14 @@ SERVICES = {
 SUBSETS = {BERT: {"v1": {"version": "1"}, "v2": {"version": "2"}}}
 
 
-def around(**more: Any) -> Around:
+def plan(one: VirtualService, *others: VirtualService, **more: Any) -> VirtualServicePlan:
     given: dict[str, Any] = {
         "service": SERVICES.get,
         "subsets": lambda key: SUBSETS.get(key, {}),
         "gateway": {GATEWAY: Gateway()}.get,
-        "taken": {},
+        "sharing": sharing(one, [one, *others]),
     }
-    return Around(**{**given, **more})
-
-
-def plan(one: VirtualService, **more: Any) -> VirtualServicePlan:
-    return plan_virtual_service(one, around(**more))
+    return plan_virtual_service(one, Around(**{**given, **more}))
 
 
 def splits(found: VirtualServicePlan, index: int = 0) -> list[Split]:
@@ -150,9 +146,17 @@ def test_any_host_of_a_gateway_that_is_there_is_served_and_one_that_is_missing_s
         ((), "/default/bert:8500"),
         ((), "/default/bert:8501"),
     ]
-    second = plan(anywhere, taken={"*": Key("default", "first")})
+    first = virtual_service(
+        {"route": [to("v2")]}, hosts=("*",), gateways=["bert-gateway"], name="a"
+    )
+    second = plan(anywhere, first)
     assert [route.path_prefix for route in second.routes] == [r.path_prefix for r in found[1:]]
-    assert [reason for reason, _ in troubles(second)] == ["HostTaken"]
+    assert troubles(second) == [
+        (
+            "HostTaken",
+            "requests for host * that match nothing else go to VirtualService default/a, which is older",
+        )
+    ]
     missing = plan(anywhere, gateway=lambda key: None)
     assert missing.routes == ()
     assert troubles(missing) == [("GatewayNotFound", "Gateway default/bert-gateway does not exist")]
@@ -185,8 +189,9 @@ def test_a_host_belongs_to_the_older_of_two_however_it_is_spelled():
     new = virtual_service(
         {"route": [to("v2")]}, name="a", at=2, hosts=("bert.default.svc.cluster.local", "b.example")
     )
-    assert taken_from(old, [old, new]) == {}
-    found = plan(new, taken=taken_from(new, [old, new]))
+    assert splits(plan(old, new))[0].revision == "svc:default/bert:8501@v1"
+    assert troubles(plan(old, new)) == []
+    found = plan(new, old)
     assert [route.hosts for route in found.routes] == [("b.example",)]
     assert troubles(found) == [
         (
@@ -194,6 +199,53 @@ def test_a_host_belongs_to_the_older_of_two_however_it_is_spelled():
             "host bert.default.svc.cluster.local belongs to VirtualService default/z, which is older",
         )
     ]
+
+
+def of_gateway(name: str, at: int, *http: dict[str, Any], **more: Any) -> VirtualService:
+    hosts = more.pop("hosts", ("a.example",))
+    return virtual_service(
+        *http, name=name, at=at, hosts=hosts, gateways=["bert-gateway", "mesh"], **more
+    )
+
+
+def path(prefix: str, *route: dict[str, Any]) -> dict[str, Any]:
+    return {"match": [{"uri": {"prefix": prefix}}], "route": list(route)}
+
+
+def test_what_several_say_of_a_gateway_s_host_is_one_list_and_what_takes_all_comes_last():
+    all_of_it = of_gateway("z", 1, path("/v1", to("v1")), {"route": [to("v1", weight=1)]})
+    part = of_gateway("a", 2, path("/v2", to("v2")), hosts=("b.example", "a.example"))
+    (route,) = plan(all_of_it, part).routes
+    assert [[check.value for check in branch.checks] for branch in route.branches] == [
+        ["/v1"],
+        ["/v2"],
+        [],
+    ]
+    assert [route.hosts for route in plan(part, all_of_it).routes] == [("b.example",)]
+    assert troubles(plan(part, all_of_it)) == []
+
+
+def test_a_trouble_of_a_younger_one_is_its_own_and_the_answer_s():
+    old = of_gateway("old", 1, path("/v1", to("v1")))
+    broken = of_gateway("new", 2, path("/v2", to("v9")))
+    found = plan(old, broken)
+    assert troubles(found) == []
+    assert "has the subset v9" in found.routes[0].trouble
+    assert [reason for reason, _ in troubles(plan(broken, old))] == ["SubsetNotFound"]
+
+
+def test_the_oldest_has_a_host_alone_where_one_of_them_is_for_the_mesh_only():
+    gateway, mesh = of_gateway("g", 1, path("/v1", to("v1"))), {"hosts": ("a.example",)}
+    later = virtual_service(path("/v2", to("v2")), name="m", at=2, **mesh)
+    assert len(plan(gateway, later).routes[0].branches) == 1
+    assert [reason for reason, _ in troubles(plan(later, gateway))] == ["HostTaken"]
+    earlier = virtual_service(path("/v2", to("v2")), name="m", at=0, **mesh)
+    assert [reason for reason, _ in troubles(plan(gateway, earlier))] == ["HostTaken"]
+
+
+def test_one_whose_gateway_is_missing_takes_no_host_from_others():
+    lost = virtual_service({"route": [to("v1")]}, name="a", hosts=("a.example",), gateways=["nope"])
+    assert troubles(plan(of_gateway("b", 2, {"route": [to("v2")]}), lost)) == []
 
 
 def test_a_short_host_is_of_the_document_s_own_namespace():

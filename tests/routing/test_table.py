@@ -59,6 +59,12 @@ def test_an_exact_host_wins_over_a_wildcard_and_the_longest_wildcard_over_others
     assert routes.find(b"example.com", b"/") is None
 
 
+def test_a_wildcard_of_one_label_leaves_deeper_hosts_to_others():
+    routes = table(target("one", "*.example.com", one_label=True), target("any", "*.com"))
+    asked = [b"a.example.com", b"a.b.example.com", b"example.com"]
+    assert [key(routes.find(host, b"/")) for host in asked] == ["one", "any", "any"]
+
+
 @pytest.mark.parametrize("host", [b"127.0.0.1:8080", b"localhost", b"127.0.0.80", b"[::1]:8080"])
 def test_on_our_own_address_the_path_chooses_and_its_prefix_is_cut_off(host):
     assert table(HELLO).find(host, b"/default/hello/v1/models?x=/a") == Found(HELLO, cut=14)

@@ -9,7 +9,7 @@ import pytest
 from tidegate.model.apps import Deployment
 from tidegate.model.conditions import find
 from tidegate.model.core import Event, Service
-from tidegate.model.istio import DestinationRule, VirtualService
+from tidegate.model.istio import DestinationRule, Gateway, VirtualService
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 
@@ -126,6 +126,35 @@ async def test_a_host_goes_to_the_next_when_the_one_that_has_it_is_deleted():
         await it.api.delete(VirtualService, "default", "web")
         await it.settle()
         assert shares(it) == {"svc:default/web:80@v2": 1}
+
+
+async def test_two_of_a_gateway_s_host_are_served_together_until_one_leaves():
+    def of(name: str, prefix: str, *hosts: str) -> VirtualService:
+        http = [
+            {"match": [{"uri": {"prefix": prefix}}], "route": [{"destination": {"host": "web"}}]}
+        ]
+        return named(name, VirtualService, hosts=list(hosts), gateways=["g"], http=http)
+
+    def prefixes(it: World, host: str) -> list[str]:
+        (route,) = (r for r in it.gateway.routes.values() if host in r.hosts)
+        return [check.value for branch in route.branches for check in branch.checks]
+
+    async with world() as it:
+        port = {"number": 80, "name": "http", "protocol": "HTTP"}
+        await it.given(
+            service(), named("g", Gateway, servers=[{"port": port, "hosts": ["*"]}]), rule("v1")
+        )
+        await it.given(of("one", "/1", "shop.example"))
+        await it.settle(5)
+        await it.given(of("two", "/2", "shop.example"))
+        assert prefixes(it, "shop.example") == ["/1", "/2"]
+        await it.given(of("two", "/2", "other.example"))
+        assert prefixes(it, "shop.example") == ["/1"]
+        assert prefixes(it, "other.example") == ["/2"]
+        await it.given(of("two", "/2", "shop.example"))
+        await it.api.delete(VirtualService, "default", "one")
+        await it.settle()
+        assert prefixes(it, "shop.example") == ["/2"]
 
 
 async def test_a_subset_that_goes_drains_its_pods_as_they_live_on():

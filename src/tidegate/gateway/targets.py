@@ -63,6 +63,7 @@ def target_of(route: Route, was: Target | None) -> Target:
         shadows=shadows,
         redirect_https=route.redirect_https,
         branches=tuple(_branches(route, () if was is None else was.branches)),
+        one_label=route.one_label,
         count=was.count if was is not None else Count(),
     )
 

@@ -172,6 +172,7 @@ def _as_route(
         openai_path=openai_path(
             main.ingress.metadata.annotations, kserve=_inference_service(main.ingress) is not None
         ),
+        one_label=main.host.startswith("*."),
         redirect_https=redirects_to_https(
             main.ingress.metadata.annotations, has_tls=_has_tls(main.ingress, main.host)
         ),

@@ -16,7 +16,7 @@ from tidegate.ingress.istio_plan import (
     VirtualServicePlan,
     claim_of,
     plan_virtual_service,
-    taken_from,
+    sharing,
 )
 from tidegate.ingress.table import GatewayTable
 from tidegate.kit.clock import Clock
@@ -54,6 +54,9 @@ class VirtualServicesController:
         self._api, self._clock, self._table = api, clock, table
         self._events = EventRecorder(api, clock, "istio")
         self._routes: dict[Key, set[str]] = {}  # per VirtualService: keys of what it has
+        self._claims: dict[
+            Key, set[str]
+        ] = {}  # per VirtualService: its hosts when it was seen last
         self._troubles: dict[Key, dict[Trouble, _Seen]] = {}
         self.watches: Sequence[Watch] = (
             watch_mapped(VirtualService, self._sharing_hosts),
@@ -63,27 +66,32 @@ class VirtualServicesController:
         )
 
     def _sharing_hosts(self, service: VirtualService) -> Iterable[Key]:
-        """Itself, and those that get a host when it goes or loses it when it comes."""
+        """Itself, and those that have a host of its own too, or shared one that it gave up."""
+        now = {claim_of(host, service) for host in service.spec.hosts}
+        claims = now | self._claims.get(service.key, set())
         yield service.key
-        claims = {claim_of(host, service) for host in service.spec.hosts}
         for other in self._api.list(VirtualService):
             if claims & {claim_of(host, other) for host in other.spec.hosts}:
                 yield other.key
 
     def _leading_to(self, service: Key) -> Iterator[Key]:
+        """Those with a host or a destination of that name, and who shares their hosts: the oldest of
+        those has the routes."""
         for one in self._api.list(VirtualService):
             namespace = one.metadata.namespace or ""
             named = (*one.spec.hosts, *(d.host for d in one.destinations()))
             if any(service_named(host, namespace) == service for host in named):
-                yield one.key
+                yield from self._sharing_hosts(one)
 
     def _of_rule(self, rule: DestinationRule) -> Iterable[Key]:
         service = ruled_by(rule)
         return () if service is None else self._leading_to(service)
 
-    def _of_gateway(self, gateway: Gateway) -> Iterable[Key]:
+    def _of_gateway(self, gateway: Gateway) -> Iterator[Key]:
         names = {gateway.metadata.name, str(gateway.key)}
-        return [s.key for s in self._api.list(VirtualService) if names & set(s.spec.gateways)]
+        for one in self._api.list(VirtualService):
+            if names & set(one.spec.gateways):
+                yield from self._sharing_hosts(one)
 
     async def reconcile(self, key: Key) -> Next:
         found = self._api.get(VirtualService, *key)
@@ -91,7 +99,9 @@ class VirtualServicesController:
         self._publish(key, plan)
         known = self._troubles.pop(key, {})
         if found is None:
+            self._claims.pop(key, None)
             return Done()
+        self._claims[key] = {claim_of(host, found) for host in found.spec.hosts}
         await write_status(self._api, found, plan_status(found, plan, now_s=self._clock.now()))
         now_s = self._clock.monotonic()
         seen = {trouble: known.get(trouble) or _Seen(now_s) for trouble in plan.troubles}
@@ -121,7 +131,7 @@ class VirtualServicesController:
                 service=lambda key: self._api.get(Service, *key),
                 subsets=self._subsets,
                 gateway=lambda key: self._api.get(Gateway, *key),
-                taken=taken_from(service, self._api.list(VirtualService)),
+                sharing=sharing(service, self._api.list(VirtualService)),
             ),
         )
 

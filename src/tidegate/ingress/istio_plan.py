@@ -55,27 +55,27 @@ class VirtualServicePlan:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a VirtualService is looked at with. `taken`: hosts that an older one has, and which."""
+    """What a VirtualService is looked at with. `sharing`: who has each of its hosts (`claim_of`), the
+    oldest first, itself among them."""
 
     service: FindService
     subsets: FindSubsets
     gateway: FindGateway
-    taken: Mapping[str, Key]
+    sharing: Mapping[str, Sequence[VirtualService]]
 
 
 def plan_virtual_service(service: VirtualService, around: Around) -> VirtualServicePlan:
-    """Its routes, and what is wrong."""
+    """Its routes, and what is wrong. Hosts that it shares are in the plan of the oldest that has them."""
     troubles: dict[Trouble, None] = {}
     routes: list[Route] = []
     if _is_bound(service, around, troubles):
         for host in service.spec.hosts:
-            owner = around.taken.get(claim_of(host, service))
-            if owner is not None:
-                message = f"host {host} belongs to VirtualService {owner}, which is older"
-                troubles[Trouble("HostTaken", message)] = None
-                routes += _by_name(host, service, around, troubles)
+            together = _together(host, service, around)
+            if together[0].key == service.key:
+                routes += _routes(host, together, around, troubles)
             else:
-                routes += _routes(host, service, around, troubles)
+                _tell_what_is_taken(host, service, together, around, troubles)
+                routes += _by_name(host, service, around, troubles)
     return VirtualServicePlan(tuple(routes), tuple(troubles))
 
 
@@ -85,13 +85,14 @@ def claim_of(host: str, service: VirtualService) -> str:
     return host if named is None else local_hosts(named.name, named.namespace)[0]
 
 
-def taken_from(service: VirtualService, others: Iterable[VirtualService]) -> dict[str, Key]:
-    """Its hosts that older ones have."""
-    found: dict[str, Key] = {}
-    for other in sorted(others, key=_age):
-        if _age(other) < _age(service):
-            for host in other.spec.hosts:
-                found.setdefault(claim_of(host, other), other.key)
+def sharing(
+    service: VirtualService, all_of_them: Iterable[VirtualService]
+) -> dict[str, list[VirtualService]]:
+    """Who has each of its hosts, the oldest first."""
+    found: dict[str, list[VirtualService]] = {claim_of(h, service): [] for h in service.spec.hosts}
+    for other in sorted(all_of_them, key=_age):
+        for claim in {claim_of(host, other) for host in other.spec.hosts} & found.keys():
+            found[claim].append(other)
     return found
 
 
@@ -99,16 +100,54 @@ def _age(service: VirtualService) -> tuple[str, Key]:
     return service.metadata.creation_timestamp or "", service.key
 
 
+def _together(host: str, service: VirtualService, around: Around) -> tuple[VirtualService, ...]:
+    """Those whose routes are one list for the host: as in Istio all that are for Gateways, if the oldest
+    is; in the mesh the oldest has the host alone."""
+    having = [one for one in around.sharing[claim_of(host, service)] if _is_bound(one, around, {})]
+    if not _has_gateway(having[0], around):
+        return (having[0],)
+    return tuple(one for one in having if _has_gateway(one, around))
+
+
+def _tell_what_is_taken(
+    host: str,
+    service: VirtualService,
+    together: Sequence[VirtualService],
+    around: Around,
+    troubles: dict[Trouble, None],
+) -> None:
+    """What a younger one doesn't get of a host: all of it, or what only one can have."""
+    if service.key not in (one.key for one in together):
+        message = f"host {host} belongs to VirtualService {together[0].key}, which is older"
+        troubles[Trouble("HostTaken", message)] = None
+        return
+    if not any(map(_takes_all, _own_branches(service, None, around, troubles))):
+        return
+    for other in together:
+        if other.key == service.key:
+            return
+        if any(map(_takes_all, _own_branches(other, None, around, {}))):
+            message = f"requests for host {host} that match nothing else go to VirtualService {other.key}, which is older"
+            troubles[Trouble("HostTaken", message)] = None
+            return
+
+
+def _has_gateway(service: VirtualService, around: Around) -> bool:
+    """Whether one of its Gateways is there; the mesh is none."""
+    return any(around.gateway(key) is not None for key in _gateways_of(service))
+
+
+def _gateways_of(service: VirtualService) -> Iterator[Key]:
+    for name in service.spec.gateways:
+        namespace, slash, rest = name.partition("/")
+        if name != MESH:
+            yield Key(namespace, rest) if slash else Key(service.metadata.namespace or "", name)
+
+
 def _is_bound(service: VirtualService, around: Around, troubles: dict[Trouble, None]) -> bool:
     """Whether it is for the mesh or for a Gateway that is there."""
-    named = service.spec.gateways or (MESH,)
-    bound = False
-    for name in named:
-        if name == MESH:
-            bound = True
-            continue
-        namespace, slash, rest = name.partition("/")
-        key = Key(namespace, rest) if slash else Key(service.metadata.namespace or "", name)
+    bound = not service.spec.gateways or MESH in service.spec.gateways
+    for key in _gateways_of(service):
         if around.gateway(key) is not None:
             bound = True
         else:
@@ -117,23 +156,29 @@ def _is_bound(service: VirtualService, around: Around, troubles: dict[Trouble, N
 
 
 def _routes(
-    host: str, service: VirtualService, around: Around, troubles: dict[Trouble, None]
+    host: str,
+    together: Sequence[VirtualService],
+    around: Around,
+    troubles: dict[Trouble, None],
 ) -> Iterator[Route]:
+    """Of a host that the first of `together` has: the routes of all of them."""
+    service = together[0]
     key = f"{_FIRST}{service.key}|{host}"
     named = service_named(host, service.metadata.namespace or "")
     if named is None:
-        yield _route(key, ("" if host == "*" else host,), None, None, service, around, troubles)
+        alone = ("" if host == "*" else host,)
+        yield _route(key, alone, None, None, together, around, troubles)
         yield from _by_name(host, service, around, troubles)
         return
     hosts = local_hosts(named.name, named.namespace)
     path = f"/{named.namespace}/{named.name}"
-    yield _route(key, hosts, path, None, service, around, troubles)
+    yield _route(key, hosts, path, None, together, around, troubles)
     front = around.service(named)
     for port in routed_ports(front) if front is not None else ():
         with_port = tuple(f"{each}:{port.port}" for each in hosts)
         by_port = f"{path}:{port.port}"
         more = f"{key}:{port.port}"
-        yield _route(more, with_port, by_port, port.port, service, around, troubles)
+        yield _route(more, with_port, by_port, port.port, together, around, troubles)
 
 
 def _by_name(
@@ -145,11 +190,11 @@ def _by_name(
         return
     path = f"/{service.metadata.namespace}/{service.metadata.name}"
     key = f"{_FIRST}{service.key}|{path}"
-    yield _route(key, (), path, None, service, around, troubles)
+    yield _route(key, (), path, None, (service,), around, troubles)
     front = around.service(service.key)
     for port in routed_ports(front) if front is not None else ():
         by_port = f"{path}:{port.port}"
-        yield _route(f"{key}:{port.port}", (), by_port, port.port, service, around, troubles)
+        yield _route(f"{key}:{port.port}", (), by_port, port.port, (service,), around, troubles)
 
 
 def _route(
@@ -157,17 +202,19 @@ def _route(
     hosts: tuple[str, ...],
     path: str | None,
     asked: int | None,
-    service: VirtualService,
+    together: Sequence[VirtualService],
     around: Around,
     troubles: dict[Trouble, None],
 ) -> Route:
-    """`asked`: the port that the client asked for; None: it named none."""
-    own: dict[Trouble, None] = {}
-    branches = [
-        branch
-        for route in service.spec.http
-        for branch in _branches(route, service, asked, around, own)
-    ]
+    """`asked`: the port that the client asked for; None: it named none. `troubles` gets those of the
+    first of `together`; the others say their own."""
+    own, others = dict[Trouble, None](), dict[Trouble, None]()
+    branches: list[Branch] = []
+    for service in together:
+        said = own if service is together[0] else others
+        branches += _own_branches(service, asked, around, said)
+    if len(together) > 1:  # one that takes all would hide what the others say
+        branches.sort(key=_takes_all)
     troubles |= own
     return Route(
         key=key,
@@ -175,7 +222,27 @@ def _route(
         splits=(),
         path_prefix=path,
         branches=tuple(branches),
-        trouble="; ".join(trouble.message for trouble in own) or None,
+        trouble="; ".join(trouble.message for trouble in {**own, **others}) or None,
+    )
+
+
+def _own_branches(
+    service: VirtualService, asked: int | None, around: Around, troubles: dict[Trouble, None]
+) -> list[Branch]:
+    return [
+        branch
+        for route in service.spec.http
+        for branch in _branches(route, service, asked, around, troubles)
+    ]
+
+
+def _takes_all(branch: Branch) -> bool:
+    """Whether every request fits it (istio pilot/pkg/networking/core/route/route.go, `isCatchAllRoute`)."""
+    return all(
+        check.on == "path"
+        and not check.negated
+        and (check.how, check.value) in (("prefix", "/"), ("regex", ".*"), ("present", ""))
+        for check in branch.checks
     )
 
 

@@ -129,6 +129,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hosts (lower case; `*.x` is a wildcard, "" any host) and where their requests go. A host with a
     port (`x:9090`) goes before the same without; without, any port of the Host header is meant.
 
+    `one_label`: its wildcards stand for one label, as in an Ingress; else for any number of them.
     `path_prefix` is how clients that can't set a Host reach it on the gateway's own address:
     `/<namespace>/<name>`; the prefix is cut off before forwarding. None: hosts only.
     `path` limits it to a part of its hosts, as an Ingress does: by whole path elements (`Prefix`) or
@@ -156,6 +157,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
     openai_path: str = "/v1"  # what the server itself calls `/openai/v1`
     branches: tuple[Branch, ...] = ()
+    one_label: bool = False
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

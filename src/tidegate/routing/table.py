@@ -134,10 +134,11 @@ class Table:
         longest first; then any host."""
         yield self._exact.get(with_port, ()) if with_port else ()
         yield self._exact.get(host, ()) if host else ()
-        rest = host
+        rest = host.partition(".")[2]
+        yield self._wild.get(rest, ()) if rest else ()
         while "." in rest:
             rest = rest.partition(".")[2]
-            yield self._wild.get(rest, ()) if rest else ()
+            yield [target for target in self._wild.get(rest, ()) if rest and not target.one_label]
         yield self._wild.get("", ())
 
     def _by_path(self, candidates: _Candidates, path: bytes) -> Found | None:

@@ -49,7 +49,7 @@ class Target:
     """A route as requests see it. `split` is shared by all requests of the route."""
 
     key: str
-    hosts: tuple[str, ...]  # lower case; `*.x`: one or more labels before `.x`; "": any
+    hosts: tuple[str, ...]  # lower case; `*.x`: labels before `.x`, see `one_label`; "": any
     split: Split  # of names in `ways`, or of revisions where those have no ways of their own
     path_prefix: str | None = None  # `/<namespace>/<name>`; None: reached by host only
     trouble: str | None = None  # why nothing serves it yet
@@ -62,6 +62,7 @@ class Target:
     shadows: tuple[tuple[Split, str], ...] = ()  # chooses its revision for requests to be copied
     redirect_https: bool = False
     branches: tuple[Branch, ...] = ()
+    one_label: bool = False  # its wildcards stand for exactly one label, else for one or more
     count: Count = field(default_factory=Count, compare=False)
     plain: bool = field(init=False)  # `split` says it all, in revisions
     only: str | None = field(init=False)  # the revision of all requests; None: there's a choice
