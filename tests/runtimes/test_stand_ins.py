@@ -40,6 +40,8 @@ def test_tensorflow_servings_flags_are_understood():
     assert (plan.rest_port, plan.grpc_port) == (8501, 8500)
     assert plan.without_effect == ("--rest_api_timeout_in_ms",)
     assert read_tf_flags([*TF, "--port=0"]).grpc_port is None
+    batched = read_tf_flags([*TF, "--enable_batching=true", "--batching_parameters_file=/b"])
+    assert batched.without_effect == ("--enable_batching", "--batching_parameters_file")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_tensorflow_servings_flags_are_understood():
         ([*TF, "--rest_api_port=0"], "--rest_api_port: 0 turns REST off"),
         ([*TF, "--rest_api_port=x"], "--rest_api_port: 'x' is not a port"),
         ([*TF, "--model_config_file=/x"], "--model_config_file: one model is served here"),
-        ([*TF, "--enable_batching=true"], "--enable_batching: requests are not batched"),
+        ([*TF, "--monitoring_config_file=/x"], "--monitoring_config_file: there is no page"),
         ([*TF, "--mlokc=1"], "--mlokc: not a flag that is honoured here"),
         ([*TF, "--port"], "--port: write its value as"),
         (["m"], "m: expected a flag"),
@@ -75,6 +77,13 @@ def test_tritons_flags_are_understood():
     assert read_triton_flags(["--model-repository=/r", "--allow-grpc=false"]).grpc_port is None
 
 
+def test_the_model_that_is_to_be_loaded_is_the_one_that_triton_is_told():
+    told = ["--model-repository=/r", "--model-control-mode=explicit"]
+    assert read_triton_flags([*told, "--load-model=a"]).model == "a"
+    assert read_triton_flags([*told, "--load-model=*"]).model is None
+    assert read_triton_flags(["--model-repository=/r", "--model-control-mode=none"]).model is None
+
+
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
@@ -82,7 +91,16 @@ def test_tritons_flags_are_understood():
         (["--model-repository=/r", "--allow-http=false"], "--allow-http=false: HTTP is"),
         (["--model-repository=/r", "--allow-grpc=so"], "--allow-grpc: 'so' is neither"),
         (["--model-repository=/r", "--http-port=x"], "--http-port: 'x' is not a port"),
-        (["--model-control-mode=poll"], "--model-control-mode: the model is loaded"),
+        (
+            ["--model-repository=/r", "--model-control-mode=poll"],
+            "--model-control-mode=poll: the model is loaded",
+        ),
+        (
+            ["--model-repository=/r", "--model-control-mode=explicit"],
+            "--model-control-mode=explicit: nothing would be served",
+        ),
+        (["--model-repository=/r", "--load-model=a"], "--load-model: only together with"),
+        (["--load-model=a", "--load-model=b"], "--load-model=b: one model is served here"),
         (["--x=1"], "--x: not a flag that is honoured here"),
         (["--http-port"], "--http-port: needs a value"),
         (["r"], "r: expected a flag"),
@@ -125,12 +143,15 @@ def test_a_pickle_needs_trust_said_in_the_document(versioned):
 
 def test_triton_serves_the_one_model_of_its_repository(tmp_path):
     with pytest.raises(ModelFileMissing, match="no model in it"):
-        tritonserver.only_model(tmp_path)
+        tritonserver.model_folder(tmp_path, None)
     (tmp_path / "a").mkdir()
-    assert tritonserver.only_model(tmp_path).name == "a"
+    assert tritonserver.model_folder(tmp_path, None).name == "a"
     (tmp_path / "b").mkdir()
     with pytest.raises(ModelFileMissing, match=r"several models \(a, b\)"):
-        tritonserver.only_model(tmp_path)
+        tritonserver.model_folder(tmp_path, None)
+    assert tritonserver.model_folder(tmp_path, "b").name == "b"
+    with pytest.raises(ModelFileMissing, match=r"no model at .*/c: the repository has a, b"):
+        tritonserver.model_folder(tmp_path, "c")
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tidegate.runtimes.errors import BadFlag
 HONOURED = ("model_name", "model_base_path", "rest_api_port", "port")
 WITHOUT_EFFECT = frozenset(
     {
+        "batching_parameters_file",
+        "enable_batching",
         "enable_model_warmup",
         "flush_filesystem_caches",
         "grpc_channel_arguments",
@@ -35,8 +37,6 @@ _ONE_MODEL = "one model is served here: give --model_name and --model_base_path"
 REFUSED: Mapping[str, str] = {
     "model_config_file": _ONE_MODEL,
     "model_config_file_poll_wait_seconds": _ONE_MODEL,
-    "enable_batching": "requests are not batched here: leave it out",
-    "batching_parameters_file": "requests are not batched here: leave it out",
     "monitoring_config_file": "there is no page of metrics: leave it out",
     "ssl_config_file": "TLS ends before the server: leave it out",
     "platform_config_file": "there is no TensorFlow here: leave it out",

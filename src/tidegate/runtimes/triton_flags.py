@@ -15,7 +15,8 @@ from tidegate.runtimes.errors import BadFlag
 _REPOSITORY = ("model-repository", "model-store")  # two spellings
 _PORTS: Mapping[str, str] = {"http-port": "8000", "grpc-port": "8001", "metrics-port": "8002"}
 _ALLOW = ("allow-http", "allow-grpc", "allow-metrics")
-HONOURED = (*_REPOSITORY, *_PORTS, *_ALLOW)
+_MODE, _MODEL = "model-control-mode", "load-model"
+HONOURED = (*_REPOSITORY, *_PORTS, *_ALLOW, _MODE, _MODEL)
 WITHOUT_EFFECT = frozenset(
     {
         "allow-gpu-metrics",
@@ -39,8 +40,6 @@ WITHOUT_EFFECT = frozenset(
 """How Triton computes and what it logs: taken, reported, not followed."""
 _HAS_NO_VALUE = frozenset({"disable-auto-complete-config"})
 REFUSED: Mapping[str, str] = {
-    "model-control-mode": "the model is loaded from start to end: leave it out",
-    "load-model": "the repository's one model is loaded: leave it out",
     "repository-poll-secs": "the repository is read once: leave it out",
     "trace-config": "requests are not traced here: leave it out",
 }
@@ -48,9 +47,11 @@ REFUSED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TritonPlan:
-    """What to serve and where. `grpc_port` None: not asked for. `unserved_ports`: of metrics."""
+    """What to serve and where. `model` None: the repository's one. `grpc_port` None: not asked for.
+    `unserved_ports`: of metrics."""
 
     repository: str
+    model: str | None
     http_port: int
     grpc_port: int | None
     unserved_ports: tuple[int, ...]
@@ -69,6 +70,7 @@ def read_triton_flags(argv: Sequence[str]) -> TritonPlan:
     ports = {name: _port(name, seen.get(name, default)) for name, default in _PORTS.items()}
     return TritonPlan(
         repository=repository.removeprefix("file://"),
+        model=_model(seen),
         http_port=ports["http-port"],
         grpc_port=ports["grpc-port"] if allowed["allow-grpc"] else None,
         unserved_ports=(ports["metrics-port"],) if allowed["allow-metrics"] else (),
@@ -76,8 +78,24 @@ def read_triton_flags(argv: Sequence[str]) -> TritonPlan:
     )
 
 
+def _model(seen: Mapping[str, str]) -> str | None:
+    """The one to load; None: whatever there is."""
+    mode, model = seen.get(_MODE, "none"), seen.get(_MODEL)
+    if mode not in ("none", "explicit"):
+        raise BadFlag(
+            f"--{_MODE}={mode}", "the model is loaded from start to end: none or explicit"
+        )
+    if mode == "none":
+        if model is not None:
+            raise BadFlag(f"--{_MODEL}", f"only together with --{_MODE}=explicit")
+        return None
+    if not model:
+        raise BadFlag(f"--{_MODE}=explicit", f"nothing would be served: add --{_MODEL}=NAME")
+    return None if model == "*" else model
+
+
 def _split(argv: Sequence[str]) -> dict[str, str]:
-    """`--name=value` and `--name value`; the last of a name wins."""
+    """`--name=value` and `--name value`; the last of a name wins, and of models there is one."""
     seen: dict[str, str] = {}
     rest = list(argv)
     while rest:
@@ -94,6 +112,10 @@ def _split(argv: Sequence[str]) -> dict[str, str]:
             if not rest:
                 raise BadFlag(word, "needs a value after it")
             value = rest.pop(0)
+        if name == _MODEL and seen.get(name, value) != value:
+            raise BadFlag(
+                f"--{name}={value}", f"one model is served here, and {seen[name]} is asked for"
+            )
         seen[name] = value
     return seen
 

@@ -3,7 +3,7 @@
     --model-repository=/models --http-port=8000
 
 Where `tritonserver` is installed the node starts that. This stands in for it where the repository
-holds one model, `<model>/<version>/model.onnx`. Metrics aren't served: their port takes connections,
+holds one model, `<model>/<version>/model.onnx`, or `--load-model` names one of several. Metrics aren't served: their port takes connections,
 because probes may ask for that, and ends them.
 """
 
@@ -34,7 +34,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
         said = ", ".join(flags.without_effect)
         sys.stderr.write(f"{PROGRAM}: no Triton here: without effect are {said}\n")
     limit_math_threads(environ, 1)
-    model = only_model(Path(flags.repository))
+    model = model_folder(Path(flags.repository), flags.model)
     folder = latest_version(model)
     parallel = usable_cpus()
 
@@ -58,18 +58,25 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
     )
 
 
-def only_model(repository: Path) -> Path:
-    """The folder of the repository's one model. Raises `ModelFileMissing`."""
+def model_folder(repository: Path, name: str | None) -> Path:
+    """The folder of a model of the repository; `name` None: of its one. Raises `ModelFileMissing`."""
     if not repository.is_dir():
         raise ModelFileMissing(str(repository), "give the folder that holds the model's folder")
     found = sorted(
         each for each in repository.iterdir() if each.is_dir() and not each.name.startswith(".")
     )
+    names = ", ".join(each.name for each in found)
+    if name is not None:
+        if name not in (each.name for each in found):
+            raise ModelFileMissing(str(repository / name), f"the repository has {names or 'none'}")
+        return repository / name
     if not found:
         raise ModelFileMissing(str(repository), "no model in it: it needs <model>/1/model.onnx")
     if len(found) > 1:
-        names = ", ".join(each.name for each in found)
-        why = f"it holds several models ({names}), and one is served here: give each its own"
+        why = (
+            f"it holds several models ({names}), and one is served here: give each its own, or say "
+            "--model-control-mode=explicit --load-model=NAME"
+        )
         raise ModelFileMissing(str(repository), why)
     return found[0]
 

@@ -187,6 +187,18 @@ def test_objects_are_named_by_helms_rule(release, chart, name):
             "-a serving.kserve.io/autoscalerClass=none",
             "needs the autoscaler class external",
         ),
+        (
+            "kserve --name=x --image=i --scale-metric=gpu_use --scale-target=5 --min-replicas=3 "
+            "--max-replicas=2",
+            "--min-replicas=3 is more than --max-replicas=2",
+        ),
+        ("kserve --name=x --image=i --metrics-port=1", "only together with --enable-prometheus"),
+        ("kserve --name=x --image=i -o json", "-o json: only together with --dry-run"),
+        (
+            "custom --name=x --image=i --port=1 --liveness-probe-action=httpGet "
+            "--liveness-probe-action-option='path: ['",
+            "--liveness-probe-action-option: ",
+        ),
         ("custom --name=x --image=i", "all  ports are 0,invalid configuration"),
         ("kserve --name=x --image=i --enable-istio", "--canary-traffic-percent"),
         (
@@ -209,6 +221,14 @@ def test_old_spellings_and_short_ones_are_known():
     (isvc,) = rendered("kserve --name=x --image=i -n prod -l team=a")
     assert isvc["metadata"]["namespace"] == "prod"
     assert isvc["metadata"]["labels"]["team"] == "a"
+
+
+def test_spellings_that_arena_has_given_up_still_work():
+    service, _ = rendered(
+        "tensorflow --servingName x --servingVersion 7 --modelName m --modelPath /m "
+        "--versionPolicy latest"
+    )
+    assert service["metadata"]["name"] == "x-7-tensorflow-serving"
 
 
 def test_every_option_has_its_flag():

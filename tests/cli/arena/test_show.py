@@ -129,6 +129,33 @@ def test_json_counts_what_the_instances_ask_for():
     assert [e["port"] for e in values["endpoints"]] == [8500, 8501]
 
 
+def test_json_has_the_words_of_the_table_for_ports_and_what_all_replicas_ask_for():
+    job = bert()
+    job.object["spec"]["replicas"] = 3
+    job.object["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1500m"
+    values = job_values(job, NOW_S)
+    assert [e["name"] for e in values["endpoints"]] == ["GRPC", "RESTFUL"]
+    assert (values["requestCPUs"], values["requestGPUs"]) == (6, 3)
+    assert job_values(iris(), NOW_S)["endpoints"] == [{"name": "", "port": 80, "nodePort": 0}]
+
+
+def test_shared_memory_is_a_part_of_its_card_and_a_pod_that_waits_has_none():
+    shared = replace(
+        bert(),
+        pods=(pod("a", **{"aliyun.com/gpu-mem": "3"}), pod("b", **{"aliyun.com/gpu-mem": "3"})),
+        card_gib={"this": 15.0},
+    )
+    assert list_table([shared], all_namespaces=False).splitlines()[1].endswith("  0.4")
+    shared.pods[1]["status"]["phase"] = "Pending"
+    assert shared.gpus == 0.2
+
+
+def test_an_inference_service_without_a_url_has_no_port_yet():
+    job = iris()
+    del job.object["status"]["url"]
+    assert (job.address, job.ports) == ("N/A", "N/A")
+
+
 def test_an_update_changes_what_is_given_and_nothing_else():
     (changed,) = changed_documents(bert(), Options(name="b", image="new:1"))
     assert changed["spec"]["replicas"] == 1
@@ -168,6 +195,28 @@ def test_what_an_update_can_not_change_is_refused_and_not_passed_over():
         changed_documents(bert(), Options(name="b", image="new:1", share_memory="1Gi"))
     with pytest.raises(Usage, match="--min-replicas: an update can't change it"):
         changed_documents(bert(), Options(name="b", min_replicas=2))
+
+
+def test_an_update_brings_further_pull_secrets_and_tolerations_once():
+    more = Options(name="b", image_pull_secret=("r",), toleration=("all",))
+    (changed,) = changed_documents(bert(), more)
+    pod_spec = changed["spec"]["template"]["spec"]
+    assert pod_spec["imagePullSecrets"] == [{"name": "r"}]
+    assert pod_spec["tolerations"] == [{"operator": "Exists"}]
+    with pytest.raises(Usage, match="nothing to update"):
+        changed_documents(replace(bert(), object=changed), more)
+
+
+def test_a_job_with_its_own_image_has_no_model_that_an_update_could_change():
+    job = iris()
+    job.object["spec"] = {"predictor": {"containers": [{"name": "kserve-container"}]}}
+    with pytest.raises(Usage, match="it has no storageUri: delete it"):
+        changed_documents(job, Options(name="sklearn-iris", cpu="2", storage_uri="file:///m"))
+
+
+def test_an_update_checks_what_a_submission_checks():
+    with pytest.raises(Usage, match="GPUCore should be the multiple of 5"):
+        changed_documents(bert(), Options(name="b", gpucore=7))
 
 
 def test_a_job_that_another_scales_is_not_told_its_size():

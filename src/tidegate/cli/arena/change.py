@@ -10,7 +10,15 @@ from dataclasses import fields
 from tidegate.cli.arena.jobs import Job
 from tidegate.cli.arena.options import Options
 from tidegate.cli.arena.parse import mounts, pairs
-from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json, command, placement
+from tidegate.cli.arena.render_pods import (
+    GPU,
+    GPU_CORE,
+    GPU_MEMORY,
+    Json,
+    checked,
+    command,
+    placement,
+)
 from tidegate.cli.errors import Usage
 
 _SCALER = "serving.kserve.io/autoscalerClass"
@@ -26,6 +34,13 @@ _READ_ONLY = (
 )
 
 
+#: Of a model: the flag's field, and the key in the document.
+_MODEL_KEYS: Mapping[str, str] = {
+    "runtime": "runtime",
+    "runtime_version": "runtimeVersion",
+    "storage_uri": "storageUri",
+    "protocol_version": "protocolVersion",
+}
 _WHICH = frozenset({"name", "namespace", "version"})
 _OF_ALL = frozenset(
     [
@@ -64,10 +79,7 @@ _OF_TYPE: Mapping[str, frozenset[str]] = {
             "timeout",
             "canary_traffic_percent",
             "model_format",
-            "runtime",
-            "runtime_version",
-            "storage_uri",
-            "protocol_version",
+            *_MODEL_KEYS,
         ]
     ),
 }
@@ -89,6 +101,7 @@ def changed_documents(job: Job, options: Options) -> list[Json]:
 
 
 def _check_flags(job: Job, options: Options) -> None:
+    checked(options)
     can = _WHICH | _OF_ALL | _OF_TYPE[job.type.name]
     for field in fields(Options):
         if field.name not in can and getattr(options, field.name) != field.default:
@@ -145,20 +158,23 @@ def _change_isvc(document: Json, options: Options) -> None:
     ):
         if value is not None:
             predictor[key] = value
-    if "model" in predictor:
-        if options.model_format is not None:
-            name, _, version = options.model_format.partition(":")
-            container["modelFormat"] = {"name": name} | ({"version": version} if version else {})
-        for key, text in (
-            ("runtime", options.runtime),
-            ("runtimeVersion", options.runtime_version),
-            ("storageUri", options.storage_uri),
-            ("protocolVersion", options.protocol_version),
-        ):
-            if text is not None:
-                container[key] = text
+    _change_model(predictor, options)
     _change_container(container, options)
     _change_pod(predictor, container, options)
+
+
+def _change_model(predictor: Json, options: Options) -> None:
+    texts = {key: getattr(options, field) for field, key in _MODEL_KEYS.items()}
+    wanted: Json = {key: text for key, text in texts.items() if text is not None}
+    if options.model_format is not None:
+        name, _, version = options.model_format.partition(":")
+        wanted["modelFormat"] = {"name": name} | ({"version": version} if version else {})
+    if wanted and "model" not in predictor:
+        raise Usage(
+            "the job serves by its own image, not by a model format, so it has no "
+            f"{', '.join(wanted)}: delete it and submit it again"
+        )
+    predictor.get("model", {}).update(wanted)
 
 
 def _check_own_scaler(document: Json, options: Options) -> None:
@@ -228,8 +244,11 @@ def _change_pod(spec: Json, container: Json, options: Options) -> None:
     found = placement(options)
     if "nodeSelector" in found:
         spec["nodeSelector"] = {**spec.get("nodeSelector", {}), **found["nodeSelector"]}
-    if "tolerations" in found:
-        spec["tolerations"] = [*spec.get("tolerations", ()), *found["tolerations"]]
+    for key in ("tolerations", "imagePullSecrets"):
+        known = spec.get(key, [])
+        more = [one for one in found.get(key, ()) if one not in known]
+        if more:
+            spec[key] = [*known, *more]
     for claim, path in mounts(options.data):
         volumes = [v for v in spec.get("volumes", ()) if v["name"] != claim]
         source = {"claimName": claim}

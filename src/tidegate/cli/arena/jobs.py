@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import ceil
 
 from tidegate.cli.arena.render_istio import weights_of
 from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json
@@ -12,9 +13,14 @@ from tidegate.cli.arena.types import ServeType, type_labelled
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_kind
 from tidegate.cli.errors import CliError, Told
+from tidegate.kit.quantity import parse_quantity
 from tidegate.model.errors import NotFound
 
 _PREDICTOR = "component=predictor"
+_GPU_COUNT = (
+    "aliyun.com/gpu-count"  # of a Node's capacity: how many cards its gpu-mem is spread over
+)
+_PORT_WORDS = {"grpc-serving": "GRPC", "http-serving": "RESTFUL", "http-metrics": "METRICS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Job:
     """One version of one job. `deployments` are what runs it, `services` what leads to it.
 
     `shared`: the Service of all versions (`--enable-istio`); None: each has its own. `share`: percent of
-    its requests; None: nobody has split them, or there is one version.
+    its requests; None: nobody has split them, or there is one version. `card_gib`: of one card of each
+    node, where pods share cards.
     """
 
     name: str
@@ -35,6 +42,7 @@ class Job:
     pods: tuple[Json, ...]
     shared: Json | None = None
     share: int | None = None
+    card_gib: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def desired(self) -> int:
@@ -67,45 +75,59 @@ class Job:
         return "N/A"
 
     @property
-    def ports(self) -> str:
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Arena's words for its ports, and their numbers; an InferenceService's one has no word."""
         if self.type.kind == "InferenceService":
-            return ":80"
+            return [("", 80)] if self.object.get("status", {}).get("url") else []
         if self.share == 0:
-            return "N/A"
-        words = {"grpc-serving": "GRPC", "http-serving": "RESTFUL", "http-metrics": "METRICS"}
-        shown = [
-            f"{words[port['name']]}:{port['port']}"
+            return []
+        return [
+            (_PORT_WORDS[port["name"]], port["port"])
             for service in self.services
             for port in service["spec"].get("ports", ())
-            if port.get("name") in words
+            if port.get("name") in _PORT_WORDS
         ]
-        return ",".join(shown) or "N/A"
+
+    @property
+    def ports(self) -> str:
+        return ",".join(f"{word}:{number}" for word, number in self.endpoints) or "N/A"
 
     @property
     def gpus(self) -> float:
-        """Whole cards of the pods that run; shared memory counts as a part of its card."""
-        return sum(gpus_of(pod) for pod in self.pods if phase_of(pod) == "Running")
+        """Cards of the pods that run; shared memory counts as a part of its card."""
+        return sum(self.gpus_of(pod) for pod in self.pods)
+
+    def gpus_of(self, pod: Json) -> float:
+        """Cards that a pod has; none while it doesn't run."""
+        if phase_of(pod) != "Running":
+            return 0.0
+        gib = gpu_memory_of(pod)
+        if not gib:
+            return float(_limit(pod["spec"], GPU))
+        card_gib = self.card_gib.get(pod["spec"].get("nodeName", ""), 0.0)
+        return gib / card_gib if card_gib else 0.0
+
+    def asked(self, resource: str) -> int:
+        """What its Deployments ask for of a resource, by their replicas and limits, in whole units."""
+        return sum(
+            d["spec"].get("replicas", 1) * _limit(d["spec"]["template"]["spec"], resource)
+            for d in self.deployments
+        )
 
 
-def gpus_of(pod: Json) -> float:
-    """Cards that a pod has."""
-    total = 0.0
-    for container in pod["spec"]["containers"]:
-        limits = container.get("resources", {}).get("limits", {})
-        total += float(limits.get(GPU, 0))
-    return total
+def _limit(pod_spec: Json, resource: str) -> int:
+    limits = (c.get("resources", {}).get("limits", {}) for c in pod_spec["containers"])
+    return sum(ceil(parse_quantity(one.get(resource, 0))) for one in limits)
 
 
-def gpu_memory_of(pod: Json, resource: str = GPU_MEMORY) -> int:
-    """GiB of a shared card (or percent of its cores, with that resource)."""
-    return sum(
-        int(c.get("resources", {}).get("limits", {}).get(resource, 0))
-        for c in pod["spec"]["containers"]
-    )
+def gpu_memory_of(pod: Json) -> int:
+    """GiB of a shared card."""
+    return _limit(pod["spec"], GPU_MEMORY)
 
 
 def gpu_core_of(pod: Json) -> int:
-    return gpu_memory_of(pod, GPU_CORE)
+    """Percent of the cores of a shared card."""
+    return _limit(pod["spec"], GPU_CORE)
 
 
 def phase_of(pod: Json) -> str:
@@ -142,7 +164,7 @@ def find_jobs(
             if version and job.type.kind == "Deployment" and job.version != version:
                 continue
             found.append(job)
-    found = _with_shares(cluster, found)
+    found = _with_cards(cluster, _with_shares(cluster, found))
     return sorted(found, key=lambda job: (job.namespace, job.name, job.version))
 
 
@@ -164,6 +186,19 @@ def _with_shares(cluster: Cluster, jobs: list[Job]) -> list[Job]:
             job = replace(job, services=(job.shared,), share=share)
         shown.append(job)
     return shown
+
+
+def _with_cards(cluster: Cluster, jobs: list[Job]) -> list[Job]:
+    """Where pods share cards: how large those are."""
+    if not any(gpu_memory_of(pod) for job in jobs for pod in job.pods):
+        return jobs
+    card_gib = {}
+    for node in cluster.items(found_kind(cluster, "nodes"), None):
+        has = node.get("status", {}).get("capacity", {})
+        if cards := parse_quantity(has.get(_GPU_COUNT, 0)):
+            gib = parse_quantity(has.get(GPU_MEMORY, 0)) / cards
+            card_gib[node["metadata"]["name"]] = float(gib)
+    return [replace(job, card_gib=card_gib) for job in jobs]
 
 
 def one_job(jobs: Sequence[Job], name: str) -> Job:

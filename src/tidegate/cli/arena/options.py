@@ -119,9 +119,15 @@ _PROBES = tuple(
     for part, takes, what in _PROBE_PARTS
 )
 FLAGS: tuple[Flag, ...] = (
-    Flag("name", "text", "the job's name"),
+    Flag("name", "text", "the job's name", also=("--servingName",)),
     Flag("namespace", "text", "where it goes (default)", also=("-n",)),
-    Flag("version", "text", "the job's version (the time as YYYYMMDDHHMM)", DEPLOYED),
+    Flag(
+        "version",
+        "text",
+        "the job's version (the time as YYYYMMDDHHMM)",
+        DEPLOYED,
+        also=("--servingVersion",),
+    ),
     Flag("image", "text", "the image to run"),
     Flag("image_pull_policy", "text", "IfNotPresent, Always or Never", also=("--imagePullPolicy",)),
     Flag("image_pull_secret", "list", "a Secret of a registry"),
@@ -147,12 +153,22 @@ FLAGS: tuple[Flag, ...] = (
     Flag("selector", "pairs", "a label of nodes, as key=value"),
     Flag("shell", "text", "the shell that runs the command (sh)"),
     Flag("command", "text", "the command, instead of the words at the end of the line"),
-    Flag("model_name", "text", "the model's name"),
+    Flag("model_name", "text", "the model's name", also=("--modelName",)),
     Flag("model_version", "text", "the model's version (a label)"),
     Flag(
-        "enable_istio", "bool", "one Service for all versions of the job, and its routes", DEPLOYED
+        "enable_istio",
+        "bool",
+        "one Service for all versions of the job, and its routes",
+        DEPLOYED,
+        also=("--enableIstio",),
     ),
-    Flag("expose_service", "bool", "with --enable-istio: a Gateway for them", DEPLOYED),
+    Flag(
+        "expose_service",
+        "bool",
+        "with --enable-istio: a Gateway for them",
+        DEPLOYED,
+        also=("--exposeService",),
+    ),
     Flag("port", "int", "port (tensorflow: gRPC, 8500)", ("tensorflow", "custom", "kserve")),
     Flag(
         "restful_port",
@@ -162,14 +178,27 @@ FLAGS: tuple[Flag, ...] = (
         also=("--restfulPort",),
     ),
     Flag("metrics_port", "int", "port of the metrics page", ("triton", "custom", "kserve")),
-    Flag("model_path", "text", "folder of the model's versions", ("tensorflow",)),
-    Flag("model_config_file", "text", "instead of name and path", ("tensorflow",)),
+    Flag(
+        "model_path",
+        "text",
+        "folder of the model's versions",
+        ("tensorflow",),
+        also=("--modelPath",),
+    ),
+    Flag(
+        "model_config_file",
+        "text",
+        "instead of name and path",
+        ("tensorflow",),
+        also=("--modelConfigFile",),
+    ),
     Flag("monitoring_config_file", "text", "TF Serving's monitoring settings", ("tensorflow",)),
     Flag(
         "version_policy",
         "text",
         "latest, latest:N, specific:N, all; checked only, as in Arena",
         ("tensorflow",),
+        also=("--versionPolicy",),
     ),
     Flag("http_port", "int", "HTTP port (8000)", ("triton",)),
     Flag("grpc_port", "int", "gRPC port (8001)", ("triton",)),

@@ -38,11 +38,20 @@ def parse_submission(type_: ServeType, program: str, argv: Sequence[str]) -> tup
     for flag in flags_of(type_.name):
         _add(parser, flag)
     parser.add_argument("--dry-run", action="store_true", help="print the documents instead")
-    parser.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
+    parser.add_argument(
+        "-o", "--output", choices=("yaml", "json"), help="of --dry-run: yaml (default) or json"
+    )
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
     given = _parsed(parser, argv, type_)
-    dry_run, output = given.pop("dry_run"), given.pop("output")
-    return options_of(given), output if dry_run else ""
+    output = printed_as(dry_run=given.pop("dry_run"), output=given.pop("output"))
+    return options_of(given), output
+
+
+def printed_as(*, dry_run: bool, output: str | None) -> str:
+    """How documents are printed; empty: they are applied. Raises `Usage`."""
+    if output is not None and not dry_run:
+        raise Usage(f"-o {output}: only together with --dry-run, which prints the documents")
+    return (output or "yaml") if dry_run else ""
 
 
 def parse_change(type_: ServeType, program: str, argv: Sequence[str]) -> Options:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tidegate.cli.arena.config_files import ConfigFile, config_maps, config_volumes
 from tidegate.cli.arena.options import Options
@@ -316,7 +317,10 @@ def _probes(options: Options) -> Json:
 
 def _lines(texts: tuple[str, ...], flag: str) -> Json:
     """YAML lines such as `path: /healthz`, together."""
-    read = YAML(typ="safe", pure=True).load("\n".join(texts)) if texts else {}
+    try:
+        read = YAML(typ="safe", pure=True).load("\n".join(texts)) if texts else {}
+    except YAMLError:
+        read = None
     if not isinstance(read, dict):
         raise Usage(f"{flag}: write lines such as 'path: /healthz'")
     return read

@@ -39,7 +39,12 @@ def render_kserve(options: Options, namespace: str, files: Sequence[ConfigFile] 
         ):
             if value:
                 raise Usage(f"{flag}: only together with --model-format")
+    if options.metrics_port and not options.enable_prometheus:
+        raise Usage("--metrics-port: only together with --enable-prometheus")
     custom = _custom_metric(options)
+    low, high = options.min_replicas, options.max_replicas
+    if low and high and low > high:
+        raise Usage(f"--min-replicas={low} is more than --max-replicas={high}")
     if custom and not options.scale_target:
         raise Usage(f"--scale-metric={custom}: needs a --scale-target")
     said = pairs(options.annotation, "--annotation").get(_CLASS)

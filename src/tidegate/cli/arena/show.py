@@ -10,11 +10,10 @@ from tidegate.cli.arena.jobs import (
     Job,
     gpu_core_of,
     gpu_memory_of,
-    gpus_of,
     padded,
     phase_of,
 )
-from tidegate.cli.arena.render_pods import Json
+from tidegate.cli.arena.render_pods import GPU, GPU_CORE, GPU_MEMORY, Json
 from tidegate.model.conditions import seconds_of
 
 _AGES = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -85,7 +84,7 @@ def _instances(job: Job, now_s: float) -> list[list[str]]:
             f"{ready}/{len(pod['spec']['containers'])}",
             str(sum(one.get("restartCount", 0) for one in statuses)),
         ]
-        row += [number(gpus_of(pod))] if with_gpus else []
+        row += [number(job.gpus_of(pod))] if with_gpus else []
         rows.append([*row, pod["spec"].get("nodeName") or "N/A"])
     return rows
 
@@ -102,7 +101,7 @@ def short_age(obj: Json, now_s: float) -> str:
 def job_values(job: Job, now_s: float) -> dict[str, Any]:
     """A job as Arena's JSON has it."""
     meta = job.object["metadata"]
-    instances = [_instance_values(pod, now_s) for pod in job.pods]
+    instances = [_instance_values(job, pod, now_s) for pod in job.pods]
     return {
         "uuid": meta.get("uid", ""),
         "name": job.name,
@@ -113,20 +112,19 @@ def job_values(job: Job, now_s: float) -> dict[str, Any]:
         "desiredInstances": job.desired,
         "availableInstances": job.available,
         "endpoints": [
-            {"name": port.get("name", ""), "port": port["port"], "nodePort": 0}
-            for service in job.services
-            for port in service["spec"].get("ports", ())
+            {"name": word, "port": number, "nodePort": 0} for word, number in job.endpoints
         ],
         "ip": job.address,
         "instances": instances,
-        "requestGPUs": sum(one["requestGPUs"] for one in instances),
-        "requestGPUMemory": sum(one["requestGPUMemory"] for one in instances),
-        "requestGPUCore": sum(one["requestGPUCore"] for one in instances),
+        "requestCPUs": job.asked("cpu"),
+        "requestGPUs": job.asked(GPU),
+        "requestGPUMemory": job.asked(GPU_MEMORY),
+        "requestGPUCore": job.asked(GPU_CORE),
         "creationTimestamp": int(seconds_of(meta["creationTimestamp"])),
     }
 
 
-def _instance_values(pod: Json, now_s: float) -> dict[str, Any]:
+def _instance_values(job: Job, pod: Json, now_s: float) -> dict[str, Any]:
     statuses = pod.get("status", {}).get("containerStatuses", ())
     return {
         "name": pod["metadata"]["name"],
@@ -138,7 +136,7 @@ def _instance_values(pod: Json, now_s: float) -> dict[str, Any]:
         "nodeIP": pod.get("status", {}).get("hostIP", ""),
         "nodeName": pod["spec"].get("nodeName", ""),
         "ip": pod.get("status", {}).get("podIP", ""),
-        "requestGPUs": gpus_of(pod),
+        "requestGPUs": job.gpus_of(pod),
         "requestGPUMemory": gpu_memory_of(pod),
         "requestGPUCore": gpu_core_of(pod),
         "creationTimestamp": int(seconds_of(pod["metadata"]["creationTimestamp"])),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tidegate.cli.arena.jobs import find_jobs, found_kind
 from tidegate.cli.arena.log import Log
-from tidegate.cli.arena.parse import Parser
+from tidegate.cli.arena.parse import Parser, printed_as
 from tidegate.cli.arena.render_istio import (
     check_name,
     gateway,
@@ -39,13 +39,16 @@ def split_traffic(argv: Sequence[str], connect: Callable[[], Cluster], log: Log)
         help="a version and its percent, as version:weight; once for each",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the documents instead")
-    parser.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
+    parser.add_argument(
+        "-o", "--output", choices=("yaml", "json"), help="of --dry-run: yaml (default) or json"
+    )
     given = parser.parse_args(list(argv))
     check_name(given.name)
     weights = read_weights(given.version_weight)
     documents = split(given.name, given.namespace, weights)
-    if given.dry_run:
-        print(as_text(documents, given.output), end="")
+    output = printed_as(dry_run=given.dry_run, output=given.output)
+    if output:
+        print(as_text(documents, output), end="")
         return 0
     cluster = connect()
     _check_versions(cluster, given.namespace, given.name, [one.version for one in weights])

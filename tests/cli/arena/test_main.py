@@ -1,0 +1,51 @@
+"""Arena's global flags, wherever they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidegate.cli.arena.main import arena
+from tidegate.cli.errors import Usage
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert arena([*words, "--dry-run"]) == 0
+    return capsys.readouterr().out
+
+
+KSERVE = ("kserve", "--name=x", "--image=i")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-n", "prod", "serve", *KSERVE),
+        ("--namespace=prod", "serve", *KSERVE),
+        ("serve", "-n", "prod", *KSERVE),
+        ("serve", *KSERVE, "-n", "prod"),
+        ("-n", "test", "serve", *KSERVE, "-n", "prod"),
+        ("--loglevel", "debug", "serve", *KSERVE, "--pprof", "-n=prod"),
+    ],
+)
+def test_a_namespace_may_stand_before_the_command_and_its_own_goes_first(words, capsys):
+    assert "namespace: prod" in printed(capsys, *words)
+
+
+def test_what_follows_two_dashes_is_the_command_s():
+    with pytest.raises(Usage, match="can not be empty"):
+        arena(["serve", "kserve", "--name=x", "--", "-n", "prod"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--helm-binary", "serve", "list"), "--helm-binary: no chart is run here"),
+        (("--loglevel=loud", "serve", "list"), "debug, info, warn, error"),
+        (("submit", "tf"), "only `arena serve` is known here"),
+        (("serve", "sell"), "arena serve sell: not known"),
+        (("-n",), "-n: needs a value"),
+    ],
+)
+def test_what_is_not_known_or_not_done_is_refused(words, says):
+    with pytest.raises(Usage, match=says):
+        arena(words)
