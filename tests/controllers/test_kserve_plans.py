@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
-from tidegate.controllers.kserve.scaling import desired_hpa
+from tidegate.controllers.kserve.scaling import (
+    carry_hpa,
+    carry_scaled_object,
+    desired_hpa,
+    desired_scaled_object,
+)
 from tidegate.controllers.kserve.serverless import (
     Latest,
     desired_ksvc,
@@ -22,6 +28,7 @@ from tidegate.controllers.kserve.standard import (
 )
 from tidegate.controllers.revision.pods import pod_spec
 from tidegate.model.admission import admit_kserve
+from tidegate.model.admission.autoscalers import default_autoscaler
 from tidegate.model.containers import Container
 from tidegate.model.kserve import ComponentStatus, InferenceService
 from tidegate.model.meta import ObjectMeta
@@ -29,7 +36,7 @@ from tidegate.model.serving import Revision, RevisionSpec, TrafficTarget
 from tidegate.model.wire import read, to_raw
 from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
 from tidegate.policy.errors import BadConfig
-from tidegate.policy.kserve_builtin import built_in_runtimes
+from tidegate.policy.kserve_builtin import BUILT_IN_RUNTIMES
 from tidegate.policy.kserve_runtimes import choose_runtime
 
 CUSTOM = {"containers": [{"image": "kserve/sklearnserver:v0.12", "args": ["--model_name=iris"]}]}
@@ -45,7 +52,7 @@ def isvc(predictor: dict[str, Any], mode: str = "Standard", **more: Any) -> Infe
 def pods(of: InferenceService, component: str = "predictor") -> ComponentPods:
     part = getattr(of.spec, component)
     model = getattr(part, "model", None)
-    runtime = choose_runtime(model, (), built_in_runtimes()) if model else None
+    runtime = choose_runtime(model, (), BUILT_IN_RUNTIMES) if model else None
     return plan_pods(of, component, part, runtime)
 
 
@@ -250,6 +257,70 @@ def test_the_hpa_of_a_component(fields, low, high, target):
         "name": "cpu",
         "target": {"type": "Utilization", "averageUtilization": target},
     }
+
+
+def test_the_hpa_of_a_component_has_the_default_rates_and_not_the_rules_of_one_without():
+    given = isvc(CUSTOM)
+    made = desired_hpa(given, given.spec.predictor, "predictor")
+    assert made.spec.behavior is not None
+    stored = default_autoscaler(made, None)
+    assert stored.spec.behavior is not None
+    assert stored.spec.behavior.scale_up is not None
+    assert [p.value for p in stored.spec.behavior.scale_up.policies or ()] == [4, 100]
+    assert carry_hpa(stored, made) is stored
+
+
+def test_the_annotations_of_before_say_metric_and_target_unless_a_field_does():
+    key = "serving.kserve.io/targetUtilizationPercentage"
+    annotations = {"serving.kserve.io/metric": "memory", key: "30"}
+
+    def resource(fields: dict[str, Any]) -> dict[str, Any]:
+        given = isvc({**CUSTOM, **fields}, metadata={"annotations": annotations})
+        raw = to_raw(desired_hpa(given, given.spec.predictor, "predictor"))
+        found: dict[str, Any] = raw["spec"]["metrics"][0]["resource"]
+        return found
+
+    assert resource({})["name"] == "memory"
+    assert resource({})["target"]["averageUtilization"] == 30
+    by_field = resource({"scaleMetric": "cpu", "scaleTarget": 60})
+    assert (by_field["name"], by_field["target"]["averageUtilization"]) == ("cpu", 60)
+
+
+def test_a_cpu_metric_without_a_figure_is_at_eighty_percent():
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}}]
+    given = isvc({**CUSTOM, "autoScaling": {"metrics": metrics}})
+    made = desired_hpa(given, given.spec.predictor, "predictor").spec.metrics[0].resource
+    assert made is not None
+    assert made.target.average_utilization == 80
+
+
+def test_keda_shares_a_value_among_replicas_whatever_type_the_target_says():
+    server = {"backend": "prometheus", "serverAddress": "http://p:9090", "query": "running"}
+    external = {"metric": server, "target": {"type": "Value", "value": "2"}}
+    given = isvc(
+        {**CUSTOM, "autoScaling": {"metrics": [{"type": "External", "external": external}]}},
+        metadata={"annotations": {"serving.kserve.io/autoscalerClass": "keda"}},
+    )
+    [trigger] = desired_scaled_object(given, given.spec.predictor, "predictor").spec.triggers
+    assert (trigger.metric_type, trigger.metadata["threshold"]) == (None, "2")
+
+
+def test_with_keda_and_no_metric_the_scale_target_is_of_cpu():
+    given = isvc({**CUSTOM, "scaleTarget": 35})
+    [trigger] = desired_scaled_object(given, given.spec.predictor, "predictor").spec.triggers
+    assert (trigger.type, trigger.metadata) == ("cpu", {"value": "35"})
+
+
+def test_kedas_annotations_are_handed_on_and_taken_back_and_others_stay():
+    paused = "autoscaling.keda.sh/paused"
+    told = isvc(CUSTOM, metadata={"annotations": {paused: "true"}})
+    silent = isvc(CUSTOM)
+    made = desired_scaled_object(told, told.spec.predictor, "predictor")
+    assert made.metadata.annotations[paused] == "true"
+    without = desired_scaled_object(silent, silent.spec.predictor, "predictor")
+    assert paused not in carry_scaled_object(made, without).metadata.annotations
+    by_hand = replace(without, metadata=replace(without.metadata, annotations={paused: "true"}))
+    assert carry_scaled_object(by_hand, without).metadata.annotations == {paused: "true"}
 
 
 def test_the_ingress_has_the_services_host_and_each_components():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tidegate.kit.schedule import parse_five_fields
-from tidegate.scaling.keda import Bounds, CronTrigger, Seen, step
+from tidegate.scaling.keda import Bounds, CronTrigger, Fallback, FallbackTo, Seen, step
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BOUNDS = Bounds(low=0, high=10, idle=None, cooldown_s=300)
@@ -39,10 +40,29 @@ def seen(current: int, active: bool | None, *, quiet_s: float | None = None) -> 
         (Bounds(2, 10, 0, 300), seen(5, False, quiet_s=900), 0),
         (Bounds(2, 10, 0, 300), seen(0, True), 2),
         (Bounds(0, 10, None, 300, initial_cooldown_s=2000), seen(1, False), None),
+        (replace(BOUNDS, hold_in=True), seen(4, False, quiet_s=900), None),
+        (replace(BOUNDS, hold_in=True), seen(0, True), 1),
+        (replace(BOUNDS, hold_out=True), seen(0, True), None),
+        (replace(BOUNDS, hold_out=True), seen(4, False, quiet_s=900), 0),
     ],
 )
 def test_only_an_hpa_changes_what_is_awake(bounds, view, replicas):
     assert step(bounds, view).replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("to", "sizes"),
+    [
+        (FallbackTo.STATIC, [6, 6]),
+        (FallbackTo.CURRENT, [2, 9]),
+        (FallbackTo.CURRENT_IF_HIGHER, [6, 9]),
+        (FallbackTo.CURRENT_IF_LOWER, [2, 6]),
+    ],
+)
+def test_a_fallback_is_a_size_or_the_one_there_is(to, sizes):
+    rule = Fallback(threshold=3, replicas=6, to=to)
+    assert [rule.size(current) for current in (2, 9)] == sizes
+    assert [rule.holds(failures) for failures in (3, 4)] == [False, True]
 
 
 def test_a_cron_trigger_wants_its_replicas_between_start_and_end():

@@ -257,7 +257,7 @@ def _same_but_status(obj: Object, old: Object | None) -> bool:
     """Whether nothing was written that warnings are about: they are said once, not every time."""
     if old is None:
         return False
-    by_annotations = isinstance(obj, Ingress | KafkaSource)
+    by_annotations = isinstance(obj, Ingress | KafkaSource | InferenceService)
     if by_annotations and obj.metadata.annotations != old.metadata.annotations:
         return False  # much of these is said there
     return all(

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from tidegate.model.admission.problems import Problems, forbidden, invalid, not_negative, required
+from tidegate.model.admission.problems import (
+    Problems,
+    forbidden,
+    invalid,
+    not_negative,
+    not_supported,
+    required,
+)
 from tidegate.model.errors import Invalid
-from tidegate.model.keda import KedaTrigger, ScaledObject
+from tidegate.model.keda import KedaTrigger, ScaledObject, ScaledObjectSpec
 from tidegate.policy.keda import BadTrigger, ResourceTrigger, read_trigger
+from tidegate.policy.keda_orders import BadOrder, read_orders
+from tidegate.scaling.keda import FallbackTo
 
 
 def check_scaled_object(scaled: ScaledObject) -> None:
@@ -43,8 +52,40 @@ def check_scaled_object(scaled: ScaledObject) -> None:
     if spec.min_replica_count == 0 and spec.triggers and resources == len(spec.triggers):
         detail = "can not be 0 with cpu and memory triggers only: at zero there is none to measure"
         found.append(forbidden("spec.minReplicaCount", detail))
+    found += _check_fallback(spec)
+    try:
+        read_orders(scaled.metadata.annotations)
+    except BadOrder as why:
+        found.append(invalid(f"metadata.annotations[{why.key}]", why.value, why.why))
     if found:
         raise Invalid("ScaledObject.keda.sh", scaled.metadata.name, found)
+
+
+def _check_fallback(spec: ScaledObjectSpec) -> Problems:
+    said = spec.fallback
+    if said is None:
+        return []
+    found: Problems = []
+    for field, value in (
+        ("failureThreshold", said.failure_threshold),
+        ("replicas", said.replicas),
+    ):
+        found += not_negative(f"spec.fallback.{field}", value)
+    known = [to.value for to in FallbackTo]
+    if said.behavior not in (None, *known):
+        found.append(not_supported("spec.fallback.behavior", said.behavior, known))
+    shared = [
+        trigger.metric_type in (None, "AverageValue")
+        for trigger in spec.triggers
+        if trigger.type not in ("cpu", "memory")
+    ]
+    if spec.triggers and not any(shared):
+        detail = (
+            "at least one trigger (that is not cpu or memory) has to have the `AverageValue` type "
+            "for the fallback to be enabled"
+        )
+        found.append(forbidden("spec.fallback", detail))
+    return found
 
 
 def _written(trigger: KedaTrigger, field: str) -> str | None:

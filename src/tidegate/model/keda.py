@@ -9,7 +9,7 @@ from tidegate.model.autoscaling import HorizontalPodAutoscalerBehavior
 from tidegate.model.column import AGE, NAME, Cell, number, text, wide
 from tidegate.model.conditions import find
 from tidegate.model.meta import Condition, Object
-from tidegate.model.wire import NotHonoured, Wire
+from tidegate.model.wire import NotHonoured, Wire, always
 
 
 class KedaTargetRef(Wire, frozen=True, kw_only=True):
@@ -44,8 +44,16 @@ class KedaHpaConfig(Wire, frozen=True, kw_only=True):
 
 class KedaAdvanced(Wire, frozen=True, kw_only=True):
     horizontal_pod_autoscaler_config: KedaHpaConfig | None = None
-    restore_to_original_replica_count: NotHonoured = None
+    restore_to_original_replica_count: bool | None = None
     scaling_modifiers: NotHonoured = None
+
+
+class KedaFallback(Wire, frozen=True, kw_only=True):
+    """`behavior` absent: static."""
+
+    failure_threshold: int = always(0)
+    replicas: int = always(0)
+    behavior: str | None = None
 
 
 class ScaledObjectSpec(Wire, frozen=True, kw_only=True):
@@ -60,7 +68,18 @@ class ScaledObjectSpec(Wire, frozen=True, kw_only=True):
     min_replica_count: int | None = None
     max_replica_count: int | None = None
     advanced: KedaAdvanced | None = None
-    fallback: NotHonoured = None
+    fallback: KedaFallback | None = None
+
+
+class KedaHealth(Wire, frozen=True, kw_only=True):
+    """Of one external metric; failures in a row. `status` Happy or Failing."""
+
+    number_of_failures: int = always(0)
+    status: str = always("Happy")
+
+
+class KedaActivity(Wire, frozen=True, kw_only=True):
+    is_active: bool = always(False)
 
 
 class ScaledObjectStatus(Wire, frozen=True, kw_only=True):
@@ -70,8 +89,10 @@ class ScaledObjectStatus(Wire, frozen=True, kw_only=True):
     original_replica_count: int | None = None
     paused_replica_count: int | None = None
     last_active_time: str | None = None
+    health: dict[str, KedaHealth] = {}
     external_metric_names: tuple[str, ...] = ()
     resource_metric_names: tuple[str, ...] = ()
+    triggers_activity: dict[str, KedaActivity] = {}
     triggers_types: str | None = None
     authentications_types: str | None = None
 

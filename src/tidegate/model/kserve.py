@@ -127,19 +127,19 @@ class FrameworkSpec(Container, frozen=True, kw_only=True):
     storage: StorageSpec | None = None
     runtime_version: str | None = None
     protocol_version: str | None = None
+    confidential: NotHonoured = None
 
 
 class ModelSpec(FrameworkSpec, frozen=True, kw_only=True):
     model_format: ModelFormat = ModelFormat()
     runtime: str | None = None
-    confidential: NotHonoured = None
 
 
 class Predictor(Component, frozen=True, kw_only=True):
     """Exactly one of `model`, a framework key and `containers`."""
 
     model: ModelSpec | None = None
-    name: str | None = None
+    name: NotHonoured = None  # of a variant: only canary[] gives it a meaning
     sklearn: FrameworkSpec | None = None
     xgboost: FrameworkSpec | None = None
     tensorflow: FrameworkSpec | None = None

@@ -16,7 +16,10 @@ COMPONENT = "component"
 APP = "app"
 VISIBILITY = "networking.kserve.io/visibility"
 READ_ONLY = "storage.kserve.io/readonly"
+METRIC_AGGREGATION = f"{GROUP}/enable-metric-aggregation"
 STORAGE_SECRET = f"{GROUP}/storageSecretName"
+#: On a ScaledObject: which of its annotations are the InferenceService's.
+HANDED_ON = "tidegate.dev/handed-on"
 
 STANDARD = "Standard"
 KNATIVE = "Knative"
@@ -30,6 +33,7 @@ TRANSFORMER_CONTAINER = "transformer-container"
 DEFAULT_PORT = 8080
 AGENT, AGENT_PORT, AGENT_IMAGE = "agent", 9081, "kserve/agent:latest"
 MODEL_PATH = "/mnt/models"
+STORAGE_URI = "STORAGE_URI"
 STORAGE_INITIALIZER = "storage-initializer"
 STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:latest"
 #: The Secret that `storage.key` chooses from, and how the choice reaches the init container.

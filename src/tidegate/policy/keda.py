@@ -9,13 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tidegate.kit.schedule import BadSchedule, parse_five_fields
-from tidegate.model.keda import KedaTrigger
+from tidegate.model.keda import KedaTrigger, ScaledObject
 from tidegate.policy.keda_kafka import KafkaTrigger, kafka_name, read_kafka
 from tidegate.policy.keda_metadata import BadTrigger, decimal, needed, only, quantity
-from tidegate.scaling.keda import CronTrigger
+from tidegate.scaling.keda import CronTrigger, Fallback, FallbackTo
 
 __all__ = [
     "LABEL",
@@ -25,8 +26,10 @@ __all__ = [
     "PrometheusTrigger",
     "ResourceTrigger",
     "Trigger",
+    "fallback_of",
     "metric_name",
     "read_trigger",
+    "share_milli",
 ]
 
 LABEL = "scaledobject.keda.sh/name"
@@ -136,6 +139,27 @@ def _resource(trigger: KedaTrigger) -> ResourceTrigger:
     else:
         raise BadTrigger("metricType", f'"{kind}": {_UTILIZATION} or {_AVERAGE}')
     return ResourceTrigger(trigger.type, kind, value, metadata.get("containerName"))
+
+
+def fallback_of(scaled: ScaledObject) -> Fallback | None:
+    """What a (checked) ScaledObject says for triggers that can't be read; None: nothing."""
+    said = scaled.spec.fallback
+    if said is None:
+        return None
+    to = FallbackTo(said.behavior or FallbackTo.STATIC.value)
+    return Fallback(said.failure_threshold, said.replicas, to)
+
+
+def share_milli(trigger: Trigger) -> int | None:
+    """The value in thousandths that stands for one replica; None: its values aren't shared, or an HPA
+    reads them itself, and there is nothing to fall back to."""
+    match trigger:
+        case PrometheusTrigger() if trigger.kind == _AVERAGE:
+            return ceil(trigger.threshold * 1000)
+        case KafkaTrigger() if trigger.kind == _AVERAGE:
+            return trigger.rule.threshold * 1000
+        case _:
+            return None
 
 
 def metric_name(index: int, trigger: KedaTrigger) -> str:

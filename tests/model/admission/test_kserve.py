@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.model.admission import admit_kserve, kserve_notes
+from tidegate.model.admission import admit_kserve, kserve_notes, mode_of
 from tidegate.model.errors import BadRequest
 from tidegate.model.kserve import (
     InferenceGraph,
@@ -136,16 +136,23 @@ def test_a_batcher_or_logger_that_cannot_run_is_refused(fields, mode, text):
 
 
 def test_a_batcher_can_be_had_in_knative_mode_too():
-    admitted({**SKLEARN, "batcher": {}}, mode="Knative")
+    predictor = admitted({**SKLEARN, "batcher": {}}, mode="Knative")["spec"]["predictor"]
+    assert predictor["batcher"] == {}
 
 
 def test_equal_bounds_and_no_upper_bound_are_fine():
-    admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 2})
-    admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": 0})
+    for high in (2, 0):
+        predictor = admitted({**SKLEARN, "minReplicas": 2, "maxReplicas": high})["spec"][
+            "predictor"
+        ]
+        assert (predictor["minReplicas"], predictor["maxReplicas"]) == (2, high)
 
 
 def test_rps_is_a_metric_in_knative_mode():
-    admitted({**SKLEARN, "scaleMetric": "rps", "scaleTarget": 500}, mode="Knative")
+    by_rps = {**SKLEARN, "scaleMetric": "rps", "scaleTarget": 500}
+    predictor = admitted(by_rps, mode="Knative")["spec"]["predictor"]
+    assert (predictor["scaleMetric"], predictor["scaleTarget"]) == ("rps", 500)
+    assert refusal(by_rps, mode="Standard") == "[rps] is not a supported metric."
 
 
 def test_a_bad_name_quotes_the_rule():
@@ -168,7 +175,8 @@ def test_the_mode_cannot_change():
 def test_a_changed_default_does_not_move_what_was_made_before():
     made = InferenceServiceStatus(deployment_mode="Standard")
     old = InferenceService(metadata=isvc(SKLEARN).metadata, spec=isvc(SKLEARN).spec, status=made)
-    admit_kserve(old, old, default_mode="Knative")
+    assert mode_of(old, "Knative") == "Standard"
+    assert admit_kserve(old, old, default_mode="Knative").status == made
 
 
 def test_fields_without_effect_in_standard_mode_are_named():
@@ -194,6 +202,86 @@ def test_a_metric_that_no_scaler_will_look_at_is_named(class_):
     ]
     scaled = isvc({**SKLEARN, "scaleMetric": "cpu", "scaleTarget": 10})
     assert kserve_notes(scaled, default_mode="Standard") == []
+
+
+METRICS = {"metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode", "named"),
+    [
+        ({"autoScaling": METRICS}, "Knative", "autoScaling"),
+        ({"scaleMetricType": "Utilization"}, "Knative", "scaleMetricType"),
+        ({"deploymentStrategy": {"type": "Recreate"}}, "Knative", "deploymentStrategy"),
+        ({"autoScaling": METRICS, "scaleTarget": 5}, "Standard", "scaleTarget"),
+        ({"minReplicas": 0}, "Standard", "minReplicas"),
+    ],
+)
+def test_what_the_mode_has_no_use_for_is_named(fields, mode, named):
+    [note] = kserve_notes(isvc({**SKLEARN, **fields}), default_mode=mode)
+    assert note.startswith(f"spec.predictor.{named}: ")
+
+
+def test_annotations_about_autoscalers_say_nothing_to_knative():
+    key = "serving.kserve.io/autoscalerClass"
+    given = isvc(SKLEARN, annotations={key: "hpa"})
+    assert kserve_notes(given, default_mode="Standard") == []
+    [note] = kserve_notes(given, default_mode="Knative")
+    assert key in note
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "says"),
+    [
+        ("metric", "rps", "[rps] is not a supported metric."),
+        ("targetUtilizationPercentage", "200", "should be a [1-100] integer"),
+        ("targetUtilizationPercentage", "some", "should be a [1-100] integer"),
+    ],
+)
+def test_the_annotations_that_were_before_fields_are_checked(annotation, value, says):
+    assert says in refusal(SKLEARN, annotations={f"serving.kserve.io/{annotation}": value})
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"minReplicas": 0}, "spec.predictor.minReplicas: 0 needs an External metric"),
+        (
+            {"autoScaling": {"metrics": [{"type": "Resource", "resource": {"name": "memory"}}]}},
+            "averageUtilization: required for memory",
+        ),
+        (
+            {
+                "autoScaling": {
+                    "metrics": [
+                        {
+                            "type": "External",
+                            "external": {
+                                "metric": {
+                                    "backend": "prometheus",
+                                    "serverAddress": "http://p",
+                                    "query": "up",
+                                },
+                                "target": {"type": "Value"},
+                            },
+                        }
+                    ]
+                }
+            },
+            "external.target.value: required",
+        ),
+    ],
+)
+def test_what_a_scaled_object_could_not_do_is_refused_at_once(fields, says):
+    keda = {"serving.kserve.io/autoscalerClass": "keda"}
+    assert says in refusal({**SKLEARN, **fields}, annotations=keda)
+
+
+def test_a_transformer_beside_the_model_has_no_storage_of_its_own():
+    uri = {"name": "STORAGE_URI", "value": "file:///m"}
+    beside = {"name": "transformer-container", "image": "t:1", "env": [uri]}
+    text = refusal({**SKLEARN, "containers": [beside]})
+    assert text == "storage uri should not be specified in transformer container"
 
 
 def test_a_framework_key_that_is_patched_in_replaces_the_stored_model():

@@ -5,22 +5,33 @@ for the way from zero and back to it. While the size is zero the HPA does nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
 
 from tidegate.autoscale.hpa.targets import find_scaled, write_replicas
 from tidegate.autoscale.keda.document import carry_hpa, desired_hpa, hpa_name, target_of
 from tidegate.autoscale.keda.metrics import KedaMetrics
+from tidegate.autoscale.keda.rivals import rival_of
+from tidegate.autoscale.keda.status import Looked, Outcome, external_names, plan_status
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.kit.clock import Clock
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
-from tidegate.model.conditions import merged, seconds_of, timestamp
+from tidegate.model.conditions import find, is_true, seconds_of, timestamp
 from tidegate.model.errors import ApiError, BadRequest
-from tidegate.model.keda import ScaledObject, ScaledObjectSpec, ScaledObjectStatus
-from tidegate.model.meta import Condition, Key, controller_of
+from tidegate.model.keda import ScaledObject, ScaledObjectStatus
+from tidegate.model.meta import Key, Object, controller_of, touched
 from tidegate.model.scale import scale_view
-from tidegate.policy.keda import ResourceTrigger, Trigger, metric_name, read_trigger
-from tidegate.reconcile import Again, Done, Next, Watch, watch_owned, watch_self
+from tidegate.policy.keda import (
+    ResourceTrigger,
+    Trigger,
+    fallback_of,
+    metric_name,
+    read_trigger,
+)
+from tidegate.policy.keda_orders import BadOrder, Orders, read_orders
+from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 from tidegate.scaling.hpa import ReadFailed
 from tidegate.scaling.keda import Bounds, Seen, Step, step
@@ -28,12 +39,12 @@ from tidegate.scaling.keda import Bounds, Seen, Step, step
 log = logging.getLogger(__name__)
 
 _POLL_S, _COOLDOWN_S, _MOST = 30, 300, 100
-PAUSED = "autoscaling.keda.sh/paused"
-PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
+FINALIZER = "finalizer.keda.sh"
 
 
 class ScaledObjectController:
-    """Writes the target's size only where an HPA can't: from zero, to zero, and while paused."""
+    """Writes the target's size only where an HPA can't: from zero, to zero, while paused, and to what
+    it was when the ScaledObject goes."""
 
     name = "scaledobject"
 
@@ -43,89 +54,167 @@ class ScaledObjectController:
         self.watches: Sequence[Watch] = (
             watch_self(ScaledObject),
             watch_owned(HorizontalPodAutoscaler, "ScaledObject"),
+            watch_mapped(HorizontalPodAutoscaler, self._of_target),
         )
 
     async def reconcile(self, key: Key) -> Next:
         scaled = self._api.get(ScaledObject, *key)
         if scaled is None or scaled.metadata.deletion_timestamp:
+            self._metrics.health.forget(key)
+            if scaled is not None:
+                await self._restore(scaled)
             return Done()  # its HPA goes with it
-        status = scaled.status or ScaledObjectStatus()
+        scaled = await self._with_finalizer(scaled)
         try:
-            status = await self._bring_about(scaled, status)
-        except ApiError as why:
-            status = self._status(scaled, status, ready=why, step_=None)
-            await self._events.emit(scaled, WARNING, "ScaledObjectCheckFailed", why.message)
-        await write_status(self._api, scaled, status)
+            outcome = await self._bring_about(scaled)
+        except (ApiError, BadOrder) as why:
+            text = why.message if isinstance(why, ApiError) else str(why)
+            outcome = Outcome(refused=text)
+            await self._events.emit(scaled, WARNING, "ScaledObjectCheckFailed", text)
+        after = plan_status(scaled, outcome, now_s=self._clock.now())
+        await write_status(self._api, scaled, after)
+        await self._tell(scaled, after, outcome)
         return Again(float(scaled.spec.polling_interval or _POLL_S))
 
-    async def _bring_about(
-        self, scaled: ScaledObject, status: ScaledObjectStatus
-    ) -> ScaledObjectStatus:
-        """Raises `ApiError`: the target isn't there, or the HPA was refused."""
-        triggers = tuple(read_trigger(trigger) for trigger in scaled.spec.triggers)
-        namespace = scaled.metadata.namespace or ""
-        target = find_scaled(self._api, namespace, target_of(scaled))
+    async def _bring_about(self, scaled: ScaledObject) -> Outcome:
+        """Raises `ApiError`, `BadOrder`: the target isn't there or somebody else's, the HPA was
+        refused, an annotation says nothing."""
+        orders = read_orders(scaled.metadata.annotations)
+        target = find_scaled(self._api, scaled.metadata.namespace or "", target_of(scaled))
         current = scale_view(target).replicas
-        annotations = scaled.metadata.annotations
-        paused_at = annotations.get(PAUSED_AT)
-        if annotations.get(PAUSED) == "true" or paused_at is not None:
+        if orders.paused:
             await self._without_hpa(scaled)
-            if paused_at is not None and paused_at.isdigit() and int(paused_at) != current:
-                await self._set(scaled, int(paused_at))
-            return self._status(scaled, status, ready=None, step_=None, paused=True)
-        await self._own_hpa(scaled, triggers)
-        active, failure = await self._active(triggers, scaled.key)
+            if orders.paused_at not in (None, current):
+                await self._set(scaled, orders.paused_at or 0)
+            return Outcome(orders, current=current)
+        rival = rival_of(self._api, scaled, hpa_name(scaled))
+        if rival is not None:
+            raise BadRequest(rival)
+        triggers = tuple(read_trigger(trigger) for trigger in scaled.spec.triggers)
+        await self._own_hpa(scaled, triggers, orders)
+        looked = await self._look(scaled, triggers, orders)
+        decided = step(_bounds(scaled, orders), self._seen(scaled, looked, current))
+        if decided.replicas is not None:
+            await self._set(scaled, decided.replicas)
+            await self._tell_of_step(scaled, orders, looked, current, decided)
+        health = self._metrics.health.of(scaled, external_names(scaled.spec))
+        return Outcome(orders, None, decided, looked, current, health)
+
+    async def _look(
+        self, scaled: ScaledObject, triggers: tuple[Trigger, ...], orders: Orders
+    ) -> Looked:
+        """CPU and memory alone keep their target awake: only the HPA looks at them."""
+        if all(isinstance(trigger, ResourceTrigger) for trigger in triggers):
+            return Looked(awake=True)
+        active, failed = [], []
+        for i, trigger in enumerate(triggers):
+            answer = await self._metrics.active(trigger, scaled.key)
+            if isinstance(answer, ReadFailed):
+                failed.append(answer.why)
+            elif answer:
+                active.append(metric_name(i, scaled.spec.triggers[i]))
+        return Looked(tuple(active), failed[0] if failed else "", awake=orders.forced)
+
+    def _seen(self, scaled: ScaledObject, looked: Looked, current: int) -> Seen:
         now_s = self._clock.now()
-        last = status.last_active_time
-        seen = Seen(
+        last = scaled.status.last_active_time if scaled.status else None
+        active, fallback = looked.verdict, fallback_of(scaled)
+        if active is None and fallback is not None and fallback.replicas == 0:
+            active = False  # for want of a value none is wanted
+        return Seen(
             now_s=now_s,
             created_s=seconds_of(scaled.metadata.creation_timestamp or timestamp(now_s)),
             current=current,
             active=active,
             last_active_s=seconds_of(last) if last else None,
-            failure=failure,
-        )
-        decided = step(_bounds(scaled), seen)
-        if decided.replicas is not None:
-            await self._set(scaled, decided.replicas)
-            log.info("%s: %s", scaled.key, decided.message)
-            reason = "KEDAScaleTargetActivated" if active else "KEDAScaleTargetDeactivated"
-            await self._events.emit(scaled, NORMAL, reason, decided.message)
-        return self._status(
-            scaled,
-            status,
-            ready=None,
-            step_=decided,
-            original=current,
-            active_at_s=now_s if active else None,
+            failure=looked.failure,
         )
 
-    async def _active(self, triggers: tuple[Trigger, ...], of: Key) -> tuple[bool | None, str]:
-        """Whether any of them is; None: one could not be asked (and why), and no other is. CPU and
-        memory alone keep their target awake: only the HPA looks at them."""
-        if all(isinstance(trigger, ResourceTrigger) for trigger in triggers):
-            return True, ""
-        answers = [await self._metrics.active(trigger, of) for trigger in triggers]
-        if any(answer is True for answer in answers):
-            return True, ""
-        failed = [answer.why for answer in answers if isinstance(answer, ReadFailed)]
-        return (None, failed[0]) if failed else (False, "")
+    # --- its HPA
 
-    async def _own_hpa(self, scaled: ScaledObject, triggers: tuple[Trigger, ...]) -> None:
-        wanted = desired_hpa(scaled, triggers)
+    async def _own_hpa(
+        self, scaled: ScaledObject, triggers: tuple[Trigger, ...], orders: Orders
+    ) -> None:
+        wanted = desired_hpa(scaled, triggers, orders)
         existing = self._api.get(HorizontalPodAutoscaler, *wanted.key)
-        if existing is not None and not _owned(existing, scaled):
+        if existing is not None and not (
+            _owned(existing, scaled)
+            or (orders.transfer and controller_of(existing.metadata) is None)
+        ):
             raise BadRequest(
                 f'HorizontalPodAutoscaler "{wanted.metadata.name}" exists and does not belong to '
                 "this ScaledObject: delete it, or name another in advanced"
             )
         await ensure(self._api, wanted, carry_hpa)
+        before = scaled.status.hpa_name if scaled.status else None
+        if before not in (None, wanted.metadata.name):
+            await self._remove_hpa(scaled, before or "")
 
     async def _without_hpa(self, scaled: ScaledObject) -> None:
-        key = Key(scaled.metadata.namespace or "", hpa_name(scaled))
+        await self._remove_hpa(scaled, hpa_name(scaled))
+
+    async def _remove_hpa(self, scaled: ScaledObject, name: str) -> None:
+        key = Key(scaled.metadata.namespace or "", name)
         existing = self._api.get(HorizontalPodAutoscaler, *key)
         if existing is not None and _owned(existing, scaled):
             await self._api.delete(HorizontalPodAutoscaler, *key, uid=existing.metadata.uid)
+
+    # --- when it goes
+
+    async def _with_finalizer(self, scaled: ScaledObject) -> ScaledObject:
+        """Held back while there is something to restore at the end."""
+        advanced = scaled.spec.advanced
+        wanted = advanced is not None and advanced.restore_to_original_replica_count
+        held = scaled.metadata.finalizers
+        if bool(wanted) == (FINALIZER in held):
+            return scaled
+        left = tuple(one for one in held if one != FINALIZER)
+        meta = touched(scaled.metadata, finalizers=(*left, FINALIZER) if wanted else left)
+        return await self._api.update(replace(scaled, metadata=meta))
+
+    async def _restore(self, scaled: ScaledObject) -> None:
+        """The target back to the size it had, its HPA gone before."""
+        held = scaled.metadata.finalizers
+        if FINALIZER not in held:
+            return
+        await self._without_hpa(scaled)
+        original = scaled.status.original_replica_count if scaled.status else None
+        if original is not None:
+            try:
+                await self._set(scaled, original)
+            except ApiError as why:  # its target went before it, or is another's by now
+                log.info("%s: the size of its target stays: %s", scaled.key, why.message)
+        meta = touched(scaled.metadata, finalizers=tuple(one for one in held if one != FINALIZER))
+        await self._api.update(replace(scaled, metadata=meta))
+
+    # --- words and writes
+
+    async def _tell(
+        self, scaled: ScaledObject, after: ScaledObjectStatus, outcome: Outcome
+    ) -> None:
+        was = scaled.status.conditions if scaled.status else ()
+        ready = find(after.conditions, "Ready")
+        if is_true(after.conditions, "Ready") and not is_true(was, "Ready"):
+            text = "ScaledObject is ready for scaling"
+            await self._events.emit(scaled, NORMAL, "ScaledObjectReady", text)
+        elif ready is not None and outcome.looked.failure:
+            await self._events.emit(scaled, WARNING, "KEDAScalerFailed", outcome.looked.failure)
+
+    async def _tell_of_step(
+        self, scaled: ScaledObject, orders: Orders, looked: Looked, current: int, decided: Step
+    ) -> None:
+        ref, to = target_of(scaled), decided.replicas
+        kind = f"{ref.api_version}.{ref.kind}"
+        what = f"{kind} {scaled.metadata.namespace}/{ref.name} from {current} to {to}"
+        log.info("%s: %s (%s)", scaled.key, what, decided.message)
+        if decided.reason == "ScalerActive":
+            why = "caused by forced activation annotation"
+            if not orders.forced:
+                why = f"triggered by {';'.join(looked.active)}"
+            reason, text = "KEDAScaleTargetActivated", f"Scaled {what}, {why}"
+        else:
+            reason, text = "KEDAScaleTargetDeactivated", f"Deactivated {what}"
+        await self._events.emit(scaled, NORMAL, reason, text)
 
     async def _set(self, scaled: ScaledObject, replicas: int) -> None:
         namespace, ref = scaled.metadata.namespace or "", target_of(scaled)
@@ -133,84 +222,16 @@ class ScaledObjectController:
         if why is not None:
             raise ApiError(why)
 
-    def _status(
-        self,
-        scaled: ScaledObject,
-        was: ScaledObjectStatus,
-        *,
-        ready: ApiError | None,
-        step_: Step | None,
-        paused: bool = False,
-        original: int | None = None,
-        active_at_s: float | None = None,
-    ) -> ScaledObjectStatus:
-        spec, now_s = scaled.spec, self._clock.now()
-        names = [metric_name(i, t) for i, t in enumerate(spec.triggers)]
-        resources = ("cpu", "memory")
-        target = target_of(scaled)
-        ready_condition = (
-            Condition(
-                type="Ready",
-                status="True",
-                reason="ScaledObjectReady",
-                message="ScaledObject is defined correctly and is ready for scaling",
-            )
-            if ready is None
-            else Condition(
-                type="Ready",
-                status="False",
-                reason="ScaledObjectCheckFailed",
-                message=ready.message,
-            )
-        )
-        conditions = (
-            ready_condition,
-            _active(step_),
-            Condition(type="Fallback", status="False", reason="NoFallbackFound"),
-            Condition(
-                type="Paused",
-                status="True" if paused else "False",
-                reason="ScaledObjectPaused" if paused else "ScaledObjectNotPaused",
-            ),
-        )
-        return ScaledObjectStatus(
-            conditions=merged(was.conditions, conditions, now_s=now_s),
-            scale_target_kind=f"{target.api_version}.{target.kind}",
-            hpa_name=hpa_name(scaled),
-            original_replica_count=was.original_replica_count
-            if was.original_replica_count is not None
-            else original,
-            last_active_time=was.last_active_time
-            if active_at_s is None
-            else timestamp(active_at_s),
-            external_metric_names=tuple(
-                n for n, t in zip(names, spec.triggers, strict=True) if t.type not in resources
-            ),
-            resource_metric_names=tuple(t.type for t in spec.triggers if t.type in resources),
-            triggers_types=",".join(dict.fromkeys(t.type for t in spec.triggers)),
-            authentications_types=",".join(dict.fromkeys(_authentications(spec))) or None,
-        )
+    def _of_target(self, changed: Object) -> Iterable[Key]:
+        """ScaledObjects that stand back for somebody's HPA look again when it changes."""
+        space = changed.metadata.namespace
+        for scaled in self._api.list(ScaledObject, space):
+            ready = find(scaled.status.conditions if scaled.status else (), "Ready")
+            if ready is not None and ready.reason == "ScaledObjectCheckFailed":
+                yield scaled.key
 
 
-def _authentications(spec: ScaledObjectSpec) -> list[str]:
-    """Names, whatever the field is called: as KEDA fills it."""
-    refs = (trigger.authentication_ref for trigger in spec.triggers)
-    return [ref.name for ref in refs if ref is not None]
-
-
-def _active(step_: Step | None) -> Condition:
-    if step_ is None:
-        return Condition(type="Active", status="Unknown")
-    active = step_.reason == "ScalerActive"
-    return Condition(
-        type="Active",
-        status="True" if active else "False",
-        reason=step_.reason,
-        message=step_.message,
-    )
-
-
-def _bounds(scaled: ScaledObject) -> Bounds:
+def _bounds(scaled: ScaledObject, orders: Orders) -> Bounds:
     spec = scaled.spec
     cooldown = spec.cooldown_period
     return Bounds(
@@ -219,6 +240,8 @@ def _bounds(scaled: ScaledObject) -> Bounds:
         idle=spec.idle_replica_count,
         cooldown_s=_COOLDOWN_S if cooldown is None else cooldown,
         initial_cooldown_s=spec.initial_cooldown_period or 0,
+        hold_in=orders.hold_in,
+        hold_out=orders.hold_out,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tidegate.model import autoscaling as hpa
+from tidegate.model.admission.autoscalers import default_autoscaler
 from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import LabelSelector, ObjectMeta, owner_reference
 from tidegate.policy.keda import (
@@ -18,6 +19,7 @@ from tidegate.policy.keda import (
     Trigger,
     metric_name,
 )
+from tidegate.policy.keda_orders import Orders
 
 _API = "keda.sh/v1alpha1"
 _MOST = 100
@@ -37,7 +39,9 @@ def target_of(scaled: ScaledObject) -> hpa.CrossVersionObjectReference:
     )
 
 
-def desired_hpa(scaled: ScaledObject, triggers: tuple[Trigger, ...]) -> hpa.HorizontalPodAutoscaler:
+def desired_hpa(
+    scaled: ScaledObject, triggers: tuple[Trigger, ...], orders: Orders
+) -> hpa.HorizontalPodAutoscaler:
     """One metric a trigger, in their order. At least one replica: zero is the ScaledObject's own."""
     spec, meta = scaled.spec, scaled.metadata
     advanced = spec.advanced.horizontal_pod_autoscaler_config if spec.advanced else None
@@ -60,9 +64,23 @@ def desired_hpa(scaled: ScaledObject, triggers: tuple[Trigger, ...]) -> hpa.Hori
             metrics=tuple(
                 _metric(scaled, index, trigger) for index, trigger in enumerate(triggers)
             ),
-            behavior=advanced.behavior if advanced else None,
+            behavior=_held(advanced.behavior if advanced else None, orders),
         ),
     )
+
+
+def _held(
+    said: hpa.HorizontalPodAutoscalerBehavior | None, orders: Orders
+) -> hpa.HorizontalPodAutoscalerBehavior | None:
+    """With the directions disabled that an annotation pauses."""
+    if not (orders.hold_in or orders.hold_out):
+        return said
+    behavior = said or hpa.HorizontalPodAutoscalerBehavior()
+    for wanted, field in ((orders.hold_out, "scale_up"), (orders.hold_in, "scale_down")):
+        if wanted:
+            rules = getattr(behavior, field) or hpa.HPAScalingRules()
+            behavior = replace(behavior, **{field: replace(rules, select_policy="Disabled")})
+    return behavior
 
 
 def _metric(scaled: ScaledObject, index: int, trigger: Trigger) -> hpa.MetricSpec:
@@ -109,4 +127,6 @@ def carry_hpa(
     meta = replace(
         existing.metadata, labels={**existing.metadata.labels, **desired.metadata.labels}
     )
-    return replace(existing, metadata=meta, spec=desired.spec)
+    meta = replace(meta, owner_references=desired.metadata.owner_references)
+    wanted = default_autoscaler(replace(existing, metadata=meta, spec=desired.spec), existing)
+    return existing if wanted == existing else wanted

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 from tidegate.autoscale.hpa.fetch import Get, get
 from tidegate.autoscale.hpa.prometheus import NoAnswer, query
+from tidegate.autoscale.hpa.targets import find_scaled
+from tidegate.autoscale.keda.document import target_of
+from tidegate.autoscale.keda.health import Health
 from tidegate.autoscale.keda.lags import GroupLags
 from tidegate.client.api import Reader
 from tidegate.kit.clock import Clock
+from tidegate.model.errors import ApiError
 from tidegate.model.keda import ScaledObject
 from tidegate.model.meta import Key
+from tidegate.model.scale import scale_view
 from tidegate.policy.keda import (
     LABEL,
     BadTrigger,
@@ -18,8 +23,10 @@ from tidegate.policy.keda import (
     PrometheusTrigger,
     ResourceTrigger,
     Trigger,
+    fallback_of,
     metric_name,
     read_trigger,
+    share_milli,
 )
 from tidegate.scaling.hpa import ExternalReading, ReadFailed
 from tidegate.scaling.keda import CronTrigger
@@ -30,6 +37,7 @@ class KedaMetrics:
 
     def __init__(self, api: Reader, clock: Clock, lags: GroupLags, *, get_: Get = get) -> None:
         self._api, self._clock, self._lags, self._get = api, clock, lags, get_
+        self.health = Health()
 
     @staticmethod
     def asked(labels: Mapping[str, str]) -> bool:
@@ -46,10 +54,28 @@ class KedaMetrics:
         for index, written in enumerate(scaled.spec.triggers):
             if metric_name(index, written) == metric:
                 try:
-                    return await self.value(read_trigger(written), scaled.key)
+                    trigger = read_trigger(written)
                 except BadTrigger as why:
                     return ReadFailed(f"triggers[{index}].{why}")
+                return await self._or_fallback(scaled, metric, trigger)
         return ReadFailed(f'scaledobject "{name}" has no trigger with the metric {metric}')
+
+    async def _or_fallback(
+        self, scaled: ScaledObject, metric: str, trigger: Trigger
+    ) -> ExternalReading | ReadFailed:
+        """Where the ScaledObject says what to do for want of a value, that instead of a failure."""
+        read = await self.value(trigger, scaled.key)
+        failures = self.health.heard(scaled, metric, failed=isinstance(read, ReadFailed))
+        fallback, one = fallback_of(scaled), share_milli(trigger)
+        if not isinstance(read, ReadFailed) or fallback is None or one is None:
+            return read
+        if not fallback.holds(failures):
+            return read
+        try:
+            target = find_scaled(self._api, scaled.metadata.namespace or "", target_of(scaled))
+        except ApiError:
+            return read
+        return ExternalReading((one * fallback.size(scale_view(target).replicas),))
 
     async def value(self, trigger: Trigger, of: Key) -> ExternalReading | ReadFailed:
         """In thousandths, for the ScaledObject `of`. A resource trigger is no external metric."""

@@ -33,7 +33,6 @@ from tidegate.model.volumes import (
 )
 
 _VOLUME = "kserve-provision-location"
-_STORAGE_URI = "STORAGE_URI"
 #: KServe's own numbers.
 _RESOURCES = ResourceRequirements(
     requests={"cpu": "100m", "memory": "100Mi"}, limits={"cpu": "1", "memory": "1Gi"}
@@ -97,7 +96,7 @@ def _wanted(containers: tuple[Container, ...], component: Component) -> Iterator
     if model is None:
         for container in containers:
             if container.name == names.CONTAINER:
-                uri = next((v.value for v in container.env if v.name == _STORAGE_URI), None)
+                uri = next((v.value for v in container.env if v.name == names.STORAGE_URI), None)
                 if uri:
                     yield _Wanted(uri, names.MODEL_PATH)
 
@@ -137,7 +136,7 @@ def _serving(container: Container, mounts: list[VolumeMount], *, fetched: bool) 
     if fetched:
         env = tuple(
             replace(var, value=names.MODEL_PATH)
-            if var.name == _STORAGE_URI and is_fetched(var.value or "")
+            if var.name == names.STORAGE_URI and is_fetched(var.value or "")
             else var
             for var in env
         )

@@ -16,6 +16,7 @@ from tidegate.model.kserve import (
     InferenceService,
     Predictor,
     ScaleMetric,
+    ScaleTarget,
     StorageSpec,
 )
 from tidegate.model.storage_uris import is_fetched, not_fetchable
@@ -50,6 +51,7 @@ def check_inference_service(isvc: InferenceService, mode: str) -> Iterator[str]:
             "here: Standard (RawDeployment) and Knative (Serverless) are"
         )
     yield from _check_class(isvc)
+    yield from _check_old_annotations(isvc)
     spec = isvc.spec
     yield from _check_predictor(spec.predictor)
     yield from _check_component(spec.predictor, "predictor", isvc, mode)
@@ -79,6 +81,16 @@ def _check_class(isvc: InferenceService) -> Iterator[str]:
         yield f"[{class_}] is not a supported autoscaler class type.\n"
 
 
+def _check_old_annotations(isvc: InferenceService) -> Iterator[str]:
+    """How scaling was said before there were fields for it."""
+    metric = isvc.metadata.annotations.get(names.METRIC)
+    if metric is not None and metric not in _HPA_METRICS:
+        yield f"[{metric}] is not a supported metric.\n"
+    percent = isvc.metadata.annotations.get(names.TARGET_UTILIZATION)
+    if percent is not None and not (percent.isdecimal() and 1 <= int(percent) <= 100):
+        yield "the target utilization percentage should be a [1-100] integer"
+
+
 def _check_predictor(predictor: Predictor) -> Iterator[str]:
     said = said_frameworks(predictor)
     custom = [c for c in predictor.containers if c.name != names.TRANSFORMER_CONTAINER]
@@ -90,6 +102,10 @@ def _check_predictor(predictor: Predictor) -> Iterator[str]:
             f"spec.predictor.containers: one of them must be named {names.CONTAINER!r}: it is the "
             "one that serves"
         )
+    for container in predictor.containers:
+        beside = container.name == names.TRANSFORMER_CONTAINER
+        if beside and any(variable.name == names.STORAGE_URI for variable in container.env):
+            yield "storage uri should not be specified in transformer container"
     if predictor.worker_spec is not None:
         yield "spec.predictor.workerSpec: one machine runs no model over several: leave it out"
     model = predictor.model
@@ -194,8 +210,14 @@ def _check_auto_scaling(component: Component, name: str, class_: str) -> Iterato
     if class_ == names.KEDA:
         if component.scale_metric is not None:
             yield "ScaleMetric is not supported for KEDA: use autoScaling"
-        for i, metric in enumerate(scaling.metrics if scaling else ()):
+        metrics = scaling.metrics if scaling else ()
+        for i, metric in enumerate(metrics):
             yield from _check_keda_metric(metric, f"spec.{name}.autoScaling.metrics[{i}]")
+        if component.min_replicas == 0 and all(metric.type == "Resource" for metric in metrics):
+            yield (
+                f"spec.{name}.minReplicas: 0 needs an External metric in autoScaling: at zero there "
+                "is no cpu or memory to measure"
+            )
         return
     for i, metric in enumerate(scaling.metrics if scaling else ()):
         path = f"spec.{name}.autoScaling.metrics[{i}]"
@@ -204,14 +226,31 @@ def _check_auto_scaling(component: Component, name: str, class_: str) -> Iterato
                 f"{path}.type: {metric.type} needs the autoscaler class keda (annotation "
                 f"{names.AUTOSCALER_CLASS})"
             )
-        elif metric.resource is None or metric.resource.name not in _HPA_METRICS:
-            yield f"{path}.resource: name must be cpu or memory"
+        else:
+            yield from _check_resource(metric, path)
+
+
+def _check_resource(metric: ScaleMetric, path: str) -> Iterator[str]:
+    if metric.resource is None or metric.resource.name not in _HPA_METRICS:
+        yield f"{path}.resource: name must be cpu or memory"
+        return
+    target = metric.resource.target or ScaleTarget()
+    kind = target.type or "Utilization"
+    if kind not in ("Utilization", "AverageValue"):
+        yield f"{path}.resource.target.type: {kind!r} is neither Utilization nor AverageValue"
+    elif kind == "AverageValue" and target.average_value is None:
+        yield f"{path}.resource.target.averageValue: required with type AverageValue"
+    elif (kind, metric.resource.name, target.average_utilization) == (
+        "Utilization",
+        "memory",
+        None,
+    ):
+        yield f"{path}.resource.target.averageUtilization: required for memory"
 
 
 def _check_keda_metric(metric: ScaleMetric, path: str) -> Iterator[str]:
     if metric.type == "Resource":
-        if metric.resource is None or metric.resource.name not in _HPA_METRICS:
-            yield f"{path}.resource: name must be cpu or memory"
+        yield from _check_resource(metric, path)
     elif metric.type == "External":
         said = metric.external
         if said is None or said.metric is None or said.target is None:
@@ -220,5 +259,7 @@ def _check_keda_metric(metric: ScaleMetric, path: str) -> Iterator[str]:
             yield f"{path}.external.metric.backend: {said.metric.backend!r}: prometheus is served here"
         elif not said.metric.server_address or not said.metric.query:
             yield f"{path}.external.metric: serverAddress and query are needed"
+        elif said.target.value is None and said.target.average_value is None:
+            yield f"{path}.external.target.value: required"
     else:
         yield f"{path}.type: {metric.type} is not served here: Resource and External are"

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from tidegate.model import kserve_names as names
 from tidegate.model import labels
 from tidegate.model.admission.kserve.checks import check_inference_service, check_mode_change
 from tidegate.model.admission.kserve.defaults import default_inference_service
+from tidegate.model.admission.kserve.modes import mode_of
 from tidegate.model.admission.metadata import check_metadata, check_metadata_change
 from tidegate.model.errors import BadRequest, Invalid
 from tidegate.model.kinds import kind_of
 from tidegate.model.kserve import (
     ClusterServingRuntime,
-    Component,
     InferenceGraph,
     InferenceService,
     LLMInferenceService,
@@ -65,56 +64,6 @@ def admit_kserve(obj: ObjectT, old: ObjectT | None, *, default_mode: str) -> Obj
     return isvc  # type: ignore[return-value]  # the same type came in
 
 
-def mode_of(isvc: InferenceService, default_mode: str) -> str:
-    """Standard or Knative: the one it was made with, else its annotation's, else the default."""
-    if isvc.metadata.annotations.get(names.DEPLOYMENT_MODE) in names.MODES:
-        return names.MODES[isvc.metadata.annotations[names.DEPLOYMENT_MODE]]
-    made = isvc.status.deployment_mode if isvc.status else None
-    return made or default_mode
-
-
-def kserve_notes(obj: Object, *, default_mode: str) -> list[str]:
-    """What is accepted and has no effect, a sentence each."""
-    if not isinstance(obj, InferenceService):
-        return []
-    mode = mode_of(obj, default_mode)
-    found = list(_component_notes(obj.spec.predictor, "predictor", mode))
-    if obj.spec.transformer is not None:
-        found += _component_notes(obj.spec.transformer, "transformer", mode)
-    class_ = obj.metadata.annotations.get(names.AUTOSCALER_CLASS)
-    if mode == names.STANDARD and class_ in (names.EXTERNAL, names.NONE):
-        found += _unscaled_notes(obj.spec.predictor, "predictor", class_)
-        if obj.spec.transformer is not None:
-            found += _unscaled_notes(obj.spec.transformer, "transformer", class_)
-    return found
-
-
-def _unscaled_notes(component: Component, name: str, class_: str) -> Iterator[str]:
-    """What a component says of a scaler that KServe doesn't make with these classes."""
-    for field, value in (
-        ("scaleMetric", component.scale_metric),
-        ("scaleTarget", component.scale_target),
-        ("autoScaling", component.auto_scaling),
-    ):
-        if value is not None:
-            yield (
-                f"spec.{name}.{field}: has no effect with {names.AUTOSCALER_CLASS}: {class_}, "
-                "which leaves scaling to others"
-            )
-
-
-def _component_notes(component: Component, name: str, mode: str) -> Iterator[str]:
-    if mode != names.STANDARD:
-        return
-    for field, value in (
-        ("canaryTrafficPercent", component.canary_traffic_percent),
-        ("containerConcurrency", component.container_concurrency),
-        ("timeout", component.timeout),
-    ):
-        if value is not None:
-            yield f"spec.{name}.{field}: has no effect in Standard mode, as in KServe: Knative mode has it"
-
-
 def _check_runtime(spec: ServingRuntimeSpec) -> Iterator[str]:
     if not spec.containers:
         yield "spec.containers: a runtime needs one"
@@ -134,6 +83,3 @@ def _refuse(webhook: str, found: list[str]) -> None:
     if found:
         text = "; ".join(sentence.strip() for sentence in found)
         raise BadRequest(f'admission webhook "{webhook}" denied the request: {text}')
-
-
-__all__ = ["KSERVE", "admit_kserve", "kserve_notes", "mode_of"]
