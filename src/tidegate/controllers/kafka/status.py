@@ -112,13 +112,12 @@ def is_settled(conditions: Sequence[Condition]) -> bool:
 def _ready(parts: Sequence[Condition]) -> Condition:
     """What came first is the cause: without a sink no pod, without a pod no connection."""
     order = ("SinkProvided", "Addressable", "Deployed", "DataPlaneAvailable")
-    for wrong in ("False", "Unknown"):
-        for type_ in order:
-            found = find(parts, type_)
-            if found is not None and found.status == wrong == "False":
-                return Condition(
-                    type="Ready", status=wrong, reason=found.reason, message=found.message
-                )
+    for type_ in order:
+        found = find(parts, type_)
+        if found is not None and found.status == "False":
+            return Condition(
+                type="Ready", status="False", reason=found.reason, message=found.message
+            )
     return derive_ready(parts)
 
 
