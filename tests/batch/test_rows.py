@@ -41,7 +41,7 @@ def test_what_is_not_json_is_a_row_with_a_problem():
     bad, good = read_rows(Bytes(b"{oops\n1\n"), "jsonl", Start())
     assert bad.problem is not None
     assert "not JSON" in bad.problem
-    assert good == Row(1, 1, 8)
+    assert good == Row(1, 1, 8, size=1)
 
 
 def test_csv_cells_are_what_they_look_like():
@@ -52,6 +52,20 @@ def test_csv_cells_are_what_they_look_like():
     assert rows[2].problem == "2 cells, and the header names 3 columns"
     assert rows[3].problem == "1 cell, and the header names 3 columns"
     assert [r.number for r in read_rows(Bytes(data), "csv", Start(1, None))] == [1, 2, 3]
+
+
+def test_csv_rows_know_where_they_end_in_bytes():
+    data = '\ufeffa,b\r\nü,"x\ny"\r\n\r\n1,2'.encode()
+    first, last = read_rows(Bytes(data), "csv", Start())
+    assert first.value == {"a": "ü", "b": "x\ny"}
+    assert data[: first.end].endswith(b'y"\r\n')
+    assert (last.end, last.value) == (len(data), {"a": 1, "b": 2})
+
+
+def test_a_csv_cell_may_be_long():
+    text = "x" * 300_000
+    (row,) = read_rows(Bytes(f"a\n{text}\n".encode(), piece=1 << 16), "csv", Start())
+    assert row.value == {"a": text}
 
 
 @pytest.mark.parametrize("text", ["nan", "-", "Infinity", "true ", "0x1"])

@@ -286,3 +286,31 @@ def test_a_success_is_a_fact_even_when_the_pod_was_deleted_then():
     plan = plan_job(job, (ended,), now_s=BEGAN_S)
     assert phase_of(plan.release[0]) == "Succeeded"
     assert settled(plan, plan.status, set(), now_s=BEGAN_S).succeeded == 1
+
+
+def test_what_a_success_policy_ended_has_not_failed_however_often_the_controller_looks():
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
+    raw = {
+        "metadata": {"name": "sums", "namespace": "default", "uid": "u"},
+        "spec": {
+            "completions": 2,
+            "parallelism": 2,
+            "completionMode": "Indexed",
+            "successPolicy": {"rules": [{"succeededCount": 1}]},
+            "template": {"spec": pod},
+        },
+    }
+    job = default_job(read(raw, Job)[0], None)
+    done, other = (
+        replace(made, metadata=replace(made.metadata, name=f"p{n}", uid=f"p{n}"))
+        for n, made in enumerate(desired_pod(job, n) for n in range(2))
+    )
+    done = replace(done, status=PodStatus(phase="Succeeded"))
+    first = plan_job(job, (done, other), now_s=BEGAN_S)
+    assert first.end == (other,)
+    going = replace(
+        other, metadata=replace(other.metadata, deletion_timestamp=timestamp(BEGAN_S + 1))
+    )
+    again = plan_job(replace(job, status=first.status), (done, going), now_s=BEGAN_S + 1)
+    after = settled(again, again.status, set(), now_s=BEGAN_S + 1)
+    assert (after.succeeded, after.failed) == (1, None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.batch import serving
 from tidegate.batch.disk import Disk, _told, locked
 from tidegate.batch.errors import (
     BatchError,
@@ -228,6 +229,25 @@ async def test_after_a_crash_at_any_step_the_output_is_the_same(tmp_path, ordere
     assert step > 8  # it did crash at many places
     assert all(outcome == outcomes[0] for outcome in outcomes)
     assert len(outcomes[0][0]) == 38 + (output_format == "csv")
+
+
+async def test_few_rows_are_in_memory_when_rows_are_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "_HELD_BYTES", 3000)
+    rows = (json.dumps({"n": n, "text": "x" * 1000}) for n in range(40))
+    (tmp_path / "in.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    most = 0
+
+    def answer(value, count):
+        nonlocal most
+        most = max(most, count - model.answered)
+        model.answered += 1
+        return 200, {"twice": value["n"] * 2}
+
+    async with served(Model(answer)) as model:
+        model.answered, model.slow_s = 0, 0.02
+        await run(plan(model, tmp_path, concurrency=16))
+    assert lines(tmp_path / "out.jsonl") == expected(40)
+    assert 1 < most <= 4
 
 
 async def test_a_full_disk_says_so_and_the_run_goes_on_later(tmp_path):

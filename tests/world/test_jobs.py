@@ -59,7 +59,10 @@ async def test_a_job_runs_its_pods_a_few_at_once_and_is_complete():
         await it.settle(30)
         ended = status(it)
         assert (ended.succeeded, ended.failed, ended.active) == (5, None, None)
-        assert [c.type for c in ended.conditions] == ["SuccessCriteriaMet", "Complete"]
+        assert [(c.type, c.reason) for c in ended.conditions] == [
+            ("SuccessCriteriaMet", "CompletionsReached"),
+            ("Complete", "CompletionsReached"),
+        ]
         assert ended.completion_time is not None
         assert not any(TRACKING in pod.metadata.finalizers for pod in it.api.list(Pod))
         assert len(it.names(Pod)) == 5

@@ -25,20 +25,22 @@ FORMATS: Final[dict[str, Format]] = {
     ".pq": "parquet",
 }
 _MOST_LINE_BYTES: Final = 64 * 2**20
-_ROWS_AT_ONCE: Final = 256
+_ROWS_AT_ONCE: Final = 256  # of Parquet
+_BYTES_AT_ONCE: Final = 4 * 2**20
 _BOM: Final = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `end` is where it ends in the input in bytes (JSON lines only, else None); `problem`
-    says why there is no value."""
+    """One row. `end` is where it ends in the input in bytes (None: Parquet has no such place); `problem`
+    says why there is no value; `size` is about how many bytes of the input it is."""
 
     number: int  # from 0
     value: Any
     end: int | None = None
     problem: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +110,55 @@ def _lines(chunks: Iterator[bytes], at: int) -> Iterator[tuple[bytes, int]]:
 
 def _json_row(number: int, text: bytes, end: int) -> Row:
     try:
-        return Row(number, _decode(text), end)
+        return Row(number, _decode(text), end, size=len(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         shown = text[:200].decode("utf-8", "replace").strip()
-        return Row(number, shown, end, f"not JSON: {why}")
+        return Row(number, shown, end, f"not JSON: {why}", len(text))
+
+
+class _TextLines:
+    """Lines of a text, and how many bytes those that were taken have."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text, self.bytes = text, 0
+
+    def __iter__(self) -> _TextLines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        is_first = not self.bytes
+        self.bytes += len(line.encode())
+        return line.removeprefix("\ufeff") if is_first else line
 
 
 def _csv_rows(source: Source, start: Start) -> Iterator[Row]:
-    text = io.TextIOWrapper(as_stream(source.chunks(0)), encoding="utf-8-sig", newline="")
+    csv.field_size_limit(_MOST_LINE_BYTES)  # of the process; Python's own is 128 KiB
+    lines = _TextLines(io.TextIOWrapper(as_stream(source.chunks(0)), encoding="utf-8", newline=""))
     number = 0
     try:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(lines, strict=True)
         columns = next(reader, None)
         if columns is None:
             return
+        at = lines.bytes
         for cells in reader:
             if not cells:
                 continue
             if number >= start.row:
-                yield _csv_row(number, columns, cells)
-            number += 1
+                yield _csv_row(number, columns, cells, lines.bytes, lines.bytes - at)
+            at, number = lines.bytes, number + 1
     except (csv.Error, UnicodeDecodeError) as why:
         raise InputFailed(f"the input is no CSV behind row {number}: {why}") from why
 
 
-def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row:
+def _csv_row(number: int, columns: list[str], cells: list[str], end: int, size: int) -> Row:
     if len(cells) != len(columns):
         many = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         problem = f"{many}, and the header names {len(columns)} columns"
-        return Row(number, cells, problem=problem)
-    return Row(number, {name: cell_value(cell) for name, cell in zip(columns, cells, strict=True)})
+        return Row(number, cells, end, problem, size)
+    value = {name: cell_value(cell) for name, cell in zip(columns, cells, strict=True)}
+    return Row(number, value, end, size=size)
 
 
 def cell_value(text: str) -> Any:
@@ -160,12 +181,15 @@ def _parquet_rows(source: Source, start: Start) -> Iterator[Row]:
             if number + size > start.row:
                 break
             number, first = number + size, first + 1
-        groups = range(first, file.num_row_groups)
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=list(groups)):
-            for value in batch.to_pylist():
-                if number >= start.row:
-                    yield Row(number, value)
-                number += 1
+        for group in range(first, file.num_row_groups):
+            about = file.metadata.row_group(group)
+            size = about.total_byte_size // max(1, about.num_rows)
+            at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, size)))
+            for batch in file.iter_batches(batch_size=at_once, row_groups=[group]):
+                for value in batch.to_pylist():
+                    if number >= start.row:
+                        yield Row(number, value, size=size)
+                    number += 1
 
 
 def _parquet_file(file: Any) -> Any:

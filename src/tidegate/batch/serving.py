@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Final, Protocol
 
 from tidegate.batch.calls import PRIORITY, Caller, Weather
@@ -25,9 +24,12 @@ from tidegate.kit.clock import Clock
 from tidegate.kit.http_client import HttpAnswer, HttpClient, Origin, split_url
 
 _SAVE_BYTES: Final = 8 * 2**20  # written sooner than after a second
-_HELD_BYTES: Final = 64 * 2**20  # lines that wait for their turn, or for the disk
+_HELD_BYTES: Final = (
+    64 * 2**20
+)  # rows on their way; lines that wait for their turn, or for the disk
 _AHEAD: Final = 2000  # rows that may be done before one that isn't
 _READ_AT_ONCE: Final = 64
+_READ_BYTES: Final = 4 * 2**20
 
 Say = Callable[[Progress], None]
 
@@ -63,7 +65,7 @@ class RowsRun:
         self._unsaved_bytes = 0
         self._saving = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._flying_rows = self._flying = 0
+        self._flying_rows = self._flying_bytes = self._flying = 0
         self._served = self._failed = 0  # of this start
         self._rows_in_all: int | None = None
 
@@ -164,10 +166,11 @@ class RowsRun:
             await self._wait()
         self._flying += 1
         self._flying_rows += len(unit)
+        self._flying_bytes += sum(row.size for row in unit)
         tasks.create_task(self._fly(caller, unit))
 
     def _is_far_ahead(self) -> bool:
-        held = self._ledger.held_bytes + self._unsaved_bytes
+        held = self._flying_bytes + self._ledger.held_bytes + self._unsaved_bytes
         return self._flying > 0 and (
             held > _HELD_BYTES or self._ledger.ahead > _AHEAD + self._flying_rows
         )
@@ -184,6 +187,7 @@ class RowsRun:
         finally:
             self._flying -= 1
             self._flying_rows -= len(unit)
+            self._flying_bytes -= sum(row.size for row in unit)
             self._changed.set()
 
     async def _serve(self, caller: Caller, unit: list[Row]) -> None:
@@ -285,8 +289,8 @@ class RowsRun:
             fraction = done / self._plan.limit
         elif self._rows_in_all is not None:
             fraction = done / self._rows_in_all if self._rows_in_all else 1.0
-        elif size and self._ledger.offset is not None and self._plan.input_format == "jsonl":
-            fraction = self._ledger.offset / size
+        elif size and self._ledger.offset is not None:
+            fraction = min(1.0, self._ledger.offset / size)
         unsaved_failed = sum(entry.failed for entry in self._unsaved)
         return Progress(
             served=journal.served + len(self._unsaved) - unsaved_failed,
@@ -305,7 +309,16 @@ class _Hopeless(BatchError):
 
 
 def _taken(rows: Iterator[Row]) -> list[Row]:
-    return list(islice(rows, _READ_AT_ONCE))
+    """The next few rows; of large ones fewer, and one at least. Empty: there are no more."""
+    taken: list[Row] = []
+    size = 0
+    while len(taken) < _READ_AT_ONCE and size < _READ_BYTES:
+        row = next(rows, None)
+        if row is None:
+            break
+        taken.append(row)
+        size += row.size
+    return taken
 
 
 def _server(plan: Plan) -> tuple[Origin, str]:

@@ -110,8 +110,8 @@ def plan_job(job: Job, pods: Sequence[Pod], *, now_s: float) -> Plan:
     gone = {pod.metadata.uid for pod in (*change.drop, *change.end)}
     left = [pod for pod in seen.active if pod.metadata.uid not in gone]
     active = len(left) + len(change.create)
-    if verdict is None and succeeded(seen, active):
-        verdict = condition(SUCCESS_CRITERIA_MET, now_s=now_s)
+    if verdict is None:
+        verdict = succeeded(seen, active, now_s=now_s)
     terminating = len(seen.terminating) + len(gone)
     status = msgspec.structs.replace(
         seen.status,
@@ -297,8 +297,12 @@ def _may_go(seen: Seen, pod: Pod, verdict: Condition | None) -> bool:
 
 
 def _is_counted_failed(seen: Seen, pod: Pod, verdict: Condition | None) -> bool:
-    """A Job that fails counts what still runs as failed; one that has succeeded counts it as nothing."""
-    failing = verdict is not None and verdict.type != SUCCESS_CRITERIA_MET
+    """A Job that fails counts what still runs as failed; one that has succeeded counts it as nothing,
+    also when it looks again and the pods that it has ended are going."""
+    succeeding = verdict is not None and verdict.type == SUCCESS_CRITERIA_MET
+    if succeeding and pod.metadata.deletion_timestamp:
+        return False
+    failing = verdict is not None and not succeeding
     if not (is_failed(pod, seen.spec) or failing) or not has_place(pod, seen.spec):
         return False
     return counts_as_failure(seen.spec.pod_failure_policy, pod)

@@ -30,11 +30,10 @@ POD_FAILURE_POLICY = "PodFailurePolicy"
 MAX_FAILED_INDEXES_EXCEEDED = "MaxFailedIndexesExceeded"
 FAILED_INDEXES = "FailedIndexes"
 SUCCESS_POLICY = "SuccessPolicy"
+COMPLETIONS_REACHED = "CompletionsReached"
 
 
-def condition(
-    type_: str, *, now_s: float, reason: str | None = None, message: str | None = None
-) -> Condition:
+def condition(type_: str, *, now_s: float, reason: str | None, message: str | None) -> Condition:
     """A true condition that begins now."""
     stamp = timestamp(now_s)
     return Condition(
@@ -65,10 +64,14 @@ def reached(seen: Seen, *, now_s: float) -> Condition | None:
     return None
 
 
-def succeeded(seen: Seen, active: int) -> bool:
-    """All completions are there; without a number: one is, and no pod runs any more."""
+def succeeded(seen: Seen, active: int, *, now_s: float) -> Condition | None:
+    """The verdict that all completions are there (without a number: one is, and no pod runs any more);
+    None: they aren't."""
     wanted = 1 if seen.spec.completions is None else seen.spec.completions
-    return seen.succeeded >= wanted and active == 0
+    if seen.succeeded < wanted or active:
+        return None
+    message = "Reached expected number of succeeded pods"
+    return condition(SUCCESS_CRITERIA_MET, now_s=now_s, reason=COMPLETIONS_REACHED, message=message)
 
 
 def final(verdict: Condition, *, now_s: float) -> Condition:
