@@ -1,5 +1,6 @@
 """A gateway that is ending says which replicas it still uses, as long as it lives."""
 
+import os
 import subprocess
 
 from tidegate.gateway.farewell import Farewell, busy_elsewhere
@@ -19,6 +20,11 @@ def test_a_word_left_by_a_dead_gateway_counts_for_nothing(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
     (tmp_path / f"gateway-leaving-{dead.pid}.json").write_text('["a"]')
+    assert busy_elsewhere(tmp_path) == set()
+
+
+def test_a_word_that_was_cut_short_counts_for_nothing(tmp_path):
+    (tmp_path / f"gateway-leaving-{os.getpid()}.json").write_text("")
     assert busy_elsewhere(tmp_path) == set()
 
 

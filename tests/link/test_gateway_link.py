@@ -37,13 +37,13 @@ class Impatient:
 
 
 @asynccontextmanager
-async def a_gateway(path: Path, *, hangs_up: bool) -> AsyncIterator[None]:
-    """Says hello, and then hangs up at once or never reads."""
+async def a_gateway(path: Path, *, hangs_up: bool, says: bytes = HELLO) -> AsyncIterator[None]:
+    """Says hello (or what it is to say), and then hangs up at once or never reads."""
     writers = []
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        writer.write(HELLO)
+        writer.write(says)
         writer.transport.pause_reading()
         if hangs_up:
             writer.close()
@@ -71,6 +71,19 @@ async def test_a_gateway_that_hangs_up_each_time_is_asked_less_and_less_often(tm
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert clock.pauses[:7] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+
+
+async def test_a_gateway_killed_in_the_middle_of_a_line_is_asked_again(tmp_path):
+    """Half a line was taken for a message; the whole control plane ended with that."""
+    clock = Impatient(enough=3)
+    link = GatewayLink(tmp_path / "gateway.sock", clock)
+    async with a_gateway(tmp_path / "gateway.sock", hangs_up=True, says=HELLO + HELLO[:20]):
+        running = asyncio.ensure_future(link.run(nothing))
+        async with asyncio.timeout(20):
+            await clock.done.wait()
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_gateway_that_reads_nothing_is_not_buffered_for_without_end(tmp_path, monkeypatch):

@@ -54,8 +54,10 @@ async def test_the_node_says_what_the_machine_has(world):
 
 async def test_a_deleted_node_registers_again(world):
     await world.until(lambda: world.api.get(Node, "", "node"))
+    first = world.api.get(Node, "", "node").metadata.uid
     await world.api.delete(Node, "", "node")
     await world.until(lambda: world.api.get(Node, "", "node") is not None)
+    assert world.api.get(Node, "", "node").metadata.uid != first
 
 
 # --- starting
@@ -195,6 +197,22 @@ async def test_a_machine_without_room_is_asked_again_and_nothing_counts_as_a_cra
     full[0] = False
     await world.until(lambda: world.main().ready)
     assert world.main().restart_count == 0
+
+
+async def test_where_a_folder_can_not_be_made_the_container_says_so_and_is_tried_again(world):
+    """The worker failed each second, its trace in the log, and the pod said nothing."""
+    await world.given()
+    await world.until(lambda: world.main().ready)
+    home = world.home.pods / world.pod().metadata.uid / "home"
+    home.rmdir()
+    home.write_text("in the way")
+    (name,) = world.keeper.running()
+    await world.keeper.kill_tree(name)
+    await world.until(lambda: world.waiting()[0] == "CreateContainerError")
+    assert "File exists" in world.waiting()[1]
+    home.unlink()
+    await world.until(lambda: world.main().ready)
+    assert world.main().restart_count == 1
 
 
 async def test_a_grpc_probe_decides_readiness(world):

@@ -50,6 +50,13 @@ async def configured(world, **data):
     await world.api.create(ConfigMap(metadata=meta, data=data))
 
 
+async def test_without_room_for_a_zygote_pods_start_fresh_and_say_so(world):
+    (world.home.root / "zygotes").write_text("in the way")
+    await given_server(world)
+    assert "its folder can't be made" in origin(world)[0]
+    assert zygotes(world) == []
+
+
 async def test_the_first_pod_of_a_server_starts_its_zygote_and_all_come_from_it(world):
     await given_server(world, "a")
     await given_server(world, "b", env=(EnvVar(name="X", value="1"),))

@@ -59,8 +59,8 @@ def busy_elsewhere(folder: Path) -> set[str]:
         try:
             os.kill(pid, 0)
             busy.update(json.loads(path.read_text()))
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # gone, or the number is another user's now
             path.unlink(missing_ok=True)
-        except FileNotFoundError:  # it ended just now
+        except (FileNotFoundError, ValueError):  # it ended just now, or the power was cut
             pass
     return busy

@@ -216,6 +216,8 @@ class Engine:
             sock.close()
         for path in (home.keeper_socket, home.sockets_socket, home.gateway_socket, home.processes):
             path.unlink(missing_ok=True)
+            # Half written by a keeper that was killed.
+            path.with_name(f"{path.name}.new").unlink(missing_ok=True)
         with suppress(OSError):
             (home.pods / ".output").rmdir()
         if home.memory.exists():

@@ -42,10 +42,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Newborn:
-    """A child that waits for `release`. Its channel is readable when it runs, or something failed."""
+    """A child that waits for `release`. Its channel is readable when it runs, or something failed.
+    Whoever takes it closes `pidfd`."""
 
     pid: int
     start: int
+    pidfd: int
     channel: socket.socket
 
     def release(self) -> None:
@@ -77,7 +79,8 @@ def limits_from(names: Mapping[str, int]) -> dict[int, tuple[int, int]]:
 
 
 def fork(plan: Plan) -> Newborn:
-    """A child that will become `plan` once released. Raises OSError when no process can be made."""
+    """A child that will become `plan` once released. Raises OSError when no process can be made, or
+    none that could be watched: that one ends."""
     ours, theirs = socket.socketpair()
     # No signal may reach the child while it has our handlers: they would write to our wakeup pipe.
     handled = [number for number in _ALL_SIGNALS if callable(signal.getsignal(number))]
@@ -92,10 +95,20 @@ def fork(plan: Plan) -> Newborn:
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
         theirs.close()
+    try:
+        start, pidfd = identified(pid)
+    except OSError:
+        ours.close()  # it reads the end
+        raise
+    ours.setblocking(False)
+    return Newborn(pid, start, pidfd, ours)
+
+
+def identified(pid: int) -> tuple[int, int]:
+    """Start time and a pidfd of a child that nobody has reaped. Raises OSError (no descriptors left)."""
     stat = read_stat(pid)
     assert stat is not None, "a child that we have not reaped is in /proc"
-    ours.setblocking(False)
-    return Newborn(pid, stat.start, ours)
+    return stat.start, os.pidfd_open(pid)
 
 
 def _become(plan: Plan, ours: socket.socket, theirs: socket.socket) -> None:

@@ -8,7 +8,7 @@ is there, what it wrote in between (a FIFO that nobody has open keeps nothing).
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ class LogFile:
 
     def __init__(self, path: str, most_bytes: int) -> None:
         self._path, self._most = path, most_bytes
+        self._torn = False  # the last line is not whole: the disk was full
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self._open()
 
@@ -49,16 +50,21 @@ class LogFile:
         self._size = os.fstat(self._fd).st_size
 
     def _put(self, data: bytes) -> None:
+        if self._torn:  # or the next line would be lost with it
+            data = b"\n" + data
         while data:
             wrote = os.write(self._fd, data)
             self._size += wrote
             data = data[wrote:]
+            self._torn = bool(data)
 
     def _rotate(self) -> None:
         with suppress(FileNotFoundError):  # someone removed it: start anew all the same
             os.replace(self._path, f"{self._path}.1")
-        os.close(self._fd)
-        self._open()
+        old = self._fd
+        self._open()  # first: should it fail, the old number must not be left to who gets it next
+        self._torn = False
+        os.close(old)
 
 
 class Output:
@@ -145,6 +151,15 @@ def make_fifos(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True)
     for name in STREAMS:
         os.mkfifo(folder / name, 0o600)
+
+
+def remove_other_fifos(pods: Path, names: Iterable[str]) -> None:
+    """Those of processes that no table has: a keeper killed before it had recorded one leaves them."""
+    known = {fifo_folder(pods, name) for name in names}
+    with suppress(FileNotFoundError):
+        for folder in list((pods / ".output").iterdir()):
+            if folder not in known:
+                remove_fifos(folder)
 
 
 def remove_fifos(folder: Path) -> None:

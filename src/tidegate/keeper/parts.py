@@ -158,7 +158,7 @@ class Parts:
             self._start_later(part)
             return
         process = Process(spec.name, child.pid, child.start, behind.boot_id)
-        part.leader = self._leader(process)
+        part.leader = self._leader(process, child.pidfd)
         part.starts += 1
         self._record()
         behind.loop.watch(child.channel.fileno(), lambda _: self._exec_done(spec, child))
@@ -192,10 +192,10 @@ class Parts:
             return None
         return None if pidfd is None else self._leader(process, pidfd)
 
-    def _leader(self, process: Process, pidfd: int | None = None) -> Leader:
+    def _leader(self, process: Process, pidfd: int) -> Leader:
         leader = Leader(
             process,
-            proc.open_pidfd(process.pid, process.start) if pidfd is None else pidfd,
+            pidfd,
             mark=None,
             loop=self._behind.loop,
             sweeper=self._behind.sweeper,

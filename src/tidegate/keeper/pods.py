@@ -3,7 +3,6 @@
 Every change is in the table on disk before anybody is told of it.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,14 @@ from tidegate.keeper.errors import (
 from tidegate.keeper.fork import Newborn, Plan, fork, limits_from
 from tidegate.keeper.leader import Leader, OnKilled
 from tidegate.keeper.loop import Loop
-from tidegate.keeper.output import LogFile, Output, fifo_folder, make_fifos, remove_fifos
+from tidegate.keeper.output import (
+    LogFile,
+    Output,
+    fifo_folder,
+    make_fifos,
+    remove_fifos,
+    remove_other_fifos,
+)
 from tidegate.keeper.sweep import Sweeper
 from tidegate.keeper.table import Entry, Table, ended_unknown
 from tidegate.keeper.zygotes import Zygotes
@@ -87,6 +93,7 @@ class Pods:
 
     def adopt(self) -> None:
         """Take over what the keeper before left in the table: watch the living, end the others."""
+        remove_other_fifos(self._around.folder, self._around.table.entries)
         for entry in list(self._around.table.entries.values()):
             if not entry.process.ended:
                 self._adopt(entry)
@@ -183,7 +190,7 @@ class Pods:
         """Into the table, then it may run."""
         around = self._around
         process = Process(spec.name, child.pid, child.start, around.boot_id)
-        pod = self._put(process, os.pidfd_open(child.pid), output)
+        pod = self._put(process, child.pidfd, output)
         pod.spawners = spawners
         around.table.put(Entry(process, spec.log, spec.log_bytes))
         try:

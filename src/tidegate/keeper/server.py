@@ -15,6 +15,7 @@ from tidegate.link.frames import Lines, LineTooLong, NotAnObject, decode_line, e
 
 UNREAD_BYTES = 8 * 2**20  # a subscription's answer for 10,000 processes is some 2 MiB
 _READ_BYTES = 256 * 1024
+_ACCEPT_AGAIN_S = 0.1  # after the machine had no descriptor for another client
 
 Answer = Callable[[Mapping[str, object] | KeeperError], None]
 Ask = Callable[["Connection", str, Mapping[str, object], Answer], None]
@@ -85,6 +86,7 @@ class Server:
     def __init__(self, sock: socket.socket, loop: Loop, ask: Ask) -> None:
         self._sock, self._loop, self._ask = sock, loop, ask
         self._connections: set[Connection] = set()
+        self._listening = True
         loop.watch(sock.fileno(), self._accept)
 
     def publish(self, event: Mapping[str, object]) -> None:
@@ -95,6 +97,7 @@ class Server:
 
     def stop_listening(self) -> None:
         """No new client; those that are there may still be answered."""
+        self._listening = False
         self._loop.unwatch(self._sock.fileno())
         self._sock.close()
 
@@ -105,12 +108,20 @@ class Server:
     def _accept(self, _: int) -> None:
         try:
             sock, _address = self._sock.accept()
-        except OSError:  # gone again, or no descriptors left: the next turn tries anew
+        except (BlockingIOError, ConnectionAbortedError):  # gone again
+            return
+        except OSError:  # no descriptors left: it would stay ready, and we turn for nothing
+            self._loop.unwatch(self._sock.fileno())
+            self._loop.after(_ACCEPT_AGAIN_S, self._accept_again)
             return
         sock.setblocking(False)
         connection = Connection(sock, self._loop, self._connections.discard)
         self._connections.add(connection)
         self._loop.watch(sock.fileno(), partial(self._ready, connection))
+
+    def _accept_again(self) -> None:
+        if self._listening:
+            self._loop.watch(self._sock.fileno(), self._accept)
 
     def _ready(self, connection: Connection, events: int) -> None:
         if events & WRITE:

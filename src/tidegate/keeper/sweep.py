@@ -103,6 +103,7 @@ class Sweeper:
         self._sweeps: list[_Sweep] = []
         self._pause_s = _FIRST_PAUSE_S
         self._scheduled = False
+        self._blind = False  # the last look at /proc failed
 
     def sweep(self, target: Target, then: Swept) -> None:
         """Kill all of `target`, then call `then(killed, left)`; `left` is empty unless time was up."""
@@ -117,8 +118,11 @@ class Sweeper:
 
     def _round(self) -> None:
         self._scheduled = False
+        stats = self._stats()
+        if stats is None:
+            self._schedule(_MOST_PAUSE_S)
+            return
         sweeps, self._sweeps = self._sweeps, []
-        stats = proc.all_stats()
         marks = _marks(stats, min((sweep.target.start for sweep in sweeps), default=0))
         for sweep in sweeps:
             left = members(stats, marks, sweep.target, os.getpid())
@@ -133,6 +137,18 @@ class Sweeper:
         if self._sweeps:
             self._schedule(self._pause_s)
             self._pause_s = min(_MOST_PAUSE_S, self._pause_s * 2)
+
+    def _stats(self) -> Mapping[int, Stat] | None:
+        """None: not to be had now (no descriptors, no memory). Who is being swept stays so."""
+        try:
+            stats = proc.all_stats()
+        except OSError as why:
+            if not self._blind:
+                self._loop.report(f"can't see who is to be ended, looking again: {why}")
+            self._blind = True
+            return None
+        self._blind = False
+        return stats
 
     def _kill(self, sweep: _Sweep, pids: set[int], stats: Mapping[int, Stat]) -> None:
         target = sweep.target

@@ -91,9 +91,12 @@ def write_whole(path: Path, text: str) -> None:
         data = text.encode()
         while data:
             data = data[os.write(fd, data) :]
+        os.replace(fresh, path)
+    except OSError:
+        os.unlink(fresh)  # on a full disk it would take what room there is
+        raise
     finally:
         os.close(fd)
-    os.replace(fresh, path)
 
 
 def load(path: Path) -> tuple[Table, str | None]:

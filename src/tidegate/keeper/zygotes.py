@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidegate.keeper.errors import CannotRun, KeeperError, ZygoteFailed
-from tidegate.keeper.fork import Newborn, Plan
+from tidegate.keeper.fork import Newborn, Plan, identified
 from tidegate.keeper.loop import Loop, Timer
 from tidegate.keeper.proc import read_stat
 from tidegate.link.newborn import HELLO, read_failure
@@ -100,13 +100,18 @@ class Zygotes:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 pid, _, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
-        stat = read_stat(pid) if pid else None
-        if stat is None or stat.dead:
-            return ZygoteFailed(asked.zygote, "made a child that ended at once")
-        if stat.parent != os.getpid() or stat.session != pid:
-            return ZygoteFailed(asked.zygote, f"made a child (pid {pid}) that is not the keeper's")
+        try:
+            stat = read_stat(pid) if pid else None
+            if stat is None or stat.dead:
+                return ZygoteFailed(asked.zygote, "made a child that ended at once")
+            if stat.parent != os.getpid() or stat.session != pid:
+                strange = f"made a child (pid {pid}) that is not the keeper's"
+                return ZygoteFailed(asked.zygote, strange)
+            start, pidfd = identified(pid)
+        except OSError as why:
+            return CannotRun(f"Can't watch a child: {why}", why.errno)
         asked.channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-        return Newborn(pid, stat.start, asked.channel)
+        return Newborn(pid, start, pidfd, asked.channel)
 
     def _settle(self, asked: _Asked, result: Newborn | KeeperError) -> None:
         fd = asked.channel.fileno()

@@ -90,7 +90,7 @@ class GatewayLink:
         writer: asyncio.StreamWriter,
         snapshot: Callable[[], Snapshot],
     ) -> None:
-        while line := await reader.readline():
+        while (line := await reader.readline()).endswith(b"\n"):  # half of one: killed meanwhile
             message = decode_from_gateway(line)
             if isinstance(message, Hello):
                 self.hello = message

@@ -44,15 +44,22 @@ def start_keeper(
 
     An engine that runs already is fine: its keeper's pid comes back. `listening` are descriptors of
     listening sockets the caller holds (`{"api": 5}`), used where the gateway can't give them back.
-    Blocks: use a thread under asyncio. Raises `KeeperNotStarted` with the keeper's own sentence.
+    Blocks: use a thread under asyncio. Raises `KeeperNotStarted` with the keeper's own sentence, or the
+    system's where no process can be made.
     """
+    try:
+        return _started(home, dict(listening or {}), timeout_s)
+    except OSError as why:
+        raise KeeperNotStarted(home, f"no keeper can be started: {why}") from why
+
+
+def _started(home: Home, fds: dict[str, int], timeout_s: float) -> int:
     home.make()
     log = home.logs / "keeper.log"
     rotate(log, _LOG_BYTES)
     reader, writer = os.pipe()
     try:
         with open(log, "ab") as out:
-            fds = dict(listening or {})
             intermediate = subprocess.Popen(
                 keeper_command(detach=True),
                 env=_environment(home) | {FDS: _pairs(fds), READY_FD: str(writer)},

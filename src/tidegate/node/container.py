@@ -182,6 +182,10 @@ class ContainerRunner:
         except CommandNotFound as why:
             await self._not_started(why)
             return None
+        except OSError as why:  # its folders or files
+            self._wait(Waiting("CreateContainerError", str(why)), "Failed")
+            await self._until_woken(_ROOM_AGAIN_S)
+            return None
         if launch is None:
             return None
         self._launch = launch
@@ -418,6 +422,8 @@ class ContainerRunner:
             try:
                 self._launch = self._boxed.again(self._site(), self._plan) or self._plan()
             except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady, CommandNotFound):
+                return None
+            except OSError:  # no room to make its folders again
                 return None
         return self._launch
 

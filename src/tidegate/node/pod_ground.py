@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
 
 from tidegate.node.errors import VolumeNotReady
 from tidegate.node.launch import pod_folder
@@ -13,6 +13,8 @@ from tidegate.node.pod_files import recall_ports, remember_ports, remove_pod_fol
 from tidegate.node.ports import give_ports
 from tidegate.node.record import Around, PodRecord
 from tidegate.node.volumes import make_volumes
+
+_LOG = logging.getLogger(__name__)
 
 
 class PodGround:
@@ -30,10 +32,15 @@ class PodGround:
 
     def refresh(self) -> None:
         """An object that volumes show has changed. One that is gone or wrong now changes nothing: what
-        is mounted stays, as in a cluster."""
-        if self._record.volumes is not None:
-            with suppress(VolumeNotReady):
-                self._make_volumes()
+        is mounted stays, as in a cluster; so it does where there is no room for the new one."""
+        if self._record.volumes is None:
+            return
+        try:
+            self._make_volumes()
+        except VolumeNotReady:
+            pass
+        except OSError as why:
+            _LOG.warning("volumes of pod %s stay as they were: %s", self._record.pod.key, why)
 
     async def clear(self) -> None:
         """Nothing of the pod stays: the keeper's table, folders, ports, logs."""

@@ -200,8 +200,13 @@ class Zygotes:
             return line.name
 
     def _spec(self, name: str, kind: Kind) -> SpawnSpec:
+        """Raises `KeeperRefused` where there is no room for it."""
         folder = self._home.root / "zygotes"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as why:
+            what = f"its folder can't be made: {why}"
+            raise KeeperRefused("spawn", name, what, why.errno) from why
         also = ("--preload", ",".join(kind.also)) if kind.also else ()
         module = "tidegate.runtimes.zygote"
         argv = (kind.python, "-m", module, kind.module, *also, "--room", "." * _TITLE_BYTES)

@@ -31,3 +31,12 @@ async def test_an_image_of_localhost_is_never_asked_of_a_registry(program, tmp_p
     assert (await puller.pull(program, "registry.test/mine:1", {})).problem is not None
     assert puller.pulls == 1
     assert (tmp_path / "asked").read_text().split()[-1] == "pull"
+
+
+def test_secrets_that_an_engine_left_when_it_was_killed_are_removed_by_the_next_one(tmp_path):
+    left = tmp_path / "pull-abcd"
+    left.mkdir()
+    (left / "config.json").write_text('{"auths": {}}')
+    (tmp_path / "settings.json").write_text("{}")
+    Puller(RealClock(), {}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]

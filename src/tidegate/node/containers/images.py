@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from tidegate.node.containers.program import QUICK_S, ContainerProgram, call
 PULL_S = 3600.0  # tens of GB on a slow line; a stuck one ends at last
 _AT_ONCE = 3  # more pulls side by side only share the line
 _HUB = "docker.io"
+_OWN = "pull-"  # folders of secrets
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@\-]*")
 
 #: Registry -> its entry of a Docker config file (`auth`, or `username` and `password`).
@@ -133,6 +135,8 @@ class Puller:
 
     def __init__(self, clock: Clock, env: Mapping[str, str], folder: Path) -> None:
         self._clock, self._env, self._folder = clock, env, folder
+        for left in folder.glob(f"{_OWN}*"):  # with its secrets, by an engine that was killed
+            shutil.rmtree(left, ignore_errors=True)
         self._turns: dict[tuple[str, str], _Turn] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self.pulls = 0  # begun so far, for tests and metrics
@@ -174,7 +178,7 @@ class Puller:
         began_s = self._clock.monotonic()
         mine = {host: entry for host, entry in auth.items() if host == registry_of(image)}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="pull-") as own:
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=_OWN) as own:
             argv = _pull_argv(program, image, _auth_file(Path(own), mine))
             said = await call(argv, self._env, timeout_s=PULL_S)
         took_s = self._clock.monotonic() - began_s
