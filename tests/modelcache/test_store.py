@@ -17,6 +17,7 @@ from tidegate.modelcache.settle import Settling
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
 from tidegate.modelcache.values import RemoteFile, Tier
+from tidegate.testing.limits import files_of_at_most
 
 
 class Standing:
@@ -165,6 +166,13 @@ def test_torn_records_count_as_absent(disk: Disk) -> None:
     disk.store.layout.entry(source.key).write_bytes(b'{"uri": "s3')
     assert not disk.here(source)
     assert list(disk.store.entries()) == []
+
+
+def test_a_cache_that_can_not_be_opened_says_that_there_is_no_room(tmp_path: Path) -> None:
+    """The system's own error ended the control plane, which only looks after the quota."""
+    with files_of_at_most(0), pytest.raises(NoRoom, match="make room"):
+        Store(tmp_path, (), now=lambda: 0.0)
+    assert Store(tmp_path, (), now=lambda: 0.0).tiers == (Tier(tmp_path / "data"),)
 
 
 def test_blobs_that_nothing_links_to_are_swept(disk: Disk) -> None:

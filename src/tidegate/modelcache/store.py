@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tidegate.modelcache.errors import NoRoom
 from tidegate.modelcache.holds import Holds
 from tidegate.modelcache.layout import (
     Layout,
@@ -36,19 +37,22 @@ class Store:
     """One cache folder, as this process sees it."""
 
     def __init__(self, root: Path, tiers: tuple[Tier, ...], *, now: Callable[[], float]) -> None:
-        """No tiers: those that the cache was last opened with, else one in it, without a quota."""
+        """No tiers: those that the cache was last opened with, else one in it, without a quota. Raises
+        `NoRoom`: its folders can't be made."""
         self.layout = Layout(root)
         self._now = now
-        self.tiers = tiers or self._known_tiers() or (Tier(root / "data"),)
-        make_folders(self.layout, self.tiers)
         self.holds = Holds(self.layout)
-        self._remember_tiers()
+        self.set_tiers(tiers or self._known_tiers() or (Tier(root / "data"),))
 
     def set_tiers(self, tiers: tuple[Tier, ...]) -> None:
-        """Other tiers or quotas from now on; what is in tiers that went stays usable."""
+        """Other tiers or quotas from now on; what is in tiers that went stays usable. Raises `NoRoom`."""
         self.tiers = tiers
-        make_folders(self.layout, tiers)
-        self._remember_tiers()
+        try:
+            make_folders(self.layout, tiers)
+            self._remember_tiers()
+        except OSError as why:
+            root = self.layout.root
+            raise NoRoom(f"the model cache {root} can't be opened ({why}): make room") from why
 
     def locked(self) -> AbstractContextManager[None]:
         """The cache's lock."""
