@@ -58,7 +58,7 @@ def test_a_body_that_grows_too_large_while_waiting_loses_its_place_only():
     g.arrive(2, 10)
     assert g.grow(2, 40)
     assert not g.grow(1, 1)
-    assert (g.waiting, g.held_bytes) == (1, 50)
+    assert (g.waiting, g.line.held_bytes) == (1, 50)
 
 
 def test_a_draining_replica_finishes_and_gets_nothing_new():
@@ -95,7 +95,7 @@ def test_a_request_that_could_not_connect_goes_first_on_another_replica():
     g.arrive(3)
     g.rest(first)
     assert g.give_back(1, first, held_bytes=0, order=1) == []
-    assert list(g.waiting_requests()) == [1, 3]
+    assert list(g.line) == [1, 3]
     assert g.leave(second) == 1
 
 
@@ -107,7 +107,7 @@ def test_several_returned_requests_keep_their_order_of_arrival():
     g.arrive(3)
     g.give_back(2, seat, held_bytes=0, order=2)
     g.give_back(1, seat, held_bytes=0, order=1)
-    assert list(g.waiting_requests()) == [1, 2, 3]
+    assert list(g.line) == [1, 2, 3]
 
 
 def test_after_its_rest_a_replica_is_tried_by_one_request_before_the_others_follow():
@@ -143,7 +143,7 @@ def test_a_closed_gate_gives_back_all_that_waited_oldest_first():
     for i in range(3):
         g.arrive(i, 10)
     assert g.close() == [0, 1, 2]
-    assert (g.waiting, g.held_bytes) == (0, 0)
+    assert (g.waiting, g.line.held_bytes) == (0, 0)
 
 
 def test_abandoning_a_request_that_does_not_wait_is_our_mistake():

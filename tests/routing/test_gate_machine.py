@@ -138,7 +138,7 @@ class GateMachine(RuleBasedStateMachine):
         self.gate.rest(seat)
         if request in self.batch:
             self.batch.remove(request)
-            self.batch_queue.insert(0, (request, size))
+            self.batch_queue = sorted([*self.batch_queue, (request, size)])
         else:
             self.queue = sorted([*self.queue, (request, size)])
         self.started(self.gate.give_back(request, seat, held_bytes=size, order=request))
@@ -208,11 +208,11 @@ class GateMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_gate_and_the_mirror_agree(self) -> None:
-        assert list(self.gate.waiting_requests()) == [request for request, _ in self.queue]
-        assert self.gate.held_bytes == sum(held for _, held in self.queue)
+        assert list(self.gate.line) == [request for request, _ in self.queue]
+        assert self.gate.line.held_bytes == sum(held for _, held in self.queue)
         assert self.gate.waiting == len(self.queue)
         assert self.gate.batch_waiting == len(self.batch_queue)
-        assert self.gate.batch_held_bytes == sum(held for _, held in self.batch_queue)
+        assert self.gate.batch_line.held_bytes == sum(held for _, held in self.batch_queue)
         assert list(self.gate.batch_running) == self.batch
         assert self.gate.running == len(self.on)
         for seat in self.gate.seats.values():

@@ -16,14 +16,12 @@ seat that runs less than `batch_share`, and `yields` names those that are to giv
 Ordinary requests pay for that with one look at an empty line when they leave.
 """
 
-from bisect import insort
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from sys import maxsize
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
-R = TypeVar("R", bound=Hashable)
+from tidegate.routing.line import Line, R
 
 _NO_LIMIT: Final = maxsize
 
@@ -64,19 +62,16 @@ class Gate(Generic[R]):
     """
 
     __slots__ = (
-        "_batch_waiting",
         "_leaving",
         "_limit",
         "_open",
         "_places",
         "_places_bytes",
-        "_returned",
         "_share",
-        "_waiting",
-        "batch_held_bytes",
+        "batch_line",
         "batch_running",
         "drained",
-        "held_bytes",
+        "line",
         "running",
         "seats",
     )
@@ -84,30 +79,25 @@ class Gate(Generic[R]):
     def __init__(self, *, limit: int = 0, places: int = 0, places_bytes: int = 0) -> None:
         self._limit = limit or _NO_LIMIT
         self._places, self._places_bytes = places, places_bytes
-        self._waiting: OrderedDict[R, int] = OrderedDict()  # request -> bytes it holds
-        self._returned: list[
-            tuple[int, R, int]
-        ] = []  # (arrival, request, bytes), older than `_waiting`
+        self.line: Line[R] = Line()  # read by others, changed by the gate only; so is `batch_line`
         self._open: list[
             Seat
         ] = []  # neither draining nor resting; who was chosen longest ago comes first
         self._leaving: dict[str, Seat] = {}  # removed, but still running something
         self.seats: dict[str, Seat] = {}
         self.running = 0
-        self.held_bytes = 0
         self.drained: list[str] = []  # for the owner to take
         self._share = _NO_LIMIT  # requests of any kind on a seat, up to which batch requests start
-        self._batch_waiting: OrderedDict[R, int] = OrderedDict()
+        self.batch_line: Line[R] = Line()
         self.batch_running: dict[R, Seat] = {}  # who started last comes last
-        self.batch_held_bytes = 0
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + len(self._returned)
+        return self.line.length
 
     @property
     def batch_waiting(self) -> int:
-        return len(self._batch_waiting)
+        return self.batch_line.length
 
     @property
     def has_ready_seat(self) -> bool:
@@ -121,36 +111,24 @@ class Gate(Generic[R]):
 
     def arrive(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
         """A new request: the seat where it starts at once, or what becomes of it instead."""
-        if not self._waiting and not self._returned:
+        if not self.line.length:
             seat = self._pick()
             if seat is not None:
                 seat.running += 1
                 self.running += 1
                 return seat
-        if self.waiting >= self._places:
-            return Verdict.QUEUE_FULL
-        if self.held_bytes + held_bytes > self._places_bytes:
-            return Verdict.BYTES_FULL
-        self._waiting[request] = held_bytes
-        self.held_bytes += held_bytes
-        return Verdict.WAITS
+        return self._queue(self.line, request, held_bytes)
 
     def arrive_batch(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
         """As `arrive`, for a request that takes only what others leave. It has places of its own, as many
         as there are for the others."""
         seat = None
-        if not (self._batch_waiting or self._waiting or self._returned):
+        if not (self.batch_line.length or self.line.length):
             seat = self._pick_for_batch()
         if seat is not None:
             self._start_batch(request, seat)
             return seat
-        if len(self._batch_waiting) >= self._places:
-            return Verdict.QUEUE_FULL
-        if self.batch_held_bytes + held_bytes > self._places_bytes:
-            return Verdict.BYTES_FULL
-        self._batch_waiting[request] = held_bytes
-        self.batch_held_bytes += held_bytes
-        return Verdict.WAITS
+        return self._queue(self.batch_line, request, held_bytes)
 
     def yields(self) -> list[R]:
         """The batch requests that are to be broken off now, who started last first: one for each request
@@ -171,30 +149,16 @@ class Gate(Generic[R]):
 
     def grow(self, request: R, more_bytes: int) -> bool:
         """More of a waiting request's body came. False: no room for it, the request is out of the queue."""
-        if request in self._batch_waiting:
-            return self._grow_batch(request, more_bytes)
-        fits = self.held_bytes + more_bytes <= self._places_bytes
-        if not fits:
-            self.abandon(request)
+        line = self._line_of(request)
+        if line.held_bytes + more_bytes > self._places_bytes:
+            line.leave(request)
             return False
-        if request in self._waiting:
-            self._waiting[request] += more_bytes
-        else:
-            at = self._returned_at(request)
-            order, _, held = self._returned[at]
-            self._returned[at] = (order, request, held + more_bytes)
-        self.held_bytes += more_bytes
+        line.grow(request, more_bytes)
         return True
 
     def abandon(self, request: R) -> None:
         """A waiting request is gone (its client left, its time is over). Raises KeyError if it didn't wait."""
-        held = self._waiting.pop(request, None)
-        if held is None and request in self._batch_waiting:
-            self.batch_held_bytes -= self._batch_waiting.pop(request)
-            return
-        if held is None:
-            held = self._returned.pop(self._returned_at(request))[2]
-        self.held_bytes -= held
+        self._line_of(request).leave(request)
 
     def leave(self, seat: Seat) -> R | None:
         """A request on this seat ended. The request that starts there now, if any."""
@@ -205,11 +169,11 @@ class Gate(Generic[R]):
             return None
         if seat.running >= seat.cap or seat.resting:
             return None
-        if not self._waiting and not self._returned:
-            return self._next_batch(seat) if self._batch_waiting else None
+        if not self.line.length:
+            return self._next_batch(seat) if self.batch_line.length else None
         seat.running += 1
         self.running += 1
-        return self._head()
+        return self.line.next()
 
     def leave_batch(self, request: R, seat: Seat) -> R | None:
         """As `leave`, for a batch request."""
@@ -222,13 +186,9 @@ class Gate(Generic[R]):
         """A request that started on this seat could not be served there: it waits again, before all
         that arrived after it (`order` is smaller the older it is). It doesn't count against the limits:
         it was let in once. Who starts where, this request included."""
-        if self.batch_running.pop(request, None) is not None:
-            self._batch_waiting[request] = held_bytes
-            self._batch_waiting.move_to_end(request, last=False)
-            self.batch_held_bytes += held_bytes
-        else:
-            insort(self._returned, (order, request, held_bytes), key=lambda entry: entry[0])
-            self.held_bytes += held_bytes
+        was_batch = self.batch_running.pop(request, None) is not None
+        line = self.batch_line if was_batch else self.line
+        line.rejoin(request, held_bytes, order=order)
         self.running -= 1
         seat.running -= 1
         if seat.draining:
@@ -287,21 +247,22 @@ class Gate(Generic[R]):
 
     def close(self) -> list[R]:
         """The revision is gone: everything that waits, oldest first, waits no more; batch requests last."""
-        out = [*self.waiting_requests(), *self._batch_waiting]
-        self._returned.clear()
-        self._waiting.clear()
-        self._batch_waiting.clear()
-        self.held_bytes = self.batch_held_bytes = 0
-        return out
+        return [*self.line.empty(), *self.batch_line.empty()]
 
     def busy(self) -> list[str]:
         """The replicas that run something, removed ones too."""
         return [seat.id for seat in (*self.seats.values(), *self._leaving.values()) if seat.running]
 
-    def waiting_requests(self) -> Iterable[R]:
-        """Who waits, in the order in which they will start; batch requests are not among them."""
-        yield from (request for _, request, _ in self._returned)
-        yield from self._waiting
+    def _line_of(self, request: R) -> Line[R]:
+        return self.batch_line if request in self.batch_line else self.line
+
+    def _queue(self, line: Line[R], request: R, held_bytes: int) -> Verdict:
+        if line.length >= self._places:
+            return Verdict.QUEUE_FULL
+        if line.held_bytes + held_bytes > self._places_bytes:
+            return Verdict.BYTES_FULL
+        line.join(request, held_bytes)
+        return Verdict.WAITS
 
     def _place(self, id_: str, *, draining: bool) -> None:
         seat = self.seats.get(id_) or self._leaving.pop(id_, None) or Seat(id_, self._limit)
@@ -341,14 +302,14 @@ class Gate(Generic[R]):
 
     def _admit(self) -> list[tuple[R, Seat]]:
         out: list[tuple[R, Seat]] = []
-        while self._waiting or self._returned:
+        while self.line.length:
             seat = self._pick()
             if seat is None:
                 break
             seat.running += 1
             self.running += 1
-            out.append((self._head(), seat))
-        if self._batch_waiting:
+            out.append((self.line.next(), seat))
+        if self.batch_line.length:
             out += self._admit_batch()
         return out
 
@@ -368,44 +329,20 @@ class Gate(Generic[R]):
     def _next_batch(self, seat: Seat) -> R | None:
         if seat.running >= self._share:
             return None
-        request, held = self._batch_waiting.popitem(last=False)
-        self.batch_held_bytes -= held
+        request = self.batch_line.next()
         self._start_batch(request, seat)
         return request
 
     def _admit_batch(self) -> list[tuple[R, Seat]]:
         out: list[tuple[R, Seat]] = []
-        while self._batch_waiting and not (self._waiting or self._returned):
+        while self.batch_line.length and not self.line.length:
             seat = self._pick_for_batch()
             if seat is None:
                 break
-            request, held = self._batch_waiting.popitem(last=False)
-            self.batch_held_bytes -= held
+            request = self.batch_line.next()
             self._start_batch(request, seat)
             out.append((request, seat))
         return out
-
-    def _grow_batch(self, request: R, more_bytes: int) -> bool:
-        if self.batch_held_bytes + more_bytes > self._places_bytes:
-            self.abandon(request)
-            return False
-        self._batch_waiting[request] += more_bytes
-        self.batch_held_bytes += more_bytes
-        return True
-
-    def _head(self) -> R:
-        if self._returned:
-            _, request, held = self._returned.pop(0)
-        else:
-            request, held = self._waiting.popitem(last=False)
-        self.held_bytes -= held
-        return request
-
-    def _returned_at(self, request: R) -> int:
-        for at, (_, other, _) in enumerate(self._returned):
-            if other == request:
-                return at
-        raise KeyError(request)
 
     def _say_drained(self, seat: Seat) -> None:
         if seat.running == 0 and not seat.said:
