@@ -33,7 +33,7 @@ _DATE_FORM = "%Y-%m-%d %H:%M:%S"
 
 
 class BadSchedule(ValueError):
-    """A line that says no time. The text names what is wrong in it."""
+    """A line that says no time. The text names what is wrong in it, without the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,18 @@ def parse_six_fields(text: str, zone: tzinfo) -> Schedule:
             at = datetime.strptime(f"{line.removeprefix(_DATE).strip()} +0000", f"{_DATE_FORM} %z")
             at = at.replace(tzinfo=None)
         except ValueError as why:
-            raise BadSchedule(f'"{text}": write it as @date 2020-10-27 21:54:00') from why
+            raise BadSchedule("write it as @date 2020-10-27 21:54:00") from why
         return Schedule(text, zone, at=at)
     if line.startswith("@"):
         if line not in _NAMED:
             known = ", ".join((*_NAMED, "@every 1h30m", "@date 2020-10-27 21:54:00"))
-            raise BadSchedule(f'"{text}": unrecognized descriptor, known are {known}')
+            raise BadSchedule(f"unrecognized descriptor, known are {known}")
         return Schedule(text, zone, cron=_NAMED[line])
     fields = line.split()
     if len(fields) != 6:
         more = " (five fields: put the seconds in front)" if len(fields) == 5 else ""
-        raise BadSchedule(f'"{text}": expected exactly 6 fields, found {len(fields)}{more}')
-    return Schedule(text, zone, cron=_checked(text, fields))
+        raise BadSchedule(f"expected exactly 6 fields, found {len(fields)}{more}")
+    return Schedule(text, zone, cron=_checked(fields))
 
 
 def parse_five_fields(text: str, zone: tzinfo) -> Schedule:
@@ -151,28 +151,28 @@ def parse_five_fields(text: str, zone: tzinfo) -> Schedule:
         return Schedule(text, zone, cron=_NAMED[line])
     fields = line.split()
     if len(fields) != 5:
-        raise BadSchedule(f'"{text}": expected exactly 5 fields, found {len(fields)}')
-    return Schedule(text, zone, cron=_checked(text, ["0", *fields]))
+        raise BadSchedule(f"expected exactly 5 fields, found {len(fields)}")
+    return Schedule(text, zone, cron=_checked(["0", *fields]))
 
 
 def _every(text: str) -> float:
     try:
         every_s = parse_duration(text.strip())
     except ValueError as why:
-        raise BadSchedule(f'"@every {text}": {text!r} is no duration such as 1h30m') from why
+        raise BadSchedule(f"{text!r} is no duration such as 1h30m") from why
     if every_s < 1:
-        raise BadSchedule(f'"@every {text}": a second at least')
+        raise BadSchedule("a second at least")
     return float(int(every_s))
 
 
-def _checked(text: str, fields: list[str]) -> str:
+def _checked(fields: list[str]) -> str:
     """The line for the library, `?` meaning any. Raises `BadSchedule` naming the field."""
     cron = " ".join("*" if field == "?" else field for field in fields)
     cron = re.sub(r"(^|[\s,])\?/", r"\1*/", cron)
     try:
         CronSim(cron, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as why:
-        raise BadSchedule(f'"{text}": {str(why)[:1].lower()}{str(why)[1:]}') from why
+        raise BadSchedule(f"{str(why)[:1].lower()}{str(why)[1:]}") from why
     return cron
 
 
@@ -183,7 +183,7 @@ def on_day(text: str, day: date) -> bool:
     """
     fields = text.split()
     if len(fields) != 6:
-        raise BadSchedule(f'"{text}": expected exactly 6 fields, found {len(fields)}')
-    cron = _checked(text, ["0", "0", "0", *fields[3:]])
+        raise BadSchedule(f"expected exactly 6 fields, found {len(fields)}")
+    cron = _checked(["0", "0", "0", *fields[3:]])
     begins = datetime.combine(day, time.min)
     return next(CronSim(cron, begins - timedelta(seconds=1)), None) == begins

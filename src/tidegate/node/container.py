@@ -462,7 +462,8 @@ class ContainerRunner:
             out_of_memory=fate is not None and fate.out_of_memory,
         )
         listened = "listening" in self._pod.stages or record.ready
-        if ended.exit_code > 0 and not listened and not self._stopping:
+        ours = record.origin is not None  # of a zygote: it does listen on $PORT
+        if ended.exit_code > 0 and not listened and not self._stopping and not ours:
             hint = fixed_port_hint(self._around.machine, self._pod.ports, record.spec)
             if hint is not None:
                 self._say(WARNING, "FixedPort", hint)

@@ -94,7 +94,7 @@ def _cron(metadata: Mapping[str, str]) -> CronTrigger:
         try:
             schedules.append(parse_five_fields(needed(metadata, key), zone))
         except BadSchedule as why:
-            raise BadTrigger(f"metadata.{key}", str(why)) from why
+            raise BadTrigger(f"metadata.{key}", f'"{metadata[key]}": {why}') from why
     if schedules[0].cron == schedules[1].cron:
         raise BadTrigger("metadata.end", "start and end can not have exactly same time input")
     wanted = needed(metadata, "desiredReplicas")
