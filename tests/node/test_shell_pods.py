@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,17 @@ async def test_a_script_that_needs_its_shell_has_it(world):
     await world.given(in_shell("cd /tmp && python app.py --port $PORT", image="python:3"))
     await world.until(lambda: world.keeper.spawned)
     assert world.keeper.spawned[0].argv == ("sh", "-c", "cd /tmp && python app.py --port $PORT")
+
+
+async def test_a_mount_over_the_engine_s_own_interpreter_hides_it_from_nobody(world, tmp_path):
+    container = main(
+        image="python:3",
+        command=("sh", "-c", "python app.py 8080"),
+        args=(),
+        volume_mounts=(VolumeMount(name="m", mount_path=str(Path(sys.executable).parent.parent)),),
+    )
+    volume = Volume(name="m", host_path=HostPath(path=str(tmp_path)))
+    await world.given(container, volumes=(volume,))
+    await world.until(lambda: world.keeper.spawned)
+    port = str(world.status().tidegate.ports[0].local_port)
+    assert world.keeper.spawned[0].argv == (sys.executable, "app.py", port)

@@ -144,7 +144,7 @@ def _rules(
     }
     if container.termination_message_path:
         mounts[container.termination_message_path] = str(message_file(folder, container.name))
-    return replace(rewriting_of(container, site), mounts=mounts)
+    return replace(rewriting_of(container, site), mounts=mounts, interpreter=sys.executable)
 
 
 def rewriting_of(container: Container, site: Site) -> Rewriting:

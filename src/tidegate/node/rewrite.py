@@ -45,11 +45,13 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 @dataclass(frozen=True, slots=True)
 class Rewriting:
     """What stands for what: declared container port -> local port, mount path -> real path; and the
-    gateway's `host:port`, which stands for every Service. None: those are left as written."""
+    gateway's `host:port`, which stands for every Service. None: those are left as written. `interpreter`:
+    the program that this machine put in, which no mount hides."""
 
     ports: Mapping[int, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     gateway: str | None = None
+    interpreter: str | None = None
 
 
 def rewrite_args(argv: Sequence[str], rules: Rewriting) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -60,7 +62,7 @@ def rewrite_args(argv: Sequence[str], rules: Rewriting) -> tuple[tuple[str, ...]
     out: list[str] = []
     said: list[str] = []
     for before, arg in pairwise(["", *argv]):
-        new = _paths(arg, rules) if not out else _argument(arg, before, rules)
+        new = _program(arg, rules) if not out else _argument(arg, before, rules)
         if new != arg:
             said.append(f"argument {arg!r} became {new!r}")
         out.append(new)
@@ -81,10 +83,16 @@ def rewrite_env(env: Mapping[str, str], rules: Rewriting) -> tuple[dict[str, str
 
 def rewrite_path(path: str, rules: Rewriting) -> str:
     """A path inside a mount as the real path; any other path unchanged."""
+    if path == rules.interpreter:
+        return path
     for mount in sorted(rules.mounts, key=len, reverse=True):
         if path == mount or path.startswith(mount.rstrip("/") + "/"):
             return rules.mounts[mount] + path[len(mount.rstrip("/")) :]
     return path
+
+
+def _program(arg: str, rules: Rewriting) -> str:
+    return arg if arg == rules.interpreter else _paths(arg, rules)
 
 
 def _argument(arg: str, before: str, rules: Rewriting) -> str:
