@@ -140,6 +140,7 @@ async def test_what_is_optional_may_be_missing(api, tmp_path):
             'path "../z" must be relative and not contain ".."',
         ),
         ({"csi": {"driver": "x"}}, "volumes of type csi are not supported"),
+        ({"iscsi": {"iqn": "x"}}, "volumes of type iscsi are not supported"),
         (
             {"host_path": HostPathVolumeSource(path="/no/such", type="Directory")},
             "hostPath type check failed: /no/such is not a directory",

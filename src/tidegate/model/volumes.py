@@ -105,3 +105,23 @@ class Volume(Wire, frozen=True, kw_only=True):
     nfs: NFSVolumeSource | None = None
     ephemeral: NotHonoured = None
     image: NotHonoured = None
+    # Network disks of clusters, and drivers that are gone. A pod that mounts one says so and waits.
+    aws_elastic_block_store: NotHonoured = None
+    azure_disk: NotHonoured = None
+    azure_file: NotHonoured = None
+    cephfs: NotHonoured = None
+    cinder: NotHonoured = None
+    fc: NotHonoured = None
+    flex_volume: NotHonoured = None
+    flocker: NotHonoured = None
+    gce_persistent_disk: NotHonoured = None
+    git_repo: NotHonoured = None
+    glusterfs: NotHonoured = None
+    iscsi: NotHonoured = None
+    photon_persistent_disk: NotHonoured = None
+    portworx_volume: NotHonoured = None
+    quobyte: NotHonoured = None
+    rbd: NotHonoured = None
+    scale_io: NotHonoured = msgspec.field(default=None, name="scaleIO")
+    storageos: NotHonoured = None
+    vsphere_volume: NotHonoured = None

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidegate.client.api import Reader
+from tidegate.model.admission.volumes import sources_of
 from tidegate.model.pods import Pod
 from tidegate.model.volumes import Volume
 from tidegate.node.claimed import claimed_path
@@ -81,7 +82,7 @@ def _make(reader: Reader, pod: Pod, volume: Volume, folder: Path, memory: Path |
         return claimed_path(reader, pod.metadata.namespace or "", volume.name, claim)
     if volume.nfs is not None:
         return nfs_path(volume.name, volume.nfs)
-    kind = _refused_kind(volume)
+    kind = next((source for source in sources_of(volume) if source != "emptyDir"), None)
     if kind is not None:
         raise VolumeNotReady(
             volume.name,
@@ -94,15 +95,6 @@ def _make(reader: Reader, pod: Pod, volume: Volume, folder: Path, memory: Path |
             return quick
     path.mkdir(mode=0o700, parents=True, exist_ok=True)  # emptyDir, or nothing said
     return path
-
-
-def _refused_kind(volume: Volume) -> str | None:
-    others = {
-        "csi": volume.csi,
-        "ephemeral": volume.ephemeral,
-        "image": volume.image,
-    }
-    return next((kind for kind, value in others.items() if value is not None), None)
 
 
 def _write(path: Path, made: Content) -> None:

@@ -72,6 +72,27 @@ def test_a_runtime_class_that_is_ours_needs_no_word():
     assert said_about(pod(runtimeClassName="gvisor")) == (f"spec.runtimeClassName: {CLUSTER_ONLY}",)
 
 
+def test_a_scheduler_that_does_not_run_here_is_named():
+    assert warnings_of(_read(pod(schedulerName="default-scheduler"))[0]) == ()
+    assert warnings_of(_read(pod(schedulerName="volcano"))[0]) == (
+        "spec.schedulerName: no scheduler 'volcano' runs here: the engine's own places the pod on "
+        "this machine",
+    )
+
+
+def test_the_pods_of_an_inference_service_are_looked_at_too():
+    isvc = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "iris"},
+        "spec": {"predictor": {"schedulerName": "a"}, "transformer": {"schedulerName": "b"}},
+    }
+    assert [said.partition(":")[0] for said in warnings_of(_read(isvc)[0])] == [
+        "spec.predictor.schedulerName",
+        "spec.transformer.schedulerName",
+    ]
+
+
 def test_what_was_said_before_is_not_said_again():
     first = pod(affinity={"podAffinity": {}})
     second = pod(affinity={"podAffinity": {}}, priorityClassName="high")

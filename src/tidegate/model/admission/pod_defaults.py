@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from tidegate.model.admission.image_names import pull_policy
 from tidegate.model.containers import (
@@ -27,10 +27,11 @@ from tidegate.model.volumes import EmptyDirVolumeSource, Volume
 from tidegate.model.wire import Wire
 
 GRACE_S = 30
+DEFAULT_SCHEDULER = "default-scheduler"
 FILE_MODE = 0o644
 _QUALITY_COUNTS = ("cpu", "memory")
 
-VOLUME_SOURCES: Mapping[str, str] = {
+_FIRST_SOURCES: Mapping[str, str] = {
     "hostPath": "host_path",
     "emptyDir": "empty_dir",
     "nfs": "nfs",
@@ -42,6 +43,11 @@ VOLUME_SOURCES: Mapping[str, str] = {
     "csi": "csi",
     "ephemeral": "ephemeral",
     "image": "image",
+}
+#: Wire name of each source of a volume -> field, those that are used here first.
+VOLUME_SOURCES: Mapping[str, str] = {
+    **_FIRST_SOURCES,
+    **{field.encode_name: field.name for field in fields(Volume) if field.name != "name"},
 }
 
 
@@ -69,7 +75,7 @@ def default_pod_spec(spec: PodSpec) -> PodSpec:
         spec,
         restart_policy="Always",
         dns_policy="ClusterFirst",
-        scheduler_name="default-scheduler",
+        scheduler_name=DEFAULT_SCHEDULER,
         termination_grace_period_seconds=GRACE_S,
         enable_service_links=True,
         security_context={},

@@ -14,11 +14,13 @@ from tidegate.model import apps, core, serving
 from tidegate.model.admission.image_names import pull_policy
 from tidegate.model.admission.knative.object_meta import SIDECAR, SIDECAR_PERCENTAGE
 from tidegate.model.admission.knative.settings import STATES
+from tidegate.model.admission.pod_defaults import DEFAULT_SCHEDULER
 from tidegate.model.admission.services import service_warnings
 from tidegate.model.containers import Container
 from tidegate.model.jobs import CronJob, Job
 from tidegate.model.kafka import KafkaSource
 from tidegate.model.kafka_settings import annotation_notes
+from tidegate.model.kserve import InferenceService
 from tidegate.model.meta import Object, ObjectMeta
 from tidegate.model.pods import Pod, PodSpec, PodTemplateSpec
 from tidegate.model.wire import Wire, to_raw
@@ -78,9 +80,11 @@ def warnings_of(obj: Object) -> tuple[str, ...]:
     """What the values themselves give reason to say."""
     found: list[str] = []
     for path, meta, spec in _pods_of(obj):
-        found += _env_warnings(spec, f"{path}spec")
+        found += _env_warnings(spec, path)
+        found += _scheduler_warnings(spec, path)
         if meta is not None:
-            found += _sidecar_warnings(meta.annotations, f"{path}metadata.annotations")
+            where = f"{path.removesuffix('spec')}metadata.annotations"
+            found += _sidecar_warnings(meta.annotations, where)
     if isinstance(obj, core.Service):
         found += service_warnings(obj)
     if isinstance(obj, KafkaSource):
@@ -91,10 +95,10 @@ def warnings_of(obj: Object) -> tuple[str, ...]:
 
 
 def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
-    """The pod spec in a document, with the path before it and its metadata."""
+    """The pod specs in a document, with their paths and their metadata (None: they have none)."""
     match obj:
         case Pod() | serving.Revision():
-            yield "", obj.metadata, obj.spec
+            yield "spec", obj.metadata, obj.spec
         case (
             apps.Deployment(spec=spec)
             | apps.ReplicaSet(spec=spec)
@@ -103,14 +107,26 @@ def _pods_of(obj: Object) -> Iterator[tuple[str, ObjectMeta | None, PodSpec]]:
         ):
             template: Wire = spec.template
             assert isinstance(template, PodTemplateSpec | serving.RevisionTemplateSpec)
-            yield "spec.template.", template.metadata, template.spec
+            yield "spec.template.spec", template.metadata, template.spec
         case Job(spec=job):
-            yield "spec.template.", job.template.metadata, job.template.spec
+            yield "spec.template.spec", job.template.metadata, job.template.spec
         case CronJob(spec=cron):
             pod = cron.job_template.spec.template
-            yield "spec.jobTemplate.spec.template.", pod.metadata, pod.spec
+            yield "spec.jobTemplate.spec.template.spec", pod.metadata, pod.spec
+        case InferenceService(spec=isvc):
+            yield "spec.predictor", None, isvc.predictor
+            if isvc.transformer is not None:
+                yield "spec.transformer", None, isvc.transformer
         case _:
             return
+
+
+def _scheduler_warnings(spec: PodSpec, path: str) -> Iterator[str]:
+    if spec.scheduler_name not in (None, "", DEFAULT_SCHEDULER):
+        yield (
+            f"{path}.schedulerName: no scheduler {spec.scheduler_name!r} runs here: the engine's own "
+            "places the pod on this machine"
+        )
 
 
 def _env_warnings(spec: PodSpec, path: str) -> Iterator[str]:
