@@ -6,32 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.cli.arena.parse import parse_submission
+from tidegate.cli.arena.types import TYPES, type_named
 from tidegate.cli.catalog import COMMANDS
 from tidegate.cli.load import two_dashes
 from tidegate.cli.main import app_with
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/arena.md",
-    "docs/autoscaling.md",
-    "docs/batch.md",
-    "docs/cli.md",
-    "docs/events.md",
-    "docs/gateway.md",
-    "docs/kubernetes-api.md",
-    "docs/knative.md",
-    "docs/kserve.md",
-    "docs/plain-kubernetes.md",
-    "docs/pods.md",
-    "docs/protocols.md",
-    "docs/storage.md",
-    "examples/intent/README.md",
-    "examples/kafka/README.md",
-    "examples/iris/README.md",
-    "examples/chat/README.md",
-]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md", "examples/*/*.md", "src/**/*.md")
+    for path in ROOT.glob(pattern)
+)
 BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -59,7 +45,8 @@ def test_a_command_line_that_is_shown_can_be_read(words):
     name, *rest = words
     tokens = two_dashes(rest) if name == "load" else rest
     command, _, unknown, *_ = app_with([COMMANDS[name]]).parse_known_args([name, *tokens])
-    assert (command.__name__, unknown) == (name, [])
+    assert unknown == []
+    assert command.__name__.rstrip("_") in (name, *rest[:1])  # of itself, or of its subcommand
 
 
 @pytest.mark.parametrize("words", list(shown("make")))
@@ -73,6 +60,30 @@ def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def anchors_of(path):
+    """The anchors that a page's headings have on the web."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_into_a_page_lead_to_a_heading(page):
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text())
+    there = ((name, anchor, path.parent / name if name else path) for name, anchor in links)
+    assert [f"{n}#{a}" for n, a, target in there if a not in anchors_of(target)] == []
+
+
+@pytest.mark.parametrize("words", [*shown("arena"), *shown("tidegate arena")])
+def test_a_submission_that_is_shown_can_be_read(words):
+    serve, command, *rest = words
+    assert serve == "serve"
+    if command in [type_.name for type_ in TYPES]:
+        options, _ = parse_submission(type_named(command), "arena", rest)
+        assert options.name
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -89,15 +89,15 @@ def _serve(command: str, rest: list[str], config: str | None, log: Log, clock: C
     if command == "attach":
         raise Usage("arena serve attach: use `kubectl exec -it POD -- sh`")
     if command == "list":
-        return list_jobs(rest, cluster(), clock.now())
+        return list_jobs(rest, cluster, clock.now())
     if command == "get":
-        return get_job(rest, cluster(), clock.now())
+        return get_job(rest, cluster, clock.now())
     if command == "logs":
-        return show_logs(rest, cluster())
+        return show_logs(rest, cluster)
     if command == "delete":
-        return delete_jobs(rest, cluster(), log)
+        return delete_jobs(rest, cluster, log)
     if command == "update":
-        return update_job(rest, cluster(), log)
+        return update_job(rest, cluster, log)
     if command not in REFUSED and not any(command == t.name or command in t.aliases for t in TYPES):
         raise Usage(f"arena serve {command}: not known, see `arena serve --help`")
     now = datetime.fromtimestamp(clock.now()).astimezone()

@@ -1,10 +1,13 @@
-"""What is done to jobs that are there: list, get, logs, delete, update."""
+"""What is done to jobs that are there: list, get, logs, delete, update.
+
+`connect` is called once the command line makes sense: `--help` needs no engine.
+"""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from tidegate.cli.arena.change import changed_documents
@@ -20,14 +23,16 @@ from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Told, Usage
 from tidegate.model.errors import NotFound
 
+Connect = Callable[[], Cluster]
 
-def list_jobs(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
+
+def list_jobs(argv: Sequence[str], connect: Connect, now_s: float) -> int:
     parser = _parser("list", "List serving jobs.", "arena serve list -A")
     parser.add_argument("-A", "--all-namespaces", action="store_true")
     parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
     given = parser.parse_args(list(argv))
     namespace = None if given.all_namespaces else given.namespace
-    jobs = find_jobs(cluster, namespace, type_=_type(given))
+    jobs = find_jobs(connect(), namespace, type_=_type(given))
     if given.output == "wide":
         print(list_table(jobs, all_namespaces=given.all_namespaces), end="")
     else:
@@ -36,13 +41,13 @@ def list_jobs(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
     return 0
 
 
-def get_job(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
+def get_job(argv: Sequence[str], connect: Connect, now_s: float) -> int:
     parser = _parser("get", "Show one serving job.", "arena serve get sklearn-iris")
     parser.add_argument("name")
     parser.add_argument("-v", "--version")
     parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
     given = parser.parse_args(list(argv))
-    job = _the_job(cluster, given)
+    job = _the_job(connect(), given)
     if given.output == "wide":
         print(job_text(job, now_s), end="")
     else:
@@ -50,7 +55,7 @@ def get_job(argv: Sequence[str], cluster: Cluster, now_s: float) -> int:
     return 0
 
 
-def show_logs(argv: Sequence[str], cluster: Cluster) -> int:
+def show_logs(argv: Sequence[str], connect: Connect) -> int:
     parser = _parser("logs", "Print an instance's log.", "arena serve logs sklearn-iris -f")
     parser.add_argument("name")
     parser.add_argument("-v", "--version")
@@ -62,6 +67,7 @@ def show_logs(argv: Sequence[str], cluster: Cluster) -> int:
     parser.add_argument("-t", "--tail", type=int, default=-1)
     parser.add_argument("--timestamps", action="store_true")
     given = parser.parse_args(list(argv))
+    cluster = connect()
     job = _the_job(cluster, given)
     pod = _instance(job, given.instance)
     query = {
@@ -82,11 +88,12 @@ def show_logs(argv: Sequence[str], cluster: Cluster) -> int:
     return 0
 
 
-def delete_jobs(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
+def delete_jobs(argv: Sequence[str], connect: Connect, log: Log) -> int:
     parser = _parser("delete", "Delete serving jobs.", "arena serve delete sklearn-iris")
     parser.add_argument("names", nargs="+")
     parser.add_argument("-v", "--version")
     given = parser.parse_args(list(argv))
+    cluster = connect()
     for name in given.names:
         jobs = find_jobs(
             cluster, given.namespace, name=name, version=given.version, type_=_type(given)
@@ -101,7 +108,7 @@ def delete_jobs(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
     return 0
 
 
-def update_job(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
+def update_job(argv: Sequence[str], connect: Connect, log: Log) -> int:
     """Only the flags that are given change anything (Arena's own resets replicas)."""
     if not argv or argv[0].startswith("-"):
         raise Usage("arena serve update TYPE --name=NAME: TYPE is one of the serving types")
@@ -109,7 +116,7 @@ def update_job(argv: Sequence[str], cluster: Cluster, log: Log) -> int:
     options = parse_change(type_, f"arena serve update {type_.name}", argv[1:])
     if not options.name:
         raise Usage("--name is missing: which job is to be changed?")
-    namespace = options.namespace or "default"
+    cluster, namespace = connect(), options.namespace or "default"
     jobs = find_jobs(cluster, namespace, name=options.name, version=options.version, type_=type_)
     job = one_job(jobs, options.name)
     apply_documents(cluster, changed_documents(job, options))
