@@ -33,9 +33,13 @@ def test_a_stale_socket_and_a_plain_file_do_not_block(path):
 def test_the_later_of_two_is_reached_and_the_earlier_may_close_without_harm(path):
     earlier, later = bind_unix(path), bind_unix(path)
     earlier.close()
-    with later, connect_unix(path):
+    with later, connect_unix(path) as client:
         later.setblocking(True)
-        later.accept()[0].close()
+        accepted, _ = later.accept()
+        with accepted:
+            accepted.sendall(b"here")
+            client.setblocking(True)
+            assert client.recv(4) == b"here"
 
 
 def test_only_this_user_can_connect(path):

@@ -48,4 +48,5 @@ def test_what_is_damaged_or_not_ours_tells_nothing(text):
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader(text):
-    read_notes(0, "tg1:" + text)
+    read = read_notes(0, "tg1:" + text)
+    assert read is None or read_notes(0, write_notes(0, read, most_chars=10**6)) == read

@@ -78,7 +78,7 @@ def test_what_an_ingress_may_not_say(refusal, spec, problem):
     ],
 )
 def test_what_an_ingress_may_say(admit, spec):
-    admit(ingress(**spec))
+    assert warnings_of(admit(ingress(**spec))) == ()
 
 
 def test_a_class_is_named_once(refusal):

@@ -78,6 +78,7 @@ async def test_a_pod_may_ask_for_a_container_all_the_same(world, by):
 async def test_a_pod_may_ask_for_a_process(world):
     await world.given(boxed(), annotations={"tidegate.dev/runtime": "process"})
     await world.until(lambda: world.waiting()[0] == "ImageNotRunnable")
+    assert world.keeper.spawned == []
 
 
 async def test_a_folder_can_be_no_container(world):
