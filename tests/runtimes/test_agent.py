@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from tidegate.kit.realtime import RealClock
+from tidegate.runtimes.agent import events
 from tidegate.runtimes.agent.batches import Batcher, instances_of
-from tidegate.runtimes.agent.flags import Batching, read_agent_flags
+from tidegate.runtimes.agent.events import REQUEST, EventLog, LoggedEvent
+from tidegate.runtimes.agent.flags import Batching, Logging, read_agent_flags
+from tidegate.runtimes.agent.upstream import UpstreamFailed, exchange
 from tidegate.runtimes.errors import BadFlag
 from tidegate.testing.clocks import LoopClock
 
@@ -78,6 +84,18 @@ async def test_a_failure_of_the_model_is_everybodys():
 
 
 @looped
+async def test_a_mistake_of_ours_leaves_no_client_waiting():
+    async def mistaken(path: str, body: bytes) -> tuple[int, bytes]:
+        raise LookupError(path)
+
+    it = Batcher(Batching(2, 1.0), mistaken, LoopClock(), lambda: "batch")
+    asking = [asyncio.ensure_future(it.predict("/a:predict", [n])) for n in range(2)]
+    async with asyncio.timeout(5):
+        await asyncio.wait(asking)
+    assert all(client.cancelled() for client in asking)
+
+
+@looped
 async def test_a_client_that_left_takes_nothing_from_the_others():
     model = Model()
     it = batcher(model, latest_s=0.5)
@@ -88,6 +106,51 @@ async def test_a_client_that_left_takes_nothing_from_the_others():
     status, body = await stays
     assert status == 200
     assert json.loads(body)["predictions"] == [4]
+
+
+@asynccontextmanager
+async def a_server_that_is_silent() -> AsyncIterator[int]:
+    """Takes connections and says nothing; its port."""
+    held = []
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+async def test_what_can_not_be_asked_is_a_failure_of_that_request_alone():
+    """It ended the whole agent, and with a batch its clients waited for ever."""
+    async with a_server_that_is_silent() as port:
+        with pytest.raises(UpstreamFailed, match="can't be asked"):
+            async with exchange("127.0.0.1", port, b"POST", b"/a b", [], b"{}"):
+                pass
+
+
+async def test_a_url_that_takes_events_and_never_answers_holds_nobody_up(monkeypatch):
+    monkeypatch.setattr(events, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(events, "_LAST_S", 0.1)
+    told: list[str] = []
+    async with a_server_that_is_silent() as port:
+        plan = Logging(f"http://127.0.0.1:{port}/", "all", "http://here/", {})
+        log = EventLog(plan, RealClock(), told.append)
+        for n in range(200):
+            log.put(LoggedEvent(REQUEST, f"id-{n}", b"text/plain", b"x"))
+        running = asyncio.ensure_future(log.run())
+        async with asyncio.timeout(30):
+            while not told:
+                await RealClock().sleep(0.01)
+            running.cancel()
+            await asyncio.wait([running])
+    assert told[0].startswith("event id-0 lost: ")
+    assert "did not answer within 0.05 s" in told[0]
+    assert "did not take them in time" in told[-1]
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b'{"inputs": [1]}', b'{"instances": []}'])

@@ -51,7 +51,8 @@ class Agent:
         if self._batcher is not None and scope["method"] == "POST" and path.endswith(":predict"):
             instances = instances_of(body)
             if instances is not None:
-                status, answered = await self._batcher.predict(path, instances)
+                asked = scope["raw_path"].decode("latin-1")
+                status, answered = await self._batcher.predict(asked, instances)
                 await _respond(send, status, [(b"content-type", _JSON)], answered)
                 self._log_answer(event_id, status, _JSON, answered)
                 return
@@ -86,7 +87,12 @@ class Agent:
     async def _send_batch(self, path: str, body: bytes) -> tuple[int, bytes]:
         try:
             async with exchange(
-                _HERE, self._port, b"POST", path.encode(), [(b"content-type", _JSON)], body
+                _HERE,
+                self._port,
+                b"POST",
+                path.encode("latin-1"),
+                [(b"content-type", _JSON)],
+                body,
             ) as answer:
                 return answer.status, await answer.body()
         except UpstreamFailed as why:

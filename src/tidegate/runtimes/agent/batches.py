@@ -27,7 +27,8 @@ class _Batch:
 
 
 class Batcher:
-    """Owner of the batches that fill, one a path. `tasks` is the group that sends them."""
+    """Owner of the batches that fill, one a path. Each goes off in a task that its clients wait for; what
+    fails in it fails for all of them."""
 
     def __init__(self, plan: Batching, send: Send, clock: Clock, new_id: Callable[[], str]) -> None:
         self._plan, self._send, self._clock, self._new_id = plan, send, clock, new_id
@@ -63,7 +64,13 @@ class Batcher:
         batch.off = True
         if self._filling.get(path) is batch:
             del self._filling[path]
-        status, body = await self._send(path, msgspec.json.encode({"instances": batch.instances}))
+        try:
+            sent = msgspec.json.encode({"instances": batch.instances})
+            status, body = await self._send(path, sent)
+        except BaseException:  # or its clients would wait for ever
+            for _, _, client in batch.waiting:
+                client.cancel()
+            raise
         found = _predictions(body) if status == 200 else None
         batch_id = self._new_id()
         for begins, ends, client in batch.waiting:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
 _MOST = 1000
 _WORKERS = 4
+_PATIENCE_S = 30.0  # with a URL that takes an event and does not answer
+_LAST_S = 10.0  # for what is queued at the end: the node's own grace is 30 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,17 @@ class EventLog:
             self._said(f"event {event.id} lost: {_MOST} wait for {self._plan.url} already")
 
     async def run(self) -> None:
-        """Deliver until cancelled; what is queued then is delivered first."""
+        """Deliver until cancelled; what is queued then is delivered first, as far as there is time."""
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(self._deliver()) for _ in range(_WORKERS)]
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
-                await self._queue.join()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_S):
+                        await self._queue.join()
+                if left := self._queue.qsize():
+                    self._said(f"{left} events lost: {self._plan.url} did not take them in time")
                 for worker in workers:
                     worker.cancel()
 
@@ -67,9 +74,13 @@ class EventLog:
         while True:
             event = await self._queue.get()
             try:
-                await self._post(event)
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._post(event)
             except UpstreamFailed as why:
                 self._said(f"event {event.id} lost: {why}")
+            except TimeoutError:
+                what = f"{self._plan.url} did not answer within {_PATIENCE_S:g} s"
+                self._said(f"event {event.id} lost: {what}")
             finally:
                 self._queue.task_done()
 

@@ -62,6 +62,8 @@ async def exchange(
             head = await _next(connection, reader)
         assert isinstance(head, h11.Response)
         yield Answer(head.status_code, list(head.headers), _chunks(connection, reader))
+    except h11.LocalProtocolError as why:
+        raise UpstreamFailed(f"{host}:{port} can't be asked for {target!r}: {why}") from why
     except (OSError, h11.RemoteProtocolError) as why:
         raise UpstreamFailed(f"{host}:{port} broke off: {why}") from why
     finally:
