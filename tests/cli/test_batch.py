@@ -1,13 +1,15 @@
 """`tidegate batch`: what is asked for, refused, shown, and written as a Job."""
 
 import json
+from dataclasses import fields
 
 import pytest
 from ruamel.yaml import YAML
 
 from tidegate.batch.plan import Progress, Summary
-from tidegate.cli.batch_progress import _Remaining, said
-from tidegate.cli.batch_target import batch_target
+from tidegate.cli.batch.options import Pace, Places, Requests
+from tidegate.cli.batch.progress import _Remaining, said
+from tidegate.cli.batch.target import batch_target
 from tidegate.cli.main import main
 
 URL = "http://127.0.0.1:1"
@@ -62,7 +64,7 @@ def test_what_is_not_there_is_said(folder, capsys):
     assert batch("iris", *FILES) == 1
     assert "tidegate up" in capsys.readouterr().err
     assert main(["batch", "status"]) == 2
-    assert "which one?" in capsys.readouterr().err
+    assert "needs a NAME" in capsys.readouterr().err
 
 
 def test_a_dry_run_shows_the_first_request_and_sends_nothing(folder, capsys):
@@ -103,6 +105,44 @@ def test_a_run_as_a_job_is_the_same_command_line_with_paths_written_out(folder, 
     said = capsys.readouterr().out
     assert said.startswith(f"POST {args[3]}/v1/models/iris:predict\n")
     assert '{"instances":[1,2]}' in said
+
+
+EVERY_OPTION = (
+    *("--protocol", "v1", "--column", "n", "--column", "m", "--batch-size", "4", "--model", "x"),
+    *("-H", "A: b", "--keep", "a.b", "--id", "n", "--with-input", "--concurrency", "3"),
+    *("--max-concurrency", "9", "--no-ordered", "--scale", "--limit", "7", "--retries", "1"),
+    *("--timeout", "1m", "--patience", "2m", "--on-error", "stop", "--failed-rows-ok"),
+    *(
+        "--input-format",
+        "jsonl",
+        "--output-format",
+        "csv",
+        "--overwrite",
+        "--s3-endpoint",
+        "http://s",
+    ),
+    *("--s3-region", "r", "--s3-anonymous", "--run-name", "mine", "--template", '{"a": "{{n}}"}'),
+)
+
+
+def test_no_option_is_lost_on_the_way_into_a_job(folder, capsys):
+    given = {word for word in EVERY_OPTION if word.startswith("-")}
+    options = {f"--{f.name}".replace("_", "-") for c in (Requests, Pace, Places) for f in fields(c)}
+    taken = {word.replace("--no-", "--") for word in given} | {"--header", "--state-dir"}
+    assert options - taken == set()  # of those, one is -H, and a store's job is tested below
+    assert batch("iris", *FILES, *EVERY_OPTION, "--as-job", "--dry-run", "-o", "json") == 0
+    [container] = json.loads(capsys.readouterr().out)["spec"]["template"]["spec"]["containers"]
+    assert set(EVERY_OPTION) - {"-H"} <= set(container["args"])
+    assert container["args"][container["args"].index("--header") + 1] == "A: b"
+
+
+def test_a_port_is_no_part_of_a_jobs_name_or_of_its_models(folder, capsys):
+    assert batch("svc/web:8081/x", *FILES, "--as-job", "--dry-run", "-o", "json") == 0
+    job = json.loads(capsys.readouterr().out)
+    args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert job["metadata"]["name"].startswith("batch-web-")
+    assert args[args.index("--model") + 1] == "web"
+    assert args[args.index("--url") + 1] == "http://web.default.svc.cluster.local:8081"
 
 
 def test_a_job_that_writes_to_a_store_keeps_its_state_in_the_engines_folder(folder, capsys):

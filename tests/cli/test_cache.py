@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.cli.cache_progress import line_of
+from tidegate.cli.cache.progress import line_of
 from tidegate.cli.main import main
 from tidegate.kit.realtime import RealClock
 from tidegate.modelcache.cache import ModelCache
@@ -88,9 +88,9 @@ def test_verify_tells_a_broken_file_and_the_next_warm_mends_it(
     ("words", "code", "says"),
     [
         (["warm"], 2, "needs a URI"),
-        (["warm", ""], 2, "needs a URI"),
+        (["warm", ""], 2, "needs a URI that isn't empty"),
         (["verify", " "], 2, "needs a URI"),
-        (["ls", "s3://a/b"], 2, "takes no URI"),
+        (["ls", "s3://a/b"], 2, "takes no 's3://a/b'"),
         (["warm", "ftp://a/b"], 1, "is not fetched here"),
         (["warm", "/nothing/here"], 1, "no such file or folder"),
         (["rm", "s3://models/iris"], 1, "is not in the cache"),

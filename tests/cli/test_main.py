@@ -32,11 +32,45 @@ def test_help_lists_the_commands_without_loading_them(capsys, words):
         (["load", "ftp://x"], "tidegate: 'ftp://x' is no URL to load: write http://host[:port]/path or a service's name\n"),
         (["wait", "pod/x", "--for=up"], "tidegate: --for=up: write condition=Ready, delete or jsonpath={.status.phase}=Running\n"),
         (["run", "--env", "X", "m.onnx"], "tidegate: --env 'X': write NAME=VALUE\n"),
+        (["explain"], "tidegate: `tidegate explain` needs a SERVICE. See `tidegate explain --help`\n"),
+        (["wait", "pod/x"], "tidegate: `tidegate wait` needs --for. See `tidegate wait --help`\n"),
+        (["down", "x"], "tidegate: `tidegate down` takes no 'x'. See `tidegate down --help`\n"),
+        (["up", "--port", "x"], "tidegate: Invalid value for --port: unable to convert \"x\" into a whole number. See `tidegate up --help`\n"),
+        (["token", "create"], "tidegate: `tidegate token create` needs --role (admin, edit, view). See `tidegate token create --help`\n"),
+        (["cache", "-o", "json"], "tidegate: `tidegate cache` needs a COMMAND; options come after it. See `tidegate cache --help`\n"),
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(capsys, words, line):
     assert main(words) == 2
     assert said(capsys) == ("", line)
+
+
+@pytest.mark.parametrize("words", [["batch"], ["cache", "-h"], ["token", "--help"]])
+def test_a_command_with_commands_of_its_own_lists_them_each_with_its_summary(capsys, words):
+    assert main(words) == 0
+    out, _ = said(capsys)
+    assert f"Usage: tidegate {words[0]} COMMAND" in out
+    listed = out.partition("Commands:\n")[2].splitlines()
+    parts = [
+        line.split()[0].rstrip(",") for line in listed if line.startswith("  ") and line[2] != " "
+    ]
+    assert len(parts) > 2
+    for part in parts:
+        assert main(["help", words[0], part]) == 0
+        out, _ = said(capsys)
+        assert f"Usage: tidegate {words[0]} {part}" in out
+        assert f"Example: tidegate {words[0]} {part}" in out
+
+
+def test_help_is_set_in_columns_to_the_width_there_is_and_examples_stay_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["batch", "run", "--help"]) == 0
+    lines = said(capsys)[0].splitlines()
+    assert max(len(line) for line in lines if not line.startswith("Example: ")) <= 60
+    assert any(line.endswith("--keep choices.0.message.content") for line in lines)
+    at = lines.index("      --limit N                Only the first rows.")
+    assert lines[at + 1].startswith("      --retries N              Further tries of a row")
+    assert "  -H, --header TEXT      A header 'Name: value' for each" in lines
 
 
 @pytest.mark.parametrize(

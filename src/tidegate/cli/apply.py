@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_document_kind
 from tidegate.cli.documents import Document, read_documents
 from tidegate.cli.errors import BadDocument, CliError, Several, Usage, one_line
 from tidegate.cli.merge3 import last_applied, merge_patch, with_last_applied, without_nulls
-from tidegate.cli.options import DataDir, Files, home_of
+from tidegate.cli.options import DataDir, DocumentNamespace, Files, home_of
 from tidegate.client.http import Answer
 from tidegate.kit.home import Home
 from tidegate.model.errors import ApiError, NotFound
@@ -28,8 +25,8 @@ _UNKNOWN = re.compile(r"(?:unknown|duplicate) field \\?\"([^\"\\]+)")
 def apply(
     *,
     filename: Files = None,
-    namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"])] = None,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    namespace: DocumentNamespace = None,
+    dry_run: bool = False,
     data_dir: DataDir = None,
 ) -> int:
     """Create objects from documents, or change them to what the documents say now.
@@ -41,8 +38,6 @@ def apply(
 
     Parameters
     ----------
-    namespace
-        For documents that name none (default: default).
     dry_run
         Let the server check everything and change nothing.
     """

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `target` is `module:function` inside `tidegate.cli`; a raw one reads its command
-    line itself."""
+    """One command. `target` is `module:function` inside `tidegate.cli`, or `module:app` for one that has
+    commands of its own; a raw one reads its command line itself."""
 
     name: str
     target: str
@@ -49,7 +49,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("run", "run:run", "Serve a model file or a command."),
             Command(
-                "cache", "cache:cache", "List, fetch and remove models on this machine's disk."
+                "cache", "cache.main:cache", "List, fetch and remove models on this machine's disk."
             ),
             Command("url", "url:url", "Print where a service answers."),
             Command(
@@ -59,7 +59,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "rollback", "rollback:rollback", "Send traffic to an earlier revision, or back."
             ),
             Command("load", "load:load", "Put load on a URL or a service."),
-            Command("batch", "batch:batch", "Run rows of a data set through a service."),
+            Command("batch", "batch.main:batch", "Run rows of a data set through a service."),
             Command(
                 "arena", "arena_command:arena", "Submit and manage jobs as Arena does.", raw=True
             ),

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from tidegate.apiserver.review import review
 from tidegate.apiserver.reviews import RBAC, WHY_REFUSED
@@ -21,7 +18,7 @@ from tidegate.cli.documents import Document, read_documents
 from tidegate.cli.engine import engine_or_none
 from tidegate.cli.errors import BadDocument, CliError, Usage
 from tidegate.cli.merge3 import without_nulls
-from tidegate.cli.options import DataDir, Files, home_of
+from tidegate.cli.options import DataDir, DocumentNamespace, Files, home_of
 from tidegate.model.errors import ApiError, NotFound
 from tidegate.model.kinds import BY_GVK, SERVED
 from tidegate.model.serving_names import SYSTEM_NAMESPACE
@@ -33,8 +30,8 @@ _WORDS = {ACCEPTED: "ok", WARNED: "warning", REFUSED: "refused"}
 def check(
     *,
     filename: Files = None,
-    namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"])] = None,
-    offline: Annotated[bool, Parameter(negative="")] = False,
+    namespace: DocumentNamespace = None,
+    offline: bool = False,
     data_dir: DataDir = None,
 ) -> int:
     """Tell what applying documents would say, without applying anything.
@@ -46,8 +43,6 @@ def check(
 
     Parameters
     ----------
-    namespace
-        For documents that name none (default: default).
     offline
         Ask no engine, also when one runs: defaults everywhere.
     """

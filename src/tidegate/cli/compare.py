@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import sqrt
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
-from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
+from tidegate.cli.options import AsTable, DataDir, Namespace, duration_of, home_of
 from tidegate.cli.tables import show_table
 from tidegate.routing.latency import edges_ms, merged
 from tidegate.scaling.judge import (
@@ -66,9 +64,10 @@ class Side:
 
 def compare(
     service: str,
+    /,
     *revisions: str,
     since: str = "1h",
-    output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
+    output: AsTable = "table",
     namespace: Namespace = "default",
     data_dir: DataDir = None,
 ) -> int:
@@ -84,8 +83,6 @@ def compare(
         Two of its revisions: the second is judged against the first. None: all that had requests.
     since
         How far to look back; each revision remembers its last 60 minutes that had requests or replicas.
-    output
-        table, or json for scripts.
     """
     if len(revisions) not in (0, 2):
         raise Usage("name two revisions to compare, or none for all of them")

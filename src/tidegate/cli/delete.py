@@ -24,7 +24,7 @@ def delete(
     filename: Files = None,
     namespace: Namespace = "default",
     selector: Selector = None,
-    ignore_not_found: Annotated[bool, Parameter(negative="")] = False,
+    ignore_not_found: bool = False,
     grace_period: int | None = None,
     wait: Annotated[bool, Parameter(negative="--no-wait")] = True,
     timeout: str = "5m",

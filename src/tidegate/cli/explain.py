@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.describe import age
 from tidegate.cli.discovery import find_kind
-from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
+from tidegate.cli.options import AsText, DataDir, Namespace, duration_of, home_of
 from tidegate.cli.tables import bold
 
 Json = dict[str, Any]
@@ -34,9 +32,10 @@ _STAGES = (
 
 def explain(
     service: str,
+    /,
     *,
     since: str = "10m",
-    output: Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"])] = "text",
+    output: AsText = "text",
     namespace: Namespace = "default",
     data_dir: DataDir = None,
 ) -> int:
@@ -51,8 +50,6 @@ def explain(
     since
         How far to look back, such as 90s, 10m or 24h. Each revision remembers its last 60 decisions
         and 20 cold starts.
-    output
-        text, or json for scripts.
     """
     after = datetime.now(UTC) - timedelta(seconds=duration_of("--since", since))
     cluster = Cluster(home_of(data_dir))

@@ -27,7 +27,7 @@ def get(
     output: Annotated[
         Literal["table", "wide", "json", "yaml", "name"], Parameter(name=["--output", "-o"])
     ] = "table",
-    watch: Annotated[bool, Parameter(name=["--watch", "-w"], negative="")] = False,
+    watch: Annotated[bool, Parameter(name=["--watch", "-w"])] = False,
     data_dir: DataDir = None,
 ) -> int:
     """List the objects of a kind, or show some.

@@ -18,6 +18,7 @@ import httptools
 
 from tidegate.cli.errors import Usage
 from tidegate.cli.load_summary import Tally
+from tidegate.cli.options import header_of
 
 _RECONNECT_S = 0.05  # after a refused connection; without it a dead server makes a busy loop
 _LINGER_S = 1.0  # past the deadline, for answers under way; what comes later is not counted
@@ -66,11 +67,9 @@ def target_of(
     lines = [f"{method.upper()} {path} HTTP/1.1", f"Host: {host or parts.netloc}"]
     named = set()
     for header in headers:
-        name, colon, value = header.partition(":")
-        if not colon or not name.strip() or "\n" in header or "\r" in header:
-            raise Usage(f"-H {header!r}: write it as 'Name: value'")
-        named.add(name.strip().lower())
-        lines.append(f"{name.strip()}: {value.strip()}")
+        name, value = header_of("-H", header)
+        named.add(name.lower())
+        lines.append(f"{name}: {value}")
     if "user-agent" not in named:
         lines.append("User-Agent: tidegate-load")
     if "content-type" not in named and body:

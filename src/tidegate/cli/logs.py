@@ -14,13 +14,14 @@ from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.follow import Follower
-from tidegate.cli.options import DataDir, Namespace, home_of
+from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
 
 Json = dict[str, Any]
 _BY_LABEL = {
     "services.serving.knative.dev": "serving.knative.dev/service",
     "configurations.serving.knative.dev": "serving.knative.dev/configuration",
     "revisions.serving.knative.dev": "serving.knative.dev/revision",
+    "inferenceservices.serving.kserve.io": "serving.kserve.io/inferenceservice",
 }
 
 
@@ -29,14 +30,15 @@ def logs(
     /,
     *,
     container: Annotated[str | None, Parameter(name=["--container", "-c"])] = None,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
     tail: int | None = None,
-    previous: Annotated[bool, Parameter(name=["--previous", "-p"], negative="")] = False,
-    timestamps: Annotated[bool, Parameter(negative="")] = False,
+    since: str | None = None,
+    previous: Annotated[bool, Parameter(name=["--previous", "-p"])] = False,
+    timestamps: bool = False,
     namespace: Namespace = "default",
     data_dir: DataDir = None,
 ) -> int:
-    """Print what a pod, or every pod of a service, revision or deployment, wrote.
+    """Print what a pod, or every pod of a service, revision, deployment or job, wrote.
 
     With several pods each line starts with its pod's name. --follow of a pod ends with its container;
     of a service it goes on with new and restarted pods, also after none were left.
@@ -46,38 +48,48 @@ def logs(
     Parameters
     ----------
     target
-        POD, or ksvc/NAME, revision/NAME, deployment/NAME.
+        POD, or ksvc/NAME, isvc/NAME, revision/NAME, deployment/NAME, svc/NAME, job/NAME.
     container
         Container of the pod (default: the one with the port, or the only one).
     follow
         Go on printing until Ctrl-C.
     tail
         So many lines from the end of each log (default: all).
+    since
+        Only what was written in the last 30s, 5m or 1h.
     previous
         The run before the container's last restart.
     timestamps
         Start each line with its time.
     """
     cluster = Cluster(home_of(data_dir))
-    query: dict[str, str] = {}
-    for name, value in (("container", container), ("tailLines", tail)):
-        if value is not None:
-            query[name] = str(value)
-    for name, wanted in (("follow", follow), ("previous", previous), ("timestamps", timestamps)):
-        if wanted:
-            query[name] = "true"
+    asked = {
+        "container": container,
+        "tailLines": tail,
+        "sinceSeconds": None if since is None else max(1, round(duration_of("--since", since))),
+        "follow": "true" if follow else None,
+        "previous": "true" if previous else None,
+        "timestamps": "true" if timestamps else None,
+    }
+    query = {name: str(value) for name, value in asked.items() if value is not None}
     pod, selector = _meant(cluster, target, namespace)
-    if pod is not None:
-        _copy(cluster.log(namespace, pod, query), "")
-        return 0
+    if pod is None:
+        return _of_several(cluster, target, namespace, selector, query)
+    _copy(cluster.log(namespace, pod, query), "")
+    return 0
+
+
+def _of_several(
+    cluster: Cluster, target: str, namespace: str, selector: str, query: dict[str, str]
+) -> int:
     kind = find_kind(cluster.resources(), "pods")
 
     def look() -> Sequence[Json]:
         return cluster.items(kind, namespace, selector=selector)
 
-    if follow and not previous:
+    if "follow" in query and "previous" not in query:
         read = partial(cluster.log, namespace, query=query)
-        Follower(look, read, sys.stdout.buffer, container).run(threading.Event())
+        Follower(look, read, sys.stdout.buffer, query.get("container")).run(threading.Event())
     names = [found["metadata"]["name"] for found in look()]
     if not names:
         raise CliError(
@@ -100,7 +112,8 @@ def _meant(cluster: Cluster, target: str, namespace: str) -> tuple[str | None, s
     owner = cluster.read(kind, namespace, name)
     if resource in _BY_LABEL:
         return None, f"{_BY_LABEL[resource]}={name}"
-    labels = ((owner.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    labels = (owner.get("spec") or {}).get("selector") or {}
+    labels = labels if resource == "services" else labels.get("matchLabels")
     if not labels:
         raise Usage(f"{target}: {kind.kind} has no pods of its own; name a pod or a ksvc")
     return None, ",".join(f"{key}={value}" for key, value in labels.items())

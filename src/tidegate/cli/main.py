@@ -50,7 +50,7 @@ def _run(tokens: list[str]) -> int:
 
     if not tokens or tokens[0] in ("--help", "-h", "help"):
         if tokens[1:] and tokens[0] == "help":
-            return _run([tokens[1], "--help"])
+            return _run([*tokens[1:], "--help"])
         print(overview(__version__))
         return 0
     if tokens[0] in ("--version", "-V", "version"):
@@ -70,28 +70,33 @@ def _unknown(name: str) -> str:
     return f"no command {name!r}: {hint}"
 
 
-def function_of(command: Command) -> Callable[..., Any]:
-    """The function behind a command; imports its module."""
+def found(command: Command) -> Any:
+    """The function behind a command, or the `App` of its own commands; imports its module."""
     module, _, name = command.target.partition(":")
-    found: Callable[..., Any] = getattr(import_module(f"tidegate.cli.{module}"), name)
-    return found
+    return getattr(import_module(f"tidegate.cli.{module}"), name)
 
 
 def app_with(commands: Sequence[Command]) -> App:
     """The command line parser, knowing these commands only."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
+
+    from tidegate.cli.help_text import HelpText
+    from tidegate.cli.options import ARGUMENTS, OPTIONS
 
     app = App(
         name="tidegate",
+        default_parameter=Parameter(negative=()),  # no --no-x, no --empty-x, where none is said
         help_format="plaintext",
         version_flags=(),
         print_error=False,
         exit_on_error=False,
-        help_formatter="default" if sys.stdout.isatty() else "plain",
+        help_formatter=HelpText(),
+        group_arguments=ARGUMENTS,
+        group_parameters=OPTIONS,
         result_action="return_value",
     )
     for command in commands:
-        app.command(function_of(command), name=command.name)
+        app.command(found(command), name=command.name)
     return app
 
 
@@ -99,16 +104,21 @@ def _call(command: Command, tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
     if command.raw:
-        return int(function_of(command)(*tokens))
+        return int(found(command)(*tokens))
     if command.name == "load":
         from tidegate.cli.load import two_dashes
 
         tokens = two_dashes(tokens)
+    app = app_with([command])
+    parts = app[command.name]
+    if not tokens or tokens[0] in app.help_flags:
+        parts.resolved_commands()  # their summaries are in their modules
     try:
-        result = app_with([command])([command.name, *tokens])
+        result = app([command.name, *tokens])
     except CycloptsError as why:
-        said = " ".join(str(why).split())
-        raise Usage(f"{said} See `tidegate {command.name} --help`") from why
+        from tidegate.cli.refused import refused
+
+        raise refused(why, command.name) from why
     return result if isinstance(result, int) else 0
 
 

@@ -6,13 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from time import time_ns
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
-from tidegate.cli.options import DataDir, Namespace, home_of
+from tidegate.cli.options import AsTable, DataDir, Namespace, home_of
 from tidegate.cli.tables import show_table
 from tidegate.model.ages import age_of
 from tidegate.model.serving_names import CONFIGURATION_GENERATION, SERVICE
@@ -45,7 +43,7 @@ def revisions(
     /,
     *,
     namespace: Namespace = "default",
-    output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
+    output: AsTable = "table",
     data_dir: DataDir = None,
 ) -> int:
     """List the revisions of a service, newest first: traffic, tags, replicas, and why one isn't ready.
@@ -56,8 +54,6 @@ def revisions(
     ----------
     service
         Name of a Knative Service.
-    output
-        table or json.
     """
     live, found = history_of(Cluster(home_of(data_dir)), service, namespace)
     lines = lines_of(live, found)

@@ -24,7 +24,7 @@ def rollback(
     /,
     *,
     to: str | None = None,
-    latest: Annotated[bool, Parameter(name=["--latest", "--undo"], negative="")] = False,
+    latest: Annotated[bool, Parameter(name=["--latest", "--undo"])] = False,
     namespace: Namespace = "default",
     data_dir: DataDir = None,
 ) -> int:

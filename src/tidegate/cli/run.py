@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -24,8 +24,8 @@ def run(
     max_scale: int | None = None,
     concurrency: int | None = None,
     port: int = 8080,
-    env: Annotated[list[str] | None, Parameter(name=["--env", "-e"], negative="")] = None,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    env: Annotated[list[str] | None, Parameter(name=["--env", "-e"])] = None,
+    dry_run: bool = False,
     data_dir: DataDir = None,
 ) -> int:
     """Serve a model file (*.joblib, *.pkl, *.onnx, *.gguf), or a command that listens on $PORT.
@@ -66,8 +66,13 @@ def run(
     )
     document = _document(target, wanted)
     print(to_yaml(document), end="", flush=True)
-    if dry_run:
-        return 0
+    if not dry_run:
+        _apply(document, data_dir)
+    return 0
+
+
+def _apply(document: dict[str, Any], data_dir: str | None) -> None:
+    """Raises `CliError`."""
     from tidegate.cli.apply import apply_document, explained
     from tidegate.cli.cluster import Cluster
     from tidegate.cli.documents import Document
@@ -80,10 +85,9 @@ def run(
         raise CliError(explained(made, why)) from why
     print(f"---\n# {done}", flush=True)
     print(f"# `tidegate url {made.name}` says where it answers", file=sys.stderr)
-    return 0
 
 
-def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, object]:
+def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, Any]:
     if len(target) == 1 and PurePosixPath(target[0]).suffix:
         file = Path(target[0])
         if file.is_file():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any
 
 from tidegate.cli.engine import Engine, engine_of
-from tidegate.cli.options import DataDir, home_of
+from tidegate.cli.options import AsTable, DataDir, home_of
 from tidegate.cli.tables import show_table
 from tidegate.cli.zygotes_shown import zygotes_of
 from tidegate.kit.home import Home
@@ -16,7 +14,7 @@ from tidegate.kit.home import Home
 
 def status(
     *,
-    output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
+    output: AsTable = "table",
     data_dir: DataDir = None,
 ) -> int:
     """Show the engine's processes and addresses. Exits with 1 when none runs.

@@ -5,6 +5,7 @@ Works on the engine's folder, so it needs no engine; one that runs sees the chan
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Annotated, Literal
 
@@ -13,68 +14,80 @@ from cyclopts import Parameter
 from tidegate.apiserver.access import Role
 from tidegate.apiserver.kubeconfig import kubeconfig_text
 from tidegate.apiserver.tokens import Tokens
-from tidegate.cli.errors import Usage
-from tidegate.cli.options import DataDir, home_of
+from tidegate.cli.options import ARGUMENTS, AsTable, DataDir, commands, home_of
 from tidegate.cli.tables import show_table
 from tidegate.client.http import read_kubeconfig
-from tidegate.kit.home import Home
 from tidegate.kit.realtime import RealClock
 
-
-def token(
-    action: Literal["create", "list", "delete"],
-    name: str | None = None,
-    *,
-    role: Literal["admin", "edit", "view"] | None = None,
-    output: Annotated[Literal["token", "kubeconfig"], Parameter(name=["--output", "-o"])] = "token",
-    data_dir: DataDir = None,
-) -> int:
+token = commands(
+    "token",
     """Create, list or delete named tokens for the API.
 
+    Example: tidegate token create dashboard --role view -o kubeconfig > view.kubeconfig
+    """,
+    {
+        "create": "token:create",
+        "list, ls": "token:list_",
+        "delete, rm": "token:delete",
+    },
+)
+
+
+def create(
+    name: Annotated[str | None, Parameter(group=ARGUMENTS)] = None,
+    *,
+    role: Literal["admin", "edit", "view"],
+    output: Annotated[Literal["token", "kubeconfig"], Parameter(name=["--output", "-o"])] = "token",
+    data_dir: DataDir = None,
+) -> None:
+    """Create a token. It is shown now and never again.
+
     view reads everything but Secrets; edit also writes what lives in namespaces, except the system's;
-    admin does everything. A token is shown when it is created and never again.
+    admin does everything.
 
     Example: tidegate token create dashboard --role view -o kubeconfig > view.kubeconfig
 
     Parameters
     ----------
-    action
-        create, list or delete.
     name
-        Of the token; its owner is known by it. Made up when it is left out of create.
+        Its owner is known by it. Made up when it is left out.
     role
-        What the token allows (create only).
+        What the token allows.
     output
-        What create prints: the token, or a kubeconfig with it.
+        The token, or a kubeconfig with it.
     """
     home = home_of(data_dir)
-    tokens = Tokens(home.pki)
-    if role is not None and action != "create":
-        raise Usage("--role is for create")
-    match action:
-        case "create":
-            if role is None:
-                raise Usage("--role is missing: admin, edit or view")
-            return _create(home, tokens, Role(role), name, output)
-        case "list":
-            show_table(
-                ["NAME", "ROLE", "CREATED"],
-                [[one.name, one.role.value, one.created] for one in tokens.all()],
-            )
-        case "delete":
-            if name is None:
-                raise Usage("which one? tidegate token delete NAME")
-            tokens.delete(name)
-            print(f"token {name} deleted")
-    return 0
-
-
-def _create(home: Home, tokens: Tokens, role: Role, name: str | None, output: str) -> int:
     access = read_kubeconfig(home.kubeconfig) if output == "kubeconfig" else None
-    name, secret = tokens.create(role, now_s=RealClock().now(), name=name)
-    print(f"token {name} created: role {role.value}", file=sys.stderr)
+    name, secret = Tokens(home.pki).create(Role(role), now_s=RealClock().now(), name=name)
+    print(f"token {name} created: role {role}", file=sys.stderr)
     if access is None:
         print(secret)
     else:
         print(kubeconfig_text(access.server, access.ca or "", token=secret, user=name), end="")
-    return 0
+
+
+def list_(*, output: AsTable = "table", data_dir: DataDir = None) -> None:
+    """List the tokens: names and roles, not what to say.
+
+    Example: tidegate token list
+    """
+    found = Tokens(home_of(data_dir).pki).all()
+    if output == "json":
+        rows = [{"name": t.name, "role": t.role.value, "created": t.created} for t in found]
+        print(json.dumps(rows, indent=2))
+        return
+    show_table(["NAME", "ROLE", "CREATED"], [[t.name, t.role.value, t.created] for t in found])
+
+
+def delete(name: Annotated[str, Parameter(group=ARGUMENTS)], *, data_dir: DataDir = None) -> None:
+    """Delete a token. It is refused from the next request on.
+
+    Example: tidegate token delete dashboard
+
+    Parameters
+    ----------
+    name
+        As `tidegate token list` shows it.
+    """
+    Tokens(home_of(data_dir).pki).delete(name)
+    print(f"token {name} deleted")

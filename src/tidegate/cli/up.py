@@ -36,7 +36,7 @@ _START_S = 60.0  # generous: a cold disk and a busy machine; a healthy start tak
 def up(
     *,
     filename: Files = None,
-    detach: Annotated[bool, Parameter(name=["--detach", "-d"], negative="")] = False,
+    detach: Annotated[bool, Parameter(name=["--detach", "-d"])] = False,
     port: int | None = None,
     api_port: int | None = None,
     simulate_gpus: str | None = None,
@@ -68,13 +68,7 @@ def up(
         IP address of this machine on which the gateway has ports 80 and 443 too (default 127.0.0.80).
         Where they can't be had, it does without.
     """
-    for option, number in (
-        ("--port", port),
-        ("--api-port", api_port),
-        ("--https-port", https_port),
-    ):
-        if number is not None and not 0 <= number <= 65535:
-            raise Usage(f"{option} {number}: a port is between 0 and 65535")
+    _check_ports(("--port", port), ("--api-port", api_port), ("--https-port", https_port))
     _check_address(ingress_address)
     _check_gpus(simulate_gpus)
     home = home_of(data_dir)
@@ -84,23 +78,42 @@ def up(
         raise CliError(f"{missing[0]}: no such file")  # before anything is started
     running = engine_or_none(home)
     if running is None and not gateway_lives(home):
-        last_port, last_api_port = ports_of_last_run(home)
-        wanted_gpus = simulate_gpus or last_gpus(home)  # before its settings are written anew
-        write_settings(
-            home,
-            port=last_port if port is None else port,
-            api_port=last_api_port if api_port is None else api_port,
-            https_port=last_https_port(home, port) if https_port is None else https_port,
-            ingress_host=ingress_address or last_ingress_host(home),
-        )
-        if wanted_gpus:
-            ask_for_gpus(home, wanted_gpus)
+        _settle(home, port, api_port, https_port, ingress_address, simulate_gpus)
         if not detach:
             _become_keeper(home, files)
     elif simulate_gpus:
         note = "--simulate-gpus has no effect on a running engine: `tidegate down` first"
         print(f"tidegate: {note}", file=sys.stderr)
     return _in_background(home, files, running, port, api_port)
+
+
+def _settle(
+    home: Home,
+    port: int | None,
+    api_port: int | None,
+    https_port: int | None,
+    ingress_address: str | None,
+    simulate_gpus: str | None,
+) -> None:
+    """Write what the engine starts with; None: as an engine that was killed had it, else the usual."""
+    last_port, last_api_port = ports_of_last_run(home)
+    wanted_gpus = simulate_gpus or last_gpus(home)  # before its settings are written anew
+    write_settings(
+        home,
+        port=last_port if port is None else port,
+        api_port=last_api_port if api_port is None else api_port,
+        https_port=last_https_port(home, port) if https_port is None else https_port,
+        ingress_host=ingress_address or last_ingress_host(home),
+    )
+    if wanted_gpus:
+        ask_for_gpus(home, wanted_gpus)
+
+
+def _check_ports(*ports: tuple[str, int | None]) -> None:
+    """Raises `Usage`."""
+    for option, number in ports:
+        if number is not None and not 0 <= number <= 65535:
+            raise Usage(f"{option} {number}: a port is between 0 and 65535")
 
 
 def _check_gpus(text: str | None) -> None:

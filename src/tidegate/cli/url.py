@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from tidegate.cli.options import DataDir, Namespace
-from tidegate.cli.service_address import service_address
+from tidegate.cli.address import address_of, named
+from tidegate.cli.options import AsText, DataDir, Namespace
 
 
 def url(
@@ -16,7 +13,7 @@ def url(
     /,
     *,
     namespace: Namespace = "default",
-    output: Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"])] = "text",
+    output: AsText = "text",
     data_dir: DataDir = None,
 ) -> int:
     """Print where a service answers: a URL that works as it is, then curl by the service's own host.
@@ -26,11 +23,9 @@ def url(
     Parameters
     ----------
     service
-        Name of a Knative Service.
-    output
-        text or json.
+        A service by its name, or ksvc/NAME, isvc/NAME, svc/NAME[:PORT].
     """
-    address = service_address(service, namespace, data_dir)
+    address = address_of(named(service), namespace, data_dir)
     if output == "json":
         print(
             json.dumps({"url": address.by_path, "gateway": address.gateway, "host": address.host})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tidegate.cli.cache_list import size
+from tidegate.cli.cache.listing import size
 from tidegate.kit.realtime import RealClock
 
 if TYPE_CHECKING:

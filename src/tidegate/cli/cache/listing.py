@@ -3,55 +3,54 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tidegate.cli.cache.found import caches_of
+from tidegate.cli.options import AsTable, DataDir
 from tidegate.cli.tables import show_table
 from tidegate.kit.realtime import RealClock
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tidegate.modelcache.cache import ModelCache
-    from tidegate.modelcache.values import Entry, TierUse
+from tidegate.modelcache.values import Entry, TierUse
 
 _HEADER = ("URI", "SIZE", "FILES", "TIER", "STATE", "PINNED BY", "USED BY", "USED")
 
 
-def list_caches(caches: Mapping[str, ModelCache], *, as_json: bool) -> None:
-    """Print them."""
-    entries = {name: cache.entries() for name, cache in caches.items()}
-    usage = {name: cache.usage() for name, cache in caches.items()}
-    if as_json:
+def ls(*, output: AsTable = "table", data_dir: DataDir = None) -> None:
+    """List what is on the disk: who uses and pins it, and how full each tier is.
+
+    Example: tidegate cache ls -o json
+    """
+    caches = caches_of(data_dir)
+    entries = [(name, entry) for name, cache in caches.items() for entry in cache.entries()]
+    usage = [(name, use) for name, cache in caches.items() for use in cache.usage()]
+    if output == "json":
         print(
             json.dumps(
                 {
-                    "entries": [_json(name, e) for name, some in entries.items() for e in some],
-                    "tiers": [
-                        _tier_json(name, use) for name, some in usage.items() for use in some
-                    ],
+                    "entries": [_json(name, entry) for name, entry in entries],
+                    "tiers": [_tier_json(name, use) for name, use in usage],
                 },
                 indent=2,
             )
         )
         return
-    several = len(caches) > 1
-    rows = [
-        ((name,) if several else ()) + _row(entry)
-        for name, some in entries.items()
-        for entry in some
-    ]
-    if rows:
-        show_table((("CACHE",) if several else ()) + _HEADER, rows)
+    several = len(caches) > 1  # only then a cache needs a name
+    if entries:
+        show_table(
+            (("CACHE",) if several else ()) + _HEADER,
+            [((name,) if several else ()) + _row(entry) for name, entry in entries],
+        )
         print()
-    for name, some in usage.items():
-        for use in some:
-            quota = use.tier.quota_bytes
-            of = f" of {size(quota)}" if quota else ""
-            what = f"{name}: " if several else ""
-            print(
-                f"{what}{use.tier.medium} {use.tier.path}: {size(use.used_bytes)}{of} used, "
-                f"{size(use.free_bytes)} free on its disk"
-            )
+    for name, use in usage:
+        print((f"{name}: " if several else "") + _tier_text(use))
+
+
+def _tier_text(use: TierUse) -> str:
+    quota = use.tier.quota_bytes
+    of = f" of {size(quota)}" if quota else ""
+    return (
+        f"{use.tier.medium} {use.tier.path}: {size(use.used_bytes)}{of} used, "
+        f"{size(use.free_bytes)} free on its disk"
+    )
 
 
 def files_text(count: int) -> str:

@@ -1,0 +1,59 @@
+"""What a batch run is sent to: a URL, or a service of this engine by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tidegate.cli.address import address_of, named
+from tidegate.cli.errors import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTarget:
+    """Where rows go. `url` has no path of a request yet; `inside` is what a pod of this engine calls it;
+    `path` None: the protocol's usual one."""
+
+    url: str
+    host: str | None
+    inside: str
+    name: str
+    service: str  # what it is, whatever its address: empty for a URL
+    path: str | None
+
+
+def batch_target(
+    text: str, namespace: str, data_dir: str | None, *, inside: bool, url: str | None = None
+) -> BatchTarget:
+    """The target of `[KIND/]SERVICE[/PATH]` or a URL. Raises `CliError`. `inside`: it is for a pod, and
+    the service need not be there yet. `url`: where the service answers; None: as the engine says."""
+    if "://" in text and url is not None:
+        raise Usage(f"--url is for a service by its name, and {text} is a URL itself")
+    if "://" in text:
+        return _of_url(text)
+    service = named(text)
+    name = f"{service.name}:{service.port}" if service.port else service.name
+    what = f"{service.kind or ''}/{namespace}/{name}"  # what a run that goes on must find again
+    if url is not None:
+        if not url.startswith(("http://", "https://")):
+            raise Usage(f"--url {url}: write http://HOST[:PORT][/PATH]")
+        return BatchTarget(url.rstrip("/"), None, url, service.name, what, service.path)
+    if inside:
+        host = f"{service.name}-predictor" if service.kind == "isvc" else service.name
+        port = f":{service.port}" if service.port else ""
+        url = f"http://{host}.{namespace}.svc.cluster.local{port}"
+        return BatchTarget(url, None, url, service.name, what, service.path)
+    found = address_of(service, namespace, data_dir)
+    what = f"{service.kind or found.kind}/{namespace}/{name}"
+    return BatchTarget(
+        found.gateway, found.host, f"http://{found.host}", service.name, what, service.path
+    )
+
+
+def _of_url(text: str) -> BatchTarget:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise Usage(f"{text!r}: write http://HOST[:PORT][/PATH] or a service's name")
+    base = f"{parts.scheme}://{parts.netloc}"
+    rest = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
+    return BatchTarget(base, None, base, parts.hostname or "", "", rest or None)
