@@ -99,3 +99,8 @@ def test_a_command_line_that_means_nothing_is_a_usage_error(words):
 
 def test_categories_are_groups_of_kinds():
     assert category(KNOWN, "pods") == []
+
+
+def test_a_name_that_no_url_can_hold_is_asked_for_as_it_is():
+    pods = find_kind(KNOWN, "pods")
+    assert pods.path("a b", "x/y?z") == "/api/v1/namespaces/a%20b/pods/x%2Fy%3Fz"

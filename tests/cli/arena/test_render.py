@@ -206,6 +206,7 @@ def test_objects_are_named_by_helms_rule(release, chart, name):
             "only together with --enable-istio",
         ),
         ("custom --name=x --image=i --port=1 --no-such-flag=1", "--no-such-flag"),
+        ("custom --name=x --image=python:3 --port=1 python -m http.server", "write it in quotes"),
         ("seldon --name=x", "SeldonDeployments are not served here"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from tidegate.cli.arena.change import changed_documents
 from tidegate.cli.arena.jobs import Job, one_job
 from tidegate.cli.arena.options import Options
-from tidegate.cli.arena.show import job_text, job_values, list_table, short_age
+from tidegate.cli.arena.show import as_output, job_text, job_values, list_table, short_age
 from tidegate.cli.arena.types import type_named
 from tidegate.cli.errors import Usage
 from tidegate.cli.main import guarded
@@ -125,7 +125,7 @@ def test_ages_are_short():
 
 def test_json_counts_what_the_instances_ask_for():
     values = job_values(bert(), NOW_S)
-    assert values["requestGPUs"] == 1
+    assert as_output(values["instances"][0]["requestGPUs"], "json") == "1"
     assert [e["port"] for e in values["endpoints"]] == [8500, 8501]
 
 

@@ -25,6 +25,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized") and any(a.dest == "words" for a in self._actions):
+            message += " (flags of the job's own command? write it in quotes, or behind --)"
         raise Usage(f"{self.prog}: {message}; see `{self.prog} --help`")
 
 

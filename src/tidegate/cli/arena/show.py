@@ -28,13 +28,13 @@ def list_table(jobs: Sequence[Job], *, all_namespaces: bool) -> str:
         row = [job.namespace] if all_namespaces else []
         row += [job.name, job.type.shown, job.version, str(job.desired), str(job.available)]
         row += [job.address, job.ports]
-        rows.append(row + ([number(job.gpus)] if with_gpus else []))
+        rows.append(row + ([str(number(job.gpus))] if with_gpus else []))
     return "\n".join(padded(rows)) + "\n"
 
 
-def number(value: float) -> str:
-    """As Go prints it: `1`, `0.25`."""
-    return str(int(value)) if value == int(value) else str(value)
+def number(value: float) -> float:
+    """As Go prints it, in tables and JSON: `1`, `0.25`."""
+    return int(value) if value == int(value) else value
 
 
 def job_text(job: Job, now_s: float) -> str:
@@ -84,7 +84,7 @@ def _instances(job: Job, now_s: float) -> list[list[str]]:
             f"{ready}/{len(pod['spec']['containers'])}",
             str(sum(one.get("restartCount", 0) for one in statuses)),
         ]
-        row += [number(job.gpus_of(pod))] if with_gpus else []
+        row += [str(number(job.gpus_of(pod)))] if with_gpus else []
         rows.append([*row, pod["spec"].get("nodeName") or "N/A"])
     return rows
 
@@ -136,7 +136,7 @@ def _instance_values(job: Job, pod: Json, now_s: float) -> dict[str, Any]:
         "nodeIP": pod.get("status", {}).get("hostIP", ""),
         "nodeName": pod["spec"].get("nodeName", ""),
         "ip": pod.get("status", {}).get("podIP", ""),
-        "requestGPUs": job.gpus_of(pod),
+        "requestGPUs": number(job.gpus_of(pod)),
         "requestGPUMemory": gpu_memory_of(pod),
         "requestGPUCore": gpu_core_of(pod),
         "creationTimestamp": int(seconds_of(pod["metadata"]["creationTimestamp"])),
