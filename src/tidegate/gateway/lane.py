@@ -1,25 +1,23 @@
-"""One revision at the gateway: its gate, its replicas' connections, its demand, its time limits.
+"""One revision at the gateway: its gate, its replicas' connections, its demand.
 
-The gate decides (`routing.Gate`); the lane does what follows. Timeouts need no timer per request: the
-requests of a revision share their limits, so one timer, armed for the oldest, watches them all.
+The gate decides (`routing.Gate`); the lane does what follows. Time limits are `deadlines`'.
 """
 
 from __future__ import annotations
 
 import logging
-from asyncio import TimerHandle
 from collections import deque
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from tidegate.gateway import answers
+from tidegate.gateway.deadlines import Deadlines
 from tidegate.gateway.exchange import Exchange
 from tidegate.gateway.fields import Priority
+from tidegate.gateway.samples import samples_of
 from tidegate.gateway.targets import field_lines
 from tidegate.gateway.upstream import Pool
 from tidegate.gateway.waits import Wait, wants_explanation
+from tidegate.gateway.yielding import Yielding
 from tidegate.link.gateway import Drained, FirstByte, Revision, Sample, Wake
 from tidegate.routing import Gate, Meter, Seat, Verdict
 
@@ -30,40 +28,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEAST_WATCH_S: Final = (
-    0.02  # between two looks for late requests, when many are late one after the other
-)
 _NOT_AT_GATE: Final = -1  # an exchange's order once the gate has given it up
 _WAKE_EVERY_S: Final = 1.0
 _BATCH: Final = Priority.BATCH
-_LOOK_AT_BATCH_S: Final = 0.25  # whether batch requests have places that others could use
-_GIVE_WAY_S: Final = 0.1  # a batch request that ends by itself within this loses nothing
-
-
-class _Limit(Enum):
-    """The time limit that a request broke."""
-
-    WHOLE = auto()
-    WAIT = auto()
-    START = auto()
-    IDLE = auto()
 
 
 class Lane:
     """All that the gateway knows and does about one revision."""
 
     __slots__ = (
-        "_alive",
-        "_batch_watch",
+        "_deadlines",
         "_gate",
         "_hub",
         "_last_s",
         "_meter",
         "_order",
         "_pools",
-        "_watch",
         "_woke_s",
-        "_yielded",
+        "_yielding",
         "active",
         "extra_lines",
         "first_byte_due",
@@ -85,10 +67,8 @@ class Lane:
         self._gate: Gate[Exchange] = Gate()
         self._pools: dict[str, Pool] = {}
         self._meter = Meter(hub.begin_s)
-        self._alive: dict[Exchange, None] = {}  # in order of arrival
-        self._watch: TimerHandle | None = None
-        self._batch_watch: TimerHandle | None = None  # None: no batch request runs
-        self._yielded = 0  # batch requests that gave way since the last sample
+        self._deadlines = Deadlines(hub, self._gate, revision)
+        self._yielding = Yielding(hub, self._gate, revision.key)
         self._order = 0  # of the last arrival
         self._woke_s = 0.0  # when `Wake` was last said
         self._last_s = 0.0  # when there was last a request or a replica
@@ -132,11 +112,8 @@ class Lane:
             self._pools.pop(id_).close()
         if listed and not self.active:
             self._activate()
-        if self._watch is not None:  # the limits may have changed
-            self._watch.cancel()
-            self._watch = self._hub.later(0.0, self._look)
+        self._deadlines.revise(revision)
         self._start_all(starts)
-        self._watch_batch()
         self._say_drained()
 
     def retire(self) -> None:
@@ -174,19 +151,15 @@ class Lane:
         now = self.monotonic()
         if not self.active:
             self._activate()
-        if exchange.head.priority:
-            self._submit_batch(exchange, now)
-            return
-        self._meter.arrived(now)
         exchange.lane = self
         self._order = exchange.order = self._order + 1
         if not exchange.arrived_s:
             exchange.arrived_s = now
-        if self.revision.idle_timeout_s is not None:
-            exchange.wrote_s = now
-        self._alive[exchange] = None
-        if self._watch is None:
-            self._arm()
+        self._deadlines.watch(exchange, now)
+        if exchange.head.priority:
+            self._submit_batch(exchange, now)
+            return
+        self._meter.arrived(now)
         answer = self._gate.arrive(exchange, exchange.held_bytes)
         if isinstance(answer, Seat):
             self._start(exchange, answer, now)
@@ -194,14 +167,11 @@ class Lane:
             cold = not self._gate.has_replica
             if cold:
                 self._meter.found_nothing()
-                self.first_byte_due = True
-                self._arm_wait()
             if wants_explanation(exchange.head.fields):
                 before = None if cold else self._gate.waiting - 1
                 exchange.extra().wait = Wait(exchange.arrived_s, before=before)
-            self._ask_for_replicas(now)
-            if self._gate.batch_running:
-                self._hub.later(_GIVE_WAY_S, self._give_way)
+            self._wait(now)
+            self._yielding.soon()
         else:
             self._refuse_full(exchange, answer)
 
@@ -213,40 +183,21 @@ class Lane:
                 exchange.route.count.requests -= 1
         else:
             self._meter.arrived(now_s)
-        exchange.lane = self
-        self._order = exchange.order = self._order + 1
-        exchange.arrived_s = exchange.arrived_s or now_s
-        if self.revision.idle_timeout_s is not None:
-            exchange.wrote_s = now_s
-        self._alive[exchange] = None
-        if self._watch is None:
-            self._arm()
         answer = self._gate.arrive_batch(exchange, exchange.held_bytes)
         if isinstance(answer, Seat):
             self._start(exchange, answer, now_s)
-            self._watch_batch()
+            self._yielding.watch()
         elif answer is Verdict.WAITS:
-            if not self._gate.has_replica:
-                self.first_byte_due = True
-                self._arm_wait()
-            self._ask_for_replicas(now_s)
+            self._wait(now_s)
         else:
             self._refuse_full(exchange, answer)
 
-    def _watch_batch(self) -> None:
-        if self._batch_watch is None and self._gate.batch_running:
-            self._batch_watch = self._hub.later(_LOOK_AT_BATCH_S, self._look_at_batch)
-
-    def _look_at_batch(self) -> None:
-        self._batch_watch = None
-        self._give_way()
-        self._watch_batch()
-
-    def _give_way(self) -> None:
-        """Break off the batch requests whose places others want."""
-        for exchange in self._gate.yields():
-            self._yielded += 1
-            exchange.give_way(answers.yielded(self.revision.key))
+    def _wait(self, now_s: float) -> None:
+        """Somebody has come to wait."""
+        if not self._gate.has_replica:
+            self.first_byte_due = True
+            self._deadlines.watch_wait()
+        self._ask_for_replicas(now_s)
 
     def grown(self, exchange: Exchange, more_bytes: int) -> None:
         """More of a waiting request's body is held now."""
@@ -256,7 +207,7 @@ class Lane:
     def release(self, exchange: Exchange, now_s: float, *, failed: bool, seen: bool = True) -> None:
         """A request has ended: free what it took and start who is next. `seen`: by its client, so that
         it counts how long it took."""
-        self._alive.pop(exchange, None)
+        self._deadlines.alive.pop(exchange, None)
         priority = exchange.head.priority
         if priority and priority is _BATCH:
             self._meter.batch_left(now_s)
@@ -273,7 +224,7 @@ class Lane:
         if following is not None:
             self._start_waiting(following, seat, now_s)
             if following.head.priority:
-                self._watch_batch()
+                self._yielding.watch()
         if seat.trial and exchange.answered:
             self._start_all(self._gate.proved(seat))
         if self._gate.drained:
@@ -317,39 +268,18 @@ class Lane:
 
     def tick(self, now_s: float) -> list[Sample]:
         """The samples of the seconds that ended; each is kept for as long as the revision's window."""
-        gate, revision = self._gate, self.revision
-        samples = [
-            Sample(
-                revision=revision.key,
-                at_s=second.at_s,
-                concurrency=second.concurrency,
-                requests=second.requests,
-                waiting=gate.waiting,
-                running=gate.running,
-                errors=second.errors,
-                latency_buckets=second.latencies,
-                cold_starts=second.cold_starts,
-                batch=second.batch,
-                tokens=second.tokens,
-            )
-            for second in self._meter.take(now_s)
-        ]
-        if samples and (gate.batch_running or gate.batch_waiting or self._yielded):
-            samples[-1] = msgspec.structs.replace(
-                samples[-1],
-                batch_running=len(gate.batch_running),
-                batch_waiting=gate.batch_waiting,
-                batch_yielded=self._yielded,
-            )
-            self._yielded = 0
-        keep_s = min(revision.keep_samples_s, 3600)
+        gate = self._gate
+        seconds = self._meter.take(now_s)
+        yielded = self._yielding.take() if seconds else 0
+        samples = samples_of(self.revision.key, seconds, gate, yielded=yielded)
+        keep_s = min(self.revision.keep_samples_s, 3600)
         self.kept.extend(samples)
         while self.kept and self.kept[0].at_s <= now_s - keep_s:
             self.kept.popleft()
         for pool in self._pools.values():
             pool.close_idle(now_s - self._hub.settings.upstream_idle_s)
         self._ask_for_replicas(now_s)
-        if self._alive or gate.seats or gate.running:
+        if self._deadlines.alive or gate.seats or gate.running:
             self._last_s = now_s
         elif self.gone or now_s - self._last_s > keep_s:
             self._deactivate()
@@ -369,7 +299,7 @@ class Lane:
     def _start_all(self, starts: Iterable[tuple[Exchange, Seat]]) -> None:
         for exchange, seat in starts:
             self._start_waiting(exchange, seat, self.monotonic())
-        self._watch_batch()
+        self._yielding.watch()
 
     def _start_waiting(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
         if exchange.extras is not None and exchange.extras.wait is not None:
@@ -461,81 +391,3 @@ class Lane:
         self.active = False
         self.kept.clear()
         self._hub.active.discard(self)
-
-    # --- time limits
-
-    def _arm(self) -> None:
-        """Look when the only request there is could be late, by the shortest of the limits."""
-        revision = self.revision
-        limits = (revision.timeout_s, revision.response_start_timeout_s, revision.idle_timeout_s)
-        self._watch = self._hub.later(
-            min((limit for limit in limits if limit), default=0.0), self._look
-        )
-
-    def _arm_wait(self) -> None:
-        """Look when who comes now has waited long enough for a replica that isn't there."""
-        wait_s = self.revision.wait_s
-        if wait_s is not None:
-            if self._watch is not None:
-                self._watch.cancel()
-            self._watch = self._hub.later(wait_s, self._look)
-
-    def _look(self) -> None:
-        """End the requests that are late, and arm the timer for the one that is late next."""
-        self._watch = None
-        now, next_s = self.monotonic(), float("inf")
-        revision = self.revision
-        only_whole = not (revision.response_start_timeout_s or revision.idle_timeout_s) and (
-            revision.wait_s is None or self._gate.has_replica
-        )
-        late: list[tuple[Exchange, _Limit]] = []
-        for exchange in self._alive:
-            due, limit = self._due(exchange)
-            if due <= now:
-                late.append((exchange, limit))
-                continue
-            next_s = min(next_s, due)
-            if only_whole:
-                break  # the others came later
-        # Those in line first: else each place that comes free goes to one that is as late, connections are
-        # opened for nothing, and the answer blames a replica that never saw the request.
-        for exchange, limit in sorted(late, key=lambda each: each[0].seat is not None):
-            if exchange.ended:
-                continue
-            if exchange.head.priority and exchange.seat is None and self._gate.has_replica:
-                exchange.give_way(answers.yielded(revision.key))
-            else:
-                exchange.refuse(self._late(exchange, limit))
-        if self._alive and self._watch is None:
-            self._watch = self._hub.later(max(next_s - now, _LEAST_WATCH_S), self._look)
-
-    def _due(self, exchange: Exchange) -> tuple[float, _Limit]:
-        """When the request is late, and by which limit. Source: Knative's queue-proxy (timeout handler);
-        all start when the request arrives here."""
-        revision = self.revision
-        due, limit = exchange.arrived_s + revision.timeout_s, _Limit.WHOLE
-        start_s, idle_s = revision.response_start_timeout_s, revision.idle_timeout_s
-        if revision.wait_s is not None and exchange.seat is None and not self._gate.has_replica:
-            due, limit = exchange.arrived_s + min(revision.wait_s, revision.timeout_s), _Limit.WAIT
-        if start_s and not exchange.started and exchange.arrived_s + start_s < due:
-            due, limit = exchange.arrived_s + start_s, _Limit.START
-        if idle_s and exchange.wrote_s and exchange.wrote_s + idle_s < due:
-            due, limit = exchange.wrote_s + idle_s, _Limit.IDLE
-        return due, limit
-
-    def _late(self, exchange: Exchange, limit: _Limit) -> answers.Refusal:
-        revision = self.revision
-        if limit is _Limit.WAIT:
-            return answers.no_replica(revision.key, revision.wait_s or 0, revision.trouble)
-        if exchange.head.priority and exchange.seat is None:  # it isn't the request's fault
-            return answers.no_replica(revision.key, revision.timeout_s, revision.trouble)
-        if limit is _Limit.START:
-            return answers.slow_start(revision.key, revision.response_start_timeout_s or 0)
-        if limit is _Limit.IDLE:
-            return answers.idle(revision.key, revision.idle_timeout_s or 0)
-        return answers.too_late(
-            revision.key,
-            revision.timeout_s,
-            waited=exchange.seat is None,
-            trouble=revision.trouble,
-        )
