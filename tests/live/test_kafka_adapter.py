@@ -19,12 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tidegate.sources.kafka.notes import Notes, read_notes
+from tidegate.sources.kafka.settings import tls_context
 from tidegate.testing.broker import running_broker
 from tidegate.testing.kafka_proxy import remembering_broker
 from tidegate.testing.kafka_rig import rig, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 SLOW = {"retry": 4, "backoffPolicy": "constant", "backoffDelayS": 0.4}
 
 
@@ -254,6 +256,32 @@ async def test_the_broker_may_be_away_at_the_start_and_in_the_middle(kafka, brok
 
 
 @scenario
+async def test_a_broker_that_hangs_is_told_and_what_it_kept_back_comes_when_it_goes_on(
+    kafka, broker
+):
+    source = await kafka.source()
+    sink = await kafka.kafka_sink("out", numPartitions=1)
+    await kafka.produce(values(20))
+    await all_came(kafka, values(20))
+    await committed_all(source)
+    await until(sink.ready, "the receiver made its topic")
+    broker.hang()
+
+    async def silent(process):
+        error = (await process.status()).get("lastError") or {}
+        return error.get("reason") == "BrokerUnreachable" and "not answer" in error["message"]
+
+    for process in (source, sink):
+        await until(functools.partial(silent, process), "it says that the broker is silent")
+    assert not await source.ready()
+    broker.go_on()
+    await kafka.produce(values(20, 20))
+    await all_came(kafka, values(40))
+    await until(source.ready, "it is ready again")
+    assert set(kafka.sink.bodies.values()) == {1}
+
+
+@scenario
 async def test_a_broker_that_lost_everything_is_started_with_anew(kafka, broker):
     source = await kafka.source()
     await kafka.produce(values(10))
@@ -329,12 +357,13 @@ async def test_latest_is_committed_at_once_so_that_nothing_is_lost_before_the_fi
 async def test_wrong_credentials_are_said_also_with_scram():
     with running_broker("--authentication") as locked:
         async with rig(locked.address) as kafka:
-            source = await kafka.source(
-                net={"sasl": {"enable": True, "type": "SCRAM-SHA-512"}},
-                environ={"KAFKA_SASL_USER": "eve", "KAFKA_SASL_PASSWORD": "guess"},
-            )
-            await until(functools.partial(refused, source, "eve"), "it says who was refused")
-            assert not await source.ready()
+            net = {"sasl": {"enable": True, "type": "SCRAM-SHA-512"}}
+            guess = {"KAFKA_SASL_USER": "eve", "KAFKA_SASL_PASSWORD": "guess"}
+            source = await kafka.source(net=net, environ=guess)
+            sink = await kafka.kafka_sink("out", net=net, environ=guess)
+            for process in (source, sink):
+                await until(functools.partial(refused, process, "eve"), "it says who was refused")
+                assert not await process.ready()
 
 
 async def refused(source, user):
@@ -344,9 +373,9 @@ async def refused(source, user):
 
 @scenario
 async def test_over_tls_those_with_the_password_are_let_in_and_others_told_why():
-    ca, context = certified()
-    users = {"alice": "right"}
-    async with remembering_broker(users=users, tls=context) as broker:
+    pki = Certificates()
+    ca, users = pki.ca, {"alice": "right"}
+    async with remembering_broker(users=users, tls=pki.of_server()) as broker:
         known = {
             "security_protocol": "SASL_SSL",
             "sasl_mechanism": "PLAIN",
@@ -375,27 +404,99 @@ async def test_over_tls_those_with_the_password_are_let_in_and_others_told_why()
             await all_came(kafka, values(10))
 
 
-def certified():
-    """A CA's certificate as PEM, and a server's context with it for 127.0.0.1."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(Encoding.PEM)
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    with tempfile.NamedTemporaryFile(suffix=".pem") as both:
-        both.write(pem + secret)
-        both.flush()
-        context.load_cert_chain(both.name)
-    return pem.decode(), context
+@scenario
+async def test_scram_over_mutual_tls_lets_in_who_has_the_password_and_a_certificate():
+    pki = Certificates()
+    context = pki.of_server(clients=True)
+    users = {"alice": "p=a,ss"}
+    async with remembering_broker(users=users, tls=context, mechanisms=SCRAM) as broker:
+        known = {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": "alice",
+            "sasl_plain_password": "p=a,ss",
+            "ssl_context": tls_context(pki.ca, pki.cert, pki.key),
+        }
+        async with rig(broker.address, **known) as kafka:
+            await kafka.make_topic()
+            right = {
+                "KAFKA_SASL_USER": "alice",
+                "KAFKA_SASL_PASSWORD": "p=a,ss",
+                "KAFKA_TLS_CA": pki.ca,
+                "KAFKA_TLS_CERT": pki.cert,
+                "KAFKA_TLS_KEY": pki.key,
+            }
+
+            def net(mechanism):
+                return {"sasl": {"enable": True, "type": mechanism}, "tls": {"enable": True}}
+
+            async def told(process, what):
+                error = (await process.status()).get("lastError") or {}
+                return error.get("reason") == what or what in error.get("message", "")
+
+            wrong = await kafka.source(
+                net=net("SCRAM-SHA-256"), environ={**right, "KAFKA_SASL_PASSWORD": "pass"}
+            )
+            bare = await kafka.source(
+                net=net("SCRAM-SHA-256"),
+                environ={**right, "KAFKA_TLS_CERT": "", "KAFKA_TLS_KEY": ""},
+            )
+            plain = await kafka.source(net=net("PLAIN"), environ=right)
+            for process, what in (
+                (wrong, "AuthenticationFailed"),
+                (bare, "perhaps it asks for a client's certificate"),
+                (plain, "does not offer this SASL type"),
+            ):
+                await until(functools.partial(told, process, what), f"it says {what}")
+                await process.end()
+            reply = await kafka.kafka_sink(
+                "out", net=net("SCRAM-SHA-512"), environ=right, numPartitions=1
+            )
+            await until(reply.ready, "the receiver made its topic")
+            kafka.sink.rule = answers_with_an_event
+            await kafka.source(
+                net=net("SCRAM-SHA-256"),
+                environ=right,
+                reply={"url": f"http://127.0.0.1:{reply.port}/"},
+            )
+            await kafka.produce(values(10))
+            assert {r.key for r in await kafka.records("out", 10)} == set(values(10))
+            assert set(broker.let_in) == {(mechanism, "alice") for mechanism in SCRAM}
+
+
+async def answers_with_an_event(request):
+    headers = {"ce-specversion": "1.0", "ce-id": request.id, "ce-source": "m", "ce-type": "r"}
+    return 200, {**headers, "content-type": "text/plain"}, b"answer to " + request.body
+
+
+class Certificates:
+    """An authority, and one key and certificate of it for a broker on 127.0.0.1 and for its clients. PEM."""
+
+    def __init__(self):
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), 1)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        self.ca = self.cert = certificate.public_bytes(Encoding.PEM).decode()
+        self.key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    def of_server(self, *, clients=False):
+        """`clients`: those without a certificate of the authority are sent away."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=self.ca)
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:
+            both.write(self.cert + self.key)
+            both.flush()
+            context.load_cert_chain(both.name)
+        return context
 
 
 @scenario
@@ -482,11 +583,7 @@ async def test_tries_that_outlast_a_handover_are_repeated_only_where_the_partiti
 
 @scenario
 async def test_replies_go_to_a_topic_with_the_key_before_the_event_is_finished(kafka):
-    async def model(request):
-        headers = {"ce-specversion": "1.0", "ce-id": request.id, "ce-source": "m", "ce-type": "r"}
-        return 200, {**headers, "content-type": "text/plain"}, b"answer to " + request.body
-
-    kafka.sink.rule = model
+    kafka.sink.rule = answers_with_an_event
     reply = await kafka.kafka_sink("out", numPartitions=2)
     await until(reply.ready, "the receiver made its topic")
     source = await kafka.source(reply={"url": f"http://127.0.0.1:{reply.port}/"})

@@ -59,6 +59,14 @@ def test_credentials_are_referred_to_in_the_namespace():
             "metadata.limitToPartitionsWithLag",
         ),
         ({"limitToPartitionsWithLag": "true", "topic": ""}, "metadata.limitToPartitionsWithLag"),
+        (
+            {"limitToPartitionsWithLag": "true", "ensureEvenDistributionOfPartitions": "true"},
+            "metadata.limitToPartitionsWithLag",
+        ),
+        (
+            {"ensureEvenDistributionOfPartitions": "true", "topic": ""},
+            "metadata.ensureEvenDistributionOfPartitions",
+        ),
         ({"partitionLimitation": "1-x"}, "metadata.partitionLimitation"),
         ({"sasl": "oauthbearer"}, "metadata.sasl"),
         ({"tls": "on"}, "metadata.tls"),

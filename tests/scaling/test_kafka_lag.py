@@ -32,6 +32,12 @@ def test_only_partitions_with_lag_may_be_counted():
     assert lag(rule, at(0, 500), at(9, 9, 1)) == Lag(10, 500)
 
 
+@pytest.mark.parametrize(("behind", "consumers"), [(0, 1), (11, 2), (21, 3), (41, 6), (990, 6)])
+def test_partitions_may_be_shared_evenly(behind, consumers):
+    topic = [at(0, behind), *(at(0, 0, n) for n in range(1, 6))]
+    assert lag(LagRule(threshold=10, even=True), *topic) == Lag(10 * consumers, behind)
+
+
 @pytest.mark.parametrize(
     ("rule", "events"),
     [
@@ -39,6 +45,9 @@ def test_only_partitions_with_lag_may_be_counted():
         pytest.param(LagRule(zero_on_invalid=True), 0, id="none, where that is wished"),
         pytest.param(
             LagRule(threshold=100, earliest=True), 42, id="all, if it begins at the start"
+        ),
+        pytest.param(
+            LagRule(earliest=True, zero_on_invalid=True), 0, id="none there too, where it is wished"
         ),
     ],
 )

@@ -94,6 +94,17 @@ def test_json_is_json_again_in_a_structured_event():
             '{"specversion":"1.0","id":"1","type":"t","source":"s","data_base64":"?"}',
             "base64",
         ),
+        ("application/cloudevents+json", "[" * 100_000, "nested too deep"),
+        (
+            "application/cloudevents+json",
+            '{"specversion":"1.0","id":"1","type":"t","source":"s","datacontenttype":["a"]}',
+            "'datacontenttype' is neither text",
+        ),
+        (
+            "application/cloudevents+json",
+            '{"specversion":"1.0","id":"1","type":"t","source":"s","n":"\\ud800"}',
+            "no Unicode",
+        ),
     ],
 )
 def test_what_is_no_event_says_why(content_type, text, said):
@@ -103,6 +114,12 @@ def test_what_is_no_event_says_why(content_type, text, said):
 
 def test_a_request_without_an_event_has_none():
     assert from_http([("content-type", "application/json")], b"{}") is None
+
+
+@pytest.mark.parametrize("text", [b"NaN", b'{"a": 1e999}', b"[" * 100_000 + b"]" * 100_000])
+def test_what_json_cannot_say_again_is_kept_as_it_is_in_a_structured_event(text):
+    event = CloudEvent(NEEDED, text, "application/json")
+    assert from_structured("application/cloudevents+json", to_structured(event)) == event
 
 
 def test_a_record_that_only_says_it_were_an_event_is_an_ordinary_one():

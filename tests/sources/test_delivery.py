@@ -51,15 +51,16 @@ class Place:
             raise Interrupted
 
 
-async def run(place, sink, *, dead=None, reply=None, before=NONE, **rules):
+async def run(place, sink, *, dead=None, reply=None, before=NONE, event=EVENT, key=None, **rules):
     rules = Delivery(**{"retry": 2, "delay_s": 0.5, **rules})
     course = Course(rules, sink, dead, reply, RealClock(), Counts())
     await deliver(
         course,
-        EVENT,
+        event,
         place,
         0,
         before,
+        key=key,
     )
     return course.counts
 
@@ -153,3 +154,12 @@ async def test_an_answer_that_is_no_event_has_no_reply():
     reply = Sink(OK)
     await run(Place(), Sink(OK), reply=reply)
     assert reply.got == []
+
+
+async def test_a_reply_to_an_event_without_a_partition_key_has_the_key_of_its_record():
+    answer = HttpAnswer(
+        200, {"ce-specversion": "1.0", "ce-id": "2", "ce-source": "m", "ce-type": "r"}, b"y"
+    )
+    reply, event = Sink(OK), CloudEvent({"id": "1", "source": "/s", "type": "t"}, b"x")
+    await run(Place(), Sink(Accepted(answer)), reply=reply, event=event, key="of the record")
+    assert reply.got[0].attributes["partitionkey"] == "of the record"

@@ -59,6 +59,16 @@ def test_holes_in_the_offsets_of_a_topic_do_not_hold_a_commit_up():
     assert ledger.base == 10
 
 
+def test_marks_of_transactions_behind_the_last_event_are_committed_past():
+    ledger = taken(0, 1)
+    ledger.finish(1)
+    ledger.passed(4)
+    assert ledger.base == 0
+    ledger.finish(0)
+    assert ledger.commit()[0] == 4
+    assert ledger.take(4) == Tries(0)
+
+
 def test_a_partition_that_comes_back_does_not_send_again_what_is_still_in_the_air():
     before = taken(0, 1, 2)
     before.finish(1)

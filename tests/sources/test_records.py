@@ -1,10 +1,14 @@
 """Records become events as Knative makes them."""
 
+import json
 import struct
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tidegate.sources.cloudevents import to_http
 from tidegate.sources.kafka.records import EventMaker, KeyType, key_text
 
 MAKER = EventMaker("/apis/v1/namespaces/default/kafkasources/s")
@@ -14,7 +18,7 @@ MAKER = EventMaker("/apis/v1/namespaces/default/kafkasources/s")
 class Record:
     key: bytes | None = None
     value: bytes | None = b"v"
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
     topic: str = "t"
     partition: int = 2
     offset: int = 7
@@ -91,3 +95,54 @@ def test_a_time_beyond_all_calendars_is_the_end_of_them():
     assert (
         MAKER.make(Record(timestamp=2**62)).event.attributes["time"] == "9999-12-31T23:59:59.999Z"
     )
+
+
+STRUCTURED = ("content-type", b"application/cloudevents+json")
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["\ud800", "", "a/b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+FIELDS = st.fixed_dictionaries(
+    {"specversion": st.just("1.0")},
+    optional=dict.fromkeys(
+        ("id", "source", "type", "datacontenttype", "data", "data_base64", "time", "x"), JSON
+    ),
+)
+HEADERS = st.tuples(
+    st.sampled_from(
+        ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_x", "content-type", "a", ""]
+    ),
+    st.none() | st.binary(max_size=8) | st.sampled_from([b"1.0", b"application/cloudevents+json"]),
+)
+
+
+@given(
+    st.lists(HEADERS, max_size=6),
+    st.none() | st.binary(max_size=20) | FIELDS.map(lambda fields: json.dumps(fields).encode()),
+    st.none() | st.binary(max_size=9),
+    st.sampled_from(KeyType),
+)
+def test_there_is_an_event_for_any_record_and_http_carries_it(headers, value, key, kind):
+    maker = EventMaker("/s", kind)
+    for more in ((), (STRUCTURED,)):
+        made = maker.make(Record(key, value, (*headers, *more)))
+        said, _ = to_http(made.event)
+        assert all(text.isascii() and text.isprintable() for header in said for text in header)
+
+
+def test_a_header_without_a_value_is_an_empty_one():
+    event = MAKER.make(Record(headers=(("a", None), ("ce_specversion", None)))).event
+    assert event.attributes["kafkaheadera"] == ""
+
+
+def test_an_event_of_its_own_is_passed_on_without_the_records_key_which_its_reply_gets():
+    headers = (("ce_specversion", b"1.0"), ("ce_id", b"9"), ("ce_source", b"/m"), ("ce_type", b"m"))
+    made = MAKER.make(Record(key=b"k", headers=headers))
+    assert (made.key, "partitionkey" in made.event.attributes) == ("k", False)

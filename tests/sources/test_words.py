@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from tidegate.sources.kafka.delivery import tries
 from tidegate.sources.kafka.library import explain
+from tidegate.sources.kafka.settings import Credentials, Net, lacking
 from tidegate.sources.kafka.status import LastError, Trouble
 
 
@@ -31,3 +33,13 @@ def test_that_a_trouble_is_over_is_news_once():
 )  # fmt: skip
 def test_what_is_wrong_with_a_broker_is_said_without_the_librarys_inside(error, said, told):
     assert explain(error, said, "b:9092", None) == LastError("BrokerUnreachable", told)
+
+
+def test_a_broker_that_hangs_up_at_once_may_want_what_it_was_not_given():
+    said = 'Unable connect to "b:9092": Connection at b:9092 closed'
+    told = explain(
+        KafkaConnectionError(), said, "b:9092", None, lacks=lacking(Net(), Credentials())
+    )
+    assert told.message.endswith(
+        "perhaps it asks for TLS or user and password, which is not configured"
+    )

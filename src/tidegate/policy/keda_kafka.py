@@ -23,6 +23,7 @@ _KNOWN = (
     "scaleToZeroOnInvalidOffset",
     "excludePersistentLag",
     "limitToPartitionsWithLag",
+    "ensureEvenDistributionOfPartitions",
     "partitionLimitation",
     "sasl",
     "tls",
@@ -78,6 +79,7 @@ def read_kafka(trigger: KedaTrigger) -> KafkaTrigger:
         zero_on_invalid=flag(metadata, "scaleToZeroOnInvalidOffset"),
         allow_idle=flag(metadata, "allowIdleConsumers"),
         only_with_lag=flag(metadata, "limitToPartitionsWithLag"),
+        even=flag(metadata, "ensureEvenDistributionOfPartitions"),
         exclude_persistent=flag(metadata, "excludePersistentLag"),
     )
     if rule.only_with_lag:
@@ -86,6 +88,12 @@ def read_kafka(trigger: KedaTrigger) -> KafkaTrigger:
             raise BadTrigger(at, "allowIdleConsumers can not be set at the same time")
         if not topics:
             raise BadTrigger(at, "needs a topic")
+        if rule.even:
+            raise BadTrigger(
+                at, "ensureEvenDistributionOfPartitions can not be set at the same time"
+            )
+    if rule.even and not topics:
+        raise BadTrigger("metadata.ensureEvenDistributionOfPartitions", "needs a topic")
     return KafkaTrigger(
         servers=_listed(needed(metadata, "bootstrapServers")),
         group=needed(metadata, "consumerGroup"),

@@ -14,10 +14,11 @@ Place = tuple[str, int]  # topic and partition
 @dataclass(frozen=True, slots=True)
 class LagRule:
     """`threshold`: events for each consumer. `earliest`: a group that committed nothing begins at the
-    start. `zero_on_invalid`: if it begins at the end, it counts for nothing instead of for one event.
+    start. `zero_on_invalid`: it counts for nothing, wherever it begins, instead of for one event or all.
     `allow_idle`: more consumers than partitions may be asked for. `only_with_lag`: no more than
-    partitions with lag. `exclude_persistent`: a partition whose commit stands still counts for
-    nothing but to wake the first consumer."""
+    partitions with lag. `even`: only so many that each has as many partitions as the others.
+    `exclude_persistent`: a partition whose commit stands still counts for nothing but to wake the
+    first consumer."""
 
     threshold: int = 10
     activation: int = 0
@@ -25,6 +26,7 @@ class LagRule:
     zero_on_invalid: bool = False
     allow_idle: bool = False
     only_with_lag: bool = False
+    even: bool = False
     exclude_persistent: bool = False
 
 
@@ -58,19 +60,25 @@ def total_lag(
         with_lag += counted > 0
         if offsets.committed is not None:
             commits[offsets.topic, offsets.partition] = offsets.committed
-    if not rule.allow_idle or rule.only_with_lag:
+    if rule.even:
+        events = rule.threshold * _even_share(events, len(seen), rule.threshold)
+    if not rule.allow_idle or rule.only_with_lag or rule.even:
         most = with_lag if rule.only_with_lag else len(seen)
         if events // rule.threshold > most:
             events = most * rule.threshold
     return Lag(events, waiting), commits
 
 
+def _even_share(events: int, partitions: int, threshold: int) -> int:
+    """The least divisor of the partitions that is enough consumers; all partitions if none is."""
+    enough = (n for n in range(1, partitions) if not partitions % n and n * threshold >= events)
+    return next(enough, partitions)
+
+
 def _lag(rule: LagRule, offsets: Offsets, before: Mapping[Place, int]) -> tuple[int, int]:
     """What counts, and what is there."""
     if offsets.committed is None:
-        if rule.earliest:
-            return offsets.end, offsets.end
-        first = 0 if rule.zero_on_invalid else 1
+        first = 0 if rule.zero_on_invalid else offsets.end if rule.earliest else 1
         return first, first
     there = max(0, offsets.end - offsets.committed)
     stands = before.get((offsets.topic, offsets.partition)) == offsets.committed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _PLAIN: Final = re.compile(r"[!#$&-~]*")  # what a header value carries as it is
 _JSON_TYPE: Final = re.compile(r"[^;]*[/+]json\s*(;.*)?", re.IGNORECASE)
 
 HttpHeaders = tuple[tuple[str, str], ...]
-KafkaHeaders = tuple[tuple[str, bytes], ...]
+KafkaHeaders = tuple[tuple[str, bytes | None], ...]
 
 
 class NotAnEvent(Exception):
@@ -104,12 +105,22 @@ def from_structured(content_type: str, body: bytes) -> CloudEvent:
         raise NotAnEvent(f"events in the format {content_type!r} are not understood, only JSON")
     try:
         fields = json.loads(body)
+        if not isinstance(fields, dict):
+            raise NotAnEvent("the event is no JSON object")
+        return _of_fields(fields)
+    except UnicodeEncodeError as why:
+        raise NotAnEvent(f"the event has text that is no Unicode: {why}") from why
     except ValueError as why:
         raise NotAnEvent(f"the event is no JSON: {why}") from why
-    if not isinstance(fields, dict):
-        raise NotAnEvent("the event is no JSON object")
+    except RecursionError as why:
+        raise NotAnEvent("the event is JSON that is nested too deep") from why
+
+
+def _of_fields(fields: dict[str, Any]) -> CloudEvent:
+    """Raises `NotAnEvent`, UnicodeEncodeError."""
     _check_version(fields.pop("specversion", None))
     inner = fields.pop("datacontenttype", None)
+    inner = None if inner is None else _text("datacontenttype", inner)
     data = _data_of(fields, inner)
     attributes = {name: _text(name, value) for name, value in fields.items() if value is not None}
     inner = inner or ("application/json" if data is not None else None)
@@ -140,7 +151,7 @@ def to_kafka(event: CloudEvent, *, structured: bool) -> tuple[KafkaHeaders, byte
 def from_kafka(headers: KafkaHeaders, value: bytes | None) -> CloudEvent | None:
     """The event that a record is, binary or structured. None: it is an ordinary record, or says that
     it were an event and isn't: then it is treated as an ordinary one, as Knative does."""
-    names = {name.lower(): content for name, content in headers}
+    names = {name.lower(): content or b"" for name, content in headers}
     content_type = names.get("content-type", b"").decode("utf-8", "replace")
     structured = content_type.lower().startswith(STRUCTURED)
     if not structured and "ce_specversion" not in names:
@@ -164,7 +175,7 @@ def _check_version(version: object) -> None:
         raise NotAnEvent(f"specversion is {version!r}, not '1.0'")
 
 
-def _data_of(fields: dict[str, Any], content_type: object) -> bytes | None:
+def _data_of(fields: dict[str, Any], content_type: str | None) -> bytes | None:
     packed, data = fields.pop("data_base64", None), fields.pop("data", None)
     if packed is not None:
         try:
@@ -173,7 +184,7 @@ def _data_of(fields: dict[str, Any], content_type: object) -> bytes | None:
             raise NotAnEvent("data_base64 is not base64") from why
     if data is None:
         return None
-    if isinstance(data, str) and content_type and not _JSON_TYPE.fullmatch(str(content_type)):
+    if isinstance(data, str) and content_type and not _JSON_TYPE.fullmatch(content_type):
         return data.encode()
     return json.dumps(data, separators=(",", ":")).encode()
 
@@ -181,10 +192,22 @@ def _data_of(fields: dict[str, Any], content_type: object) -> bytes | None:
 def _json_data(data: bytes, content_type: str | None) -> dict[str, Any]:
     try:
         if content_type is None or _JSON_TYPE.fullmatch(content_type):
-            return {"data": json.loads(data)}
+            return {"data": json.loads(data, parse_constant=_no_constant, parse_float=_finite)}
         return {"data": data.decode()}
-    except ValueError:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return {"data_base64": base64.b64encode(data).decode()}
+
+
+def _no_constant(text: str) -> Any:
+    """NaN and Infinity, which Python writes and JSON doesn't have."""
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # it could not be written again
+        raise ValueError(text)
+    return number
 
 
 def _text(name: str, value: object) -> str:
@@ -193,6 +216,7 @@ def _text(name: str, value: object) -> str:
             return "true" if value else "false"
         case str() | int():
             text = str(value)
+            text.encode()  # half a surrogate pair is no text that could go on
         case _:
             raise NotAnEvent(f"attribute {name!r} is neither text nor a whole number nor a boolean")
     if not is_name(name):

@@ -1,6 +1,6 @@
 """A proxy before the test broker, for what that doesn't do. It keeps the metadata of committed offsets as Kafka
-does (the offsets too are told from here, so that a test can take some out), asks for TLS and for SASL PLAIN,
-answers fetches beyond the end with the error that Kafka gives, and can be away and come back.
+does (the offsets too are told from here, so that a test can take some out), asks for TLS and for SASL (PLAIN and SCRAM),
+answers fetches beyond the end with the error that Kafka gives, and can be away, hang, and come back.
 
 Reads only what it needs of the protocol, in the versions that aiokafka speaks.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,8 +22,10 @@ from aiokafka.protocol import commit as protocol
 from aiokafka.protocol import fetch as fetching
 
 from tidegate.testing.broker import RunningBroker, free_port
+from tidegate.testing.sasl import MECHANISMS, Conversation, Refused
 
 _FETCH, _COMMIT, _OFFSETS, _HANDSHAKE, _VERSIONS, _AUTHENTICATE = 1, 8, 9, 17, 18, 36
+_UNKNOWN_MECHANISM, _REFUSED = 33, 58
 Place = tuple[str, str, int]  # group, topic, partition
 
 
@@ -37,14 +40,19 @@ class KafkaProxy:
     strict: bool = False
     """Fetches beyond a partition's end get the error that Kafka gives; the broker gives an empty answer."""
     users: Mapping[str, str] | None = None
-    """Names and passwords for SASL PLAIN, without which nothing is passed on; None: nobody is asked."""
+    """Names and passwords, without which nothing is passed on; None: nobody is asked."""
+    mechanisms: tuple[str, ...] = MECHANISMS
     tls: ssl.SSLContext | None = None
+    let_in: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often whom by which mechanism."""
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _all_gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _speaks: asyncio.Event = field(default_factory=asyncio.Event)  # not set: the broker hangs
 
     def __post_init__(self) -> None:
         self._all_gone.set()
+        self._speaks.set()
 
     @property
     def address(self) -> str:
@@ -64,6 +72,14 @@ class KafkaProxy:
         for writer in list(self._connections):
             writer.transport.abort()
         await self._all_gone.wait()
+
+    def hang(self) -> None:
+        """Connections stay and new ones are taken, but nothing is said any more."""
+        self._speaks.clear()
+
+    def go_on(self) -> None:
+        """What was held back goes through."""
+        self._speaks.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
@@ -95,24 +111,30 @@ class KafkaProxy:
         there: asyncio.StreamReader,
         back: asyncio.StreamWriter,
     ) -> None:
-        """SASL PLAIN, if users are asked for. Raises EOFError for those who don't know the password."""
-        allowed = self.users is None
-        while not allowed:
+        """SASL, if users are asked for. Raises EOFError for those who don't know the password."""
+        if self.users is None:
+            return
+        talk: Conversation | None = None
+        while talk is None or not talk.done:
             frame = await _frame(reader)
             key, version, correlation, name = struct.unpack(">hhih", frame[:10])
             said = BytesIO(frame[10 + max(0, name) :])
             answer: Any
             if key == _HANDSHAKE:
-                answer = getattr(admin, f"SaslHandShakeResponse_v{version}")(0, ["PLAIN"])
-            elif key == _AUTHENTICATE:
-                kind = getattr(admin, f"SaslAuthenticateRequest_v{version}")
-                _, user, password = kind.decode(said).sasl_auth_bytes.decode().split("\0")
-                allowed = self.users is not None and self.users.get(user) == password
-                more = (0,) * version
-                why = None if allowed else "wrong user or password"
-                answer = getattr(admin, f"SaslAuthenticateResponse_v{version}")(
-                    0 if allowed else 58, why, b"", *more
+                asked = getattr(admin, f"SaslHandShakeRequest_v{version}").decode(said).mechanism
+                known = asked in self.mechanisms
+                talk = Conversation(asked, self.users) if known else None
+                answer = getattr(admin, f"SaslHandShakeResponse_v{version}")(
+                    0 if known else _UNKNOWN_MECHANISM, list(self.mechanisms)
                 )
+            elif key == _AUTHENTICATE and talk is not None:
+                request = getattr(admin, f"SaslAuthenticateRequest_v{version}").decode(said)
+                reply = getattr(admin, f"SaslAuthenticateResponse_v{version}")
+                more = (0,) * version
+                try:
+                    answer = reply(0, None, talk.answer(request.sasl_auth_bytes), *more)
+                except Refused:
+                    answer = reply(_REFUSED, "wrong user or password", b"", *more)
             elif key == _VERSIONS:
                 back.write(struct.pack(">i", len(frame)) + frame)
                 frame = await _frame(there)
@@ -122,6 +144,7 @@ class KafkaProxy:
                 raise EOFError
             out = struct.pack(">i", correlation) + bytes(answer.encode())
             writer.write(struct.pack(">i", len(out)) + out)
+        self.let_in[talk.mechanism, talk.user or ""] += 1
 
     async def _pass(
         self,
@@ -133,6 +156,7 @@ class KafkaProxy:
     ) -> None:
         while True:
             frame = await _frame(reader)
+            await self._speaks.wait()
             if requests:
                 self._request(frame, asked)
             else:
@@ -209,16 +233,20 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def remembering_broker(
-    *, users: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    *,
+    users: Mapping[str, str] | None = None,
+    mechanisms: tuple[str, ...] = MECHANISMS,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[KafkaProxy]:
     """The broker behind the proxy, for the length of the block."""
     broker = RunningBroker(free_port(), free_port())
     broker.start()
-    proxy = KafkaProxy(broker, users=users, tls=tls)
+    proxy = KafkaProxy(broker, users=users, mechanisms=mechanisms, tls=tls)
     try:
         await proxy.up()
         yield proxy
     finally:
+        proxy.go_on()
         with suppress(OSError):
             await proxy.down()
         broker.stop()

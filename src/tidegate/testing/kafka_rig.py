@@ -223,10 +223,13 @@ class Rig:
         }
         return await self._start("kafka", {"K_SOURCE": json.dumps(settings), **(environ or {})})
 
-    async def kafka_sink(self, topic: str, **more: Any) -> Process:
+    async def kafka_sink(
+        self, topic: str, *, environ: Mapping[str, str] | None = None, **more: Any
+    ) -> Process:
         """Start a receiver; `more` are fields of K_SINK_CONFIG."""
         settings = {"bootstrapServers": [self.address], "topic": topic, **more}
-        return await self._start("kafka_sink", {"K_SINK_CONFIG": json.dumps(settings)})
+        said = {"K_SINK_CONFIG": json.dumps(settings), **(environ or {})}
+        return await self._start("kafka_sink", said)
 
     async def _start(self, module: str, environ: Mapping[str, str]) -> Process:
         port = free_port()

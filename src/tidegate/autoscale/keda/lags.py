@@ -62,6 +62,10 @@ class GroupLags:
             return ReadFailed(f"group {trigger.group}: {why}")
         only = trigger.partitions
         counted = [o for o in seen if only is None or o.partition in only]
+        if only is not None and not counted:
+            return ReadFailed(
+                f"group {trigger.group}: none of partitionLimitation's is in the topic"
+            )
         key = (scaled, trigger)
         lag, commits = total_lag(trigger.rule, counted, self._commits.get(key, {}))
         if trigger.rule.exclude_persistent:

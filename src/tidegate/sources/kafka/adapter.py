@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from tidegate.kit.clock import Clock
@@ -26,8 +26,9 @@ from tidegate.sources.kafka.library import LibraryLog, explain
 from tidegate.sources.kafka.membership import Membership
 from tidegate.sources.kafka.records import EventMaker
 from tidegate.sources.kafka.sender import Sender
-from tidegate.sources.kafka.settings import Credentials, SourceSettings, security
+from tidegate.sources.kafka.settings import Credentials, SourceSettings, lacking, security
 from tidegate.sources.kafka.status import LastError, Phase, Status, Trouble
+from tidegate.sources.kafka.topics import connected, missing_of
 from tidegate.sources.waiting import happens
 
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -52,7 +53,7 @@ class Adapter:
         """Raises `SettingsProblem`."""
         self._settings, self._clock, self._drain_s = settings, clock, drain_s
         self._security = security(settings.net, secrets)
-        self._user = secrets.user
+        self._user, self._lacks = secrets.user, lacking(settings.net, secrets)
         self.counts = Counts()
         self._senders = [Sender(settings.sink, clock)]
         dead, reply = (
@@ -124,7 +125,7 @@ class Adapter:
         try:
             if not await self._reaches(consumer, stop):
                 return
-            self._connected = True
+            self._connected, self._lacks = True, ""
             consumer.subscribe(list(self._settings.topics), listener=membership)
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -155,10 +156,7 @@ class Adapter:
         return not connecting.cancelled()
 
     async def _connect(self, consumer: Any) -> None:
-        try:
-            await consumer.start()
-        except KeyError as why:  # how aiokafka takes a SCRAM server's "e=..." for a final message
-            raise AuthenticationFailedError("wrong user or password") from why
+        await connected(consumer)
         await self._topics_there(consumer)
 
     async def _leave(self, consumer: Any) -> None:
@@ -174,8 +172,7 @@ class Adapter:
             group_id=self._settings.consumer_group,
             client_id="tidegate",
             enable_auto_commit=False,
-            # Where an offset is gone, the oldest there is: nothing that can be had is skipped.
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # see `_offsets_gone`
             partition_assignment_strategy=(StickyPartitionAssignor,),
             max_poll_interval_ms=_NEVER_MS,
             session_timeout_ms=int(self._settings.session_s * 1000),
@@ -191,10 +188,8 @@ class Adapter:
         )
 
     async def _topics_there(self, consumer: Any) -> None:
-        """Raises `TopicsMissing`. Asking for all topics makes none, as asking for one might."""
-        async with asyncio.timeout(20):
-            there = await consumer.topics()
-        missing = [topic for topic in self._settings.topics if topic not in there]
+        """Raises `TopicsMissing`, KafkaError, TimeoutError."""
+        missing = await missing_of(consumer._client, self._settings.topics)
         if missing:
             self._membership.missing(missing)
             raise TopicsMissing(", ".join(missing))
@@ -225,16 +220,40 @@ class Adapter:
             self._room.clear()
             wanted = [tp for tp, each in assigned.items() if each.wants_more]
             if wanted or not assigned:
-                # Short while a full partition may get room meanwhile, which the call wouldn't notice.
-                brief = len(wanted) < len(assigned)
-                batches = await consumer.getmany(
-                    *wanted, timeout_ms=100 if brief else 500, max_records=_FETCH_RECORDS
-                )
-                for tp, records in batches.items():
-                    self._receive(tp, records)
+                await self._fetch(consumer, wanted)
             else:
                 await happens(self._room, 0.5)
             self._pump()
+
+    async def _fetch(self, consumer: Any, wanted: list[TopicPartition]) -> None:
+        """Raises KafkaError."""
+        assigned = self._membership.assigned
+        # Short while a full partition may get room meanwhile, which the call wouldn't notice.
+        brief = len(wanted) < len(assigned)
+        try:
+            batches = await consumer.getmany(
+                *wanted, timeout_ms=100 if brief else 500, max_records=_FETCH_RECORDS
+            )
+        except OffsetOutOfRangeError as gone:
+            await self._offsets_gone(consumer, gone.args[0])
+            return
+        except (
+            NoOffsetForPartitionError
+        ):  # the library looked before `membership` said where to begin
+            return
+        for tp, records in batches.items():
+            self._receive(tp, records)
+        if not batches:
+            for tp, partition in assigned.items():
+                partition.passed(_read_up_to(consumer, tp))
+
+    async def _offsets_gone(self, consumer: Any, offsets: dict[TopicPartition, int]) -> None:
+        """Go on at the oldest event there is: nothing that can be had is skipped, and what can't is
+        told. Raises KafkaError."""
+        for tp, oldest in (await consumer.beginning_offsets(list(offsets))).items():
+            if tp in self._membership.assigned:
+                self._membership.oldest_is(tp, offsets[tp], oldest)
+                consumer.seek(tp, oldest)
 
     def _came(self) -> None:
         """Partitions were taken over."""
@@ -272,7 +291,7 @@ class Adapter:
         if isinstance(error, TopicsMissing):
             told = LastError("TopicNotFound", f"no topic {error} at {self._servers}")
         else:
-            told = explain(error, self._library.last, self._servers, self._user)
+            told = explain(error, self._library.last, self._servers, self._user, lacks=self._lacks)
         if self._trouble.say(told.reason, told.message):
             log.error("%s: %s", told.reason, told.message)
 
@@ -287,8 +306,8 @@ class Adapter:
 
     @property
     def ready(self) -> bool:
-        """In the group, with its partitions, be they none."""
-        return self._phase is Phase.CONSUMING
+        """In the group, with its partitions, be they none, and the brokers answer."""
+        return self._phase is Phase.CONSUMING and self._trouble.last is None
 
     @property
     def _phase(self) -> Phase:
@@ -323,6 +342,17 @@ class Adapter:
         """The text for /metrics."""
         lag = {(p.topic, p.partition): p.lag for p in self.status().partitions if p.lag is not None}
         return prometheus(self.counts, in_flight=self._dispatcher.in_flight, lag=lag)
+
+
+def _read_up_to(consumer: Any, tp: TopicPartition) -> int:
+    """The library's place in a partition: all before it was handed out. Further than the last event
+    where marks of transactions follow it. 0: it has none now (its own call would wait for one)."""
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    if assignment is None or tp not in assignment.tps:
+        return 0
+    state = assignment.state_value(tp)
+    return int(state.position) if state.has_valid_position else 0
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -60,9 +60,16 @@ class Place(Protocol):
 
 
 async def deliver(
-    course: Course, event: CloudEvent, place: Place, offset: int, before: Tries
+    course: Course,
+    event: CloudEvent,
+    place: Place,
+    offset: int,
+    before: Tries,
+    *,
+    key: str | None = None,
 ) -> None:
-    """Bring an event to its end. `before`: the tries it comes with. Raises `Interrupted`."""
+    """Bring an event to its end. `before`: the tries it comes with; `key`: of its record. Raises
+    `Interrupted`."""
     rules, counts = course.rules, course.counts
     failure = Failure(None, "its tries were used up before this process took it over")
     made = before.made
@@ -79,7 +86,7 @@ async def deliver(
                     place.note(offset, Tries(made - 1))  # it was not made
                     raise
             counts.tries += 1
-            outcome = await _try(course, event)
+            outcome = await _try(course, event, key)
             if outcome is None:
                 counts.handled += 1
                 place.finish(offset)
@@ -106,7 +113,7 @@ async def deliver(
     place.finish(offset)
 
 
-async def _try(course: Course, event: CloudEvent) -> Failure | None:
+async def _try(course: Course, event: CloudEvent, key: str | None) -> Failure | None:
     """One try, with its reply. None: handled."""
     outcome = await course.sink.send(event, timeout_s=course.rules.timeout_s)
     if isinstance(outcome, Failure):
@@ -114,7 +121,7 @@ async def _try(course: Course, event: CloudEvent) -> Failure | None:
     if course.reply is None:
         return None
     try:
-        reply = reply_of(outcome, event)
+        reply = reply_of(outcome, event, key)
     except NotAnEvent as why:
         return Failure(None, f"the reply is a damaged CloudEvent: {why}")
     if reply is None:
@@ -128,11 +135,12 @@ async def _try(course: Course, event: CloudEvent) -> Failure | None:
     return None
 
 
-def reply_of(accepted: Accepted, event: CloudEvent) -> CloudEvent | None:
-    """The event in an answer, with the key of the one it answers. None: the answer is no event."""
+def reply_of(accepted: Accepted, event: CloudEvent, key: str | None) -> CloudEvent | None:
+    """The event in an answer, with the key of the one it answers, or of its record. None: the answer
+    is no event."""
     answer = accepted.answer
     reply = from_http(answer.headers.items(), answer.body)
-    key = event.attributes.get("partitionkey")
+    key = event.attributes.get("partitionkey", key)
     if reply is None or key is None or "partitionkey" in reply.attributes:
         return reply
     return reply.with_extensions({"partitionkey": key})

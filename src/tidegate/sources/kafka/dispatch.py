@@ -10,11 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from tidegate.sources.cloudevents import CloudEvent
 from tidegate.sources.kafka.delivery import Course, Interrupted, deliver
 from tidegate.sources.kafka.notes import Tries
 from tidegate.sources.kafka.partition import Partition, size_of
-from tidegate.sources.kafka.records import EventMaker, Record
+from tidegate.sources.kafka.records import EventMaker, Made, Record
 
 _MOST_BYTES: Final = 64 * 2**20
 
@@ -66,13 +65,13 @@ class Dispatcher:
         partition.running += 1
         self.in_flight += 1
         self._bytes += size
-        tasks.create_task(self._run(partition, made.event, record.offset, size, before))
+        tasks.create_task(self._run(partition, made, record.offset, size, before))
 
     async def _run(
-        self, partition: Partition, event: CloudEvent, offset: int, size: int, before: Tries
+        self, partition: Partition, made: Made, offset: int, size: int, before: Tries
     ) -> None:
         try:
-            await deliver(self._course, event, partition, offset, before)
+            await deliver(self._course, made.event, partition, offset, before, key=made.key)
         except Interrupted:
             partition.ledger.release(offset)
         except BaseException:  # cancelled: the session ends

@@ -70,6 +70,13 @@ class Ledger:
         self._open[offset] = before
         return before
 
+    def passed(self, offset: int) -> None:
+        """No event is left before this one but those that were taken: what else there was are marks of
+        transactions, or is gone from the topic."""
+        self.next = max(self.next, offset)
+        while self._finished and self._finished[0][1] <= self.next:
+            del self._finished[0]
+
     def note(self, offset: int, tries: Tries) -> None:
         """How often an open event has been tried now."""
         if offset in self._open:

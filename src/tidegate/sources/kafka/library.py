@@ -38,26 +38,31 @@ class LibraryLog(logging.Filter):
         return True
 
 
-def explain(error: BaseException, said: str, servers: str, user: str | None) -> LastError:
-    """An error of the library in our words. `said`: the last line of its log."""
+def explain(
+    error: BaseException, said: str, servers: str, user: str | None, *, lacks: str = ""
+) -> LastError:
+    """An error of the library in our words. `said`: the last line of its log, which says nothing of a
+    broker that only is silent. `lacks`: what a broker that hangs up at once may want and isn't given."""
+    if isinstance(error, TimeoutError):
+        return LastError("BrokerUnreachable", f"{servers} cannot be reached: {_unsaid(error)}")
     text = f"{type(error).__name__} {error} {said}".lower()
     detail = _INSIDE.sub("", said or str(error)) or _unsaid(error)
-    refused = isinstance(
-        error, KeyError
-    )  # aiokafka on a SCRAM server's "e=..." for a final message
-    if refused or "authentication" in text or "sasl" in text:
+    if "unsupportedsaslmechanism" in text:
         return LastError(
-            "AuthenticationFailed",
-            f"{servers} refused user {user!r}: check the secret"
-            + ("" if refused else f": {detail}"),
+            "AuthenticationFailed", f"{servers} does not offer this SASL type: {detail}"
+        )
+    if "authentication" in text or "sasl" in text:
+        return LastError(
+            "AuthenticationFailed", f"{servers} refused user {user!r}: check the secret: {detail}"
         )
     if "authorization" in text:
-        return LastError(
-            "AuthorizationFailed", f"{servers}: user {user!r} may not do this: {error}"
-        )
+        who = "this client" if user is None else f"user {user!r}"
+        return LastError("AuthorizationFailed", f"{servers}: {who} may not do this: {error}")
     if "ssl" in text or "certificate" in text:
         return LastError("TlsFailed", f"no trusted connection to {servers}: {detail}")
     if "connection" in text or "connect" in text or "timeout" in text or "timed out" in text:
+        if lacks and "closed" in detail:
+            detail += f": perhaps it asks for {lacks}, which is not configured"
         return LastError("BrokerUnreachable", f"{servers} cannot be reached: {detail}")
     return LastError("KafkaError", f"{servers}: {type(error).__name__}: {error}")
 

@@ -51,6 +51,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         self.moved = asyncio.Event()  # set by the owner when an event came to its end
         self._former: dict[TopicPartition, Partition] = {}
         self._anew: set[str] = set()  # topics that were seen missing: what is in them now is new
+        self._sizes: dict[str, int] = {}  # partitions that a topic was seen with
         self._consumer: Any = None
         self._committer: Committer | None = None
 
@@ -71,6 +72,21 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         self.assigned[tp].give_up()
         self.assigned[tp] = self._new_partition(tp, Ledger(offset))
         return self.assigned[tp]
+
+    def oldest_is(self, tp: TopicPartition, wanted: int, oldest: int) -> None:
+        """The offset to go on from isn't there, and this is the oldest that is."""
+        if oldest < wanted:
+            self.begins_anew(tp, oldest)
+            return
+        self._counts.resets += 1
+        log.error(
+            "%s/%d: events from offset %d to %d were gone before they were read",
+            tp.topic,
+            tp.partition,
+            wanted,
+            oldest - 1,
+        )
+        self.assigned[tp].passed(oldest)
 
     def partitions(self) -> tuple[PartitionStatus, ...]:
         """How far each is."""
@@ -112,8 +128,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
             elif known is not None:
                 ledger = resume(known.base, None, known)
             else:
-                earliest = self._earliest or tp.topic in self._anew
-                ledger = Ledger((begins if earliest else ends)[tp])
+                ledger = Ledger((begins if self._from_start(tp) else ends)[tp])
             if partition is None:
                 partition = self._new_partition(tp, ledger)
             partition.take_over(ledger)
@@ -121,6 +136,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
                 partition.committed = (committed[tp].offset, committed[tp].metadata)
             self._consumer.seek(tp, ledger.next)
             self.assigned[tp] = partition
+        for topic in {tp.topic for tp in assigned}:
+            self._sizes[topic] = len(self._consumer.partitions_for_topic(topic) or ())
         for tp, lost in list(self._former.items()):
             self._counts.abandoned += lost.running
             if not lost.running:
@@ -129,6 +146,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
             await self._committer.now()
         self.joined = self.initial = True
         self._came()
+
+    def _from_start(self, tp: TopicPartition) -> bool:
+        """Whether a partition without a commit is read from its first event on: `latest` is for what
+        was there before the source, not for what a topic, or more partitions of it, brought since."""
+        new = tp.partition >= self._sizes.get(tp.topic, tp.partition + 1)
+        return self._earliest or new or tp.topic in self._anew
 
     def _new_partition(self, tp: TopicPartition, ledger: Ledger) -> Partition:
         assert self._committer is not None

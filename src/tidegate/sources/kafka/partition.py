@@ -85,6 +85,11 @@ class Partition:
         self.waiting.append(record)
         self.waiting_bytes += size_of(record)
 
+    def passed(self, offset: int) -> None:
+        """All before this offset came, or never will."""
+        if self.owned and not self.waiting:
+            self.ledger.passed(offset)
+
     def pop(self) -> Record:
         """The next record."""
         record = self.waiting.popleft()

@@ -53,6 +53,8 @@ class Made:
     """An event, and what of its record couldn't be said in it."""
 
     event: CloudEvent
+    key: str | None = None
+    """The record's key as text, which its reply gets. None: it has none."""
     odd_key: bool = False
     """The key isn't of the source's key type; it is said as text, or in base64 if it is no text."""
     left_out: int = 0
@@ -70,10 +72,12 @@ class EventMaker:
     def make(self, record: Record) -> Made:
         """The event of a record. Raises nothing: there is one for any record."""
         headers = record.headers
+        key, odd_key = key_text(record.key, self.key_type) if record.key else (None, False)
         if headers:
             ready = from_kafka(headers, record.value)
             if ready is not None:
-                return Made(ready.with_extensions(self.extensions) if self.extensions else ready)
+                event = ready.with_extensions(self.extensions) if self.extensions else ready
+                return Made(event, key)
         where = f"partition:{record.partition}"
         attributes = {
             "id": f"{where}/offset:{record.offset}",
@@ -83,9 +87,7 @@ class EventMaker:
         }
         if record.timestamp >= 0:
             attributes["time"] = rfc3339(record.timestamp)
-        odd_key = False
-        if record.key:
-            key, odd_key = key_text(record.key, self.key_type)
+        if key is not None:
             attributes["partitionkey"] = attributes["key"] = key
         content_type, left_out = None, 0
         for name, value in headers:
@@ -98,7 +100,7 @@ class EventMaker:
             else:
                 left_out += 1
         attributes.update(self.extensions)
-        return Made(CloudEvent(attributes, record.value, content_type), odd_key, left_out)
+        return Made(CloudEvent(attributes, record.value, content_type), key, odd_key, left_out)
 
 
 def key_text(key: bytes, kind: KeyType) -> tuple[str, bool]:

@@ -177,7 +177,7 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
     return Credentials(
         user=of("SASL_USER"),
         password=of("SASL_PASSWORD"),
-        mechanism=of("SASL_TYPE"),
+        mechanism=(of("SASL_TYPE") or "").strip() or None,
         ca=of("TLS_CA"),
         cert=of("TLS_CERT"),
         key=of("TLS_KEY"),
@@ -204,6 +204,19 @@ def security(net: Net, secrets: Credentials) -> dict[str, Any]:
             "sasl_plain_password": secrets.password,
         }
     return out
+
+
+def lacking(net: Net, secrets: Credentials) -> str:
+    """What a broker might ask for and this client hasn't got."""
+    return " or ".join(
+        what
+        for what, given in (
+            ("TLS", net.tls.enable),
+            ("a client's certificate", not net.tls.enable or secrets.cert),
+            ("user and password", net.sasl.enable),
+        )
+        if not given
+    )
 
 
 def tls_context(ca: str | None, cert: str | None = None, key: str | None = None) -> ssl.SSLContext:

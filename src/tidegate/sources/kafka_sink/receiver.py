@@ -26,8 +26,9 @@ from aiokafka.errors import (
 from tidegate.kit.clock import Clock
 from tidegate.sources.cloudevents import NotAnEvent, from_http, to_kafka
 from tidegate.sources.kafka.library import LibraryLog, explain
-from tidegate.sources.kafka.settings import Credentials, security
+from tidegate.sources.kafka.settings import Credentials, lacking, security
 from tidegate.sources.kafka.status import LastError, Trouble
+from tidegate.sources.kafka.topics import connected, missing_of
 from tidegate.sources.kafka_sink.settings import SinkSettings
 from tidegate.sources.serving import answer
 from tidegate.sources.waiting import happens
@@ -58,6 +59,7 @@ class Receiver:
         """Raises `SettingsProblem`."""
         self._settings, self._clock = settings, clock
         self._security, self._user = security(settings.net, secrets), secrets.user
+        self._lacks = lacking(settings.net, secrets)
         self._producer: Any = None
         self._topic_ready = False
         self._trouble, self._library = Trouble(), LibraryLog(clock.monotonic)
@@ -73,9 +75,10 @@ class Receiver:
                 try:
                     if self._producer is None:
                         self._producer = await self._connected()
+                        self._lacks = ""
                     self._topic_ready = await self._see_to_topic()
                 except (KafkaError, OSError) as error:
-                    self._say(explain(error, self._library.last, self._servers, self._user))
+                    self._say(self._explained(error))
                 await happens(stop, _LOOK_S if self._topic_ready else _PAUSE_S)
         finally:
             if self._producer is not None:
@@ -140,7 +143,7 @@ class Receiver:
         except MessageSizeTooLargeError as why:
             return 413, str(why)
         except (KafkaError, OSError) as error:
-            told = explain(error, self._library.last, self._servers, self._user)
+            told = self._explained(error)
             self._say(told)
             return 503, told.message
         self._produced += 1
@@ -156,37 +159,38 @@ class Receiver:
             **self._security,
         )
         try:
-            await producer.start()
+            await connected(producer)
         except BaseException:
             await producer.stop()
             raise
         return producer
 
     async def _see_to_topic(self) -> bool:
-        """Whether the topic is there; made if the settings say how. Raises KafkaError."""
+        """Whether the topic is there; made if the settings say how. Raises KafkaError, TimeoutError."""
         wanted = self._settings
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=list(wanted.bootstrap_servers), client_id="tidegate", **self._security
-        )
-        try:
-            await admin.start()
-            there = wanted.topic in await admin.list_topics()
-            if not there and wanted.num_partitions is not None:
-                there = await self._make_topic(admin, wanted.num_partitions)
-        finally:
-            await admin.close()
+        there = not await missing_of(self._producer.client, (wanted.topic,))
+        if not there and wanted.num_partitions is not None:
+            there = await self._make_topic(wanted.num_partitions)
         if there:
             await self._well()
         else:
             self._say(LastError("TopicNotFound", f"no topic {wanted.topic} at {self._servers}"))
         return there
 
-    async def _make_topic(self, admin: Any, partitions: int) -> bool:
-        factor = self._settings.replication_factor or 1
-        made = await admin.create_topics([NewTopic(self._settings.topic, partitions, factor)])
-        kind = for_code(made.topic_errors[0][1])
-        if made.topic_errors[0][1] and kind is not TopicAlreadyExistsError:
-            raise kind(f"making topic {self._settings.topic}")
+    async def _make_topic(self, partitions: int) -> bool:
+        wanted = self._settings
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=list(wanted.bootstrap_servers), client_id="tidegate", **self._security
+        )
+        try:
+            await connected(admin)
+            topic = NewTopic(wanted.topic, partitions, wanted.replication_factor or 1)
+            made = await admin.create_topics([topic])
+        finally:
+            await admin.close()
+        code = made.topic_errors[0][1]
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise for_code(code)(f"making topic {wanted.topic}")
         return True
 
     async def _well(self) -> None:
@@ -197,6 +201,9 @@ class Receiver:
         if self._producer is not None:
             # A topic that was made anew may have other partitions than the producer remembers.
             await self._producer.client.force_metadata_update()
+
+    def _explained(self, error: BaseException) -> LastError:
+        return explain(error, self._library.last, self._servers, self._user, lacks=self._lacks)
 
     def _say(self, told: LastError) -> None:
         if self._trouble.say(told.reason, told.message):
