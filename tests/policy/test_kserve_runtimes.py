@@ -14,7 +14,7 @@ from tidegate.model.kserve import (
     SupportedModelFormat,
 )
 from tidegate.model.meta import ObjectMeta
-from tidegate.policy.kserve_builtin import built_in_runtimes
+from tidegate.policy.kserve_builtin import BUILT_IN_RUNTIMES
 from tidegate.policy.kserve_runtimes import (
     NoRuntime,
     choose_runtime,
@@ -129,7 +129,7 @@ def test_a_registry_with_a_port_keeps_it():
 
 
 def test_the_built_in_runtimes_serve_the_formats_that_run_here():
-    built_in = built_in_runtimes()
+    built_in = BUILT_IN_RUNTIMES
     assert chosen(model("sklearn"), *built_in) == "kserve-sklearnserver"
     assert chosen(model("onnx", protocol_version="v2"), *built_in) == "tidegate-onnxserver"
     assert chosen(model("triton", protocol_version="grpc-v2"), *built_in) == "kserve-tritonserver"

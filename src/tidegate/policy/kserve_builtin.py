@@ -27,78 +27,6 @@ _KSERVE_ARGS = (
 _V1_V2 = ("v1", "v2")
 
 
-def built_in_runtimes() -> tuple[ClusterServingRuntime, ...]:
-    """As objects, ready to be created."""
-    return (
-        _runtime(
-            "kserve-sklearnserver",
-            "kserve/sklearnserver:latest",
-            _KSERVE_ARGS,
-            (_format("sklearn", "1", priority=1),),
-            _V1_V2,
-        ),
-        _runtime(
-            "kserve-xgbserver",
-            "kserve/xgbserver:latest",
-            (*_KSERVE_ARGS, "--nthread=1"),
-            (_format("xgboost", "1", priority=1), _format("xgboost", "2", priority=2)),
-            _V1_V2,
-        ),
-        _runtime(
-            "kserve-lgbserver",
-            "kserve/lgbserver:latest",
-            (*_KSERVE_ARGS, "--nthread=1"),
-            (_format("lightgbm", "3", priority=1), _format("lightgbm", "4", priority=2)),
-            _V1_V2,
-        ),
-        _runtime(
-            "tidegate-onnxserver",
-            "tidegate/onnxserver:latest",
-            _KSERVE_ARGS,
-            (_format("onnx", "1", priority=1),),
-            _V1_V2,
-        ),
-        _runtime(
-            "tidegate-llamaserver",
-            "ggml-org/llama.cpp:server",
-            ("-m", names.MODEL_PATH, "--alias", "{{.Name}}", "--port", "8080"),
-            (_format("gguf", None, priority=1),),
-            _V1_V2,
-        ),
-        _runtime(
-            "kserve-tensorflow-serving",
-            "tensorflow/serving:2.6.2",
-            (
-                "--model_name={{.Name}}",
-                "--port=9000",
-                "--rest_api_port=8080",
-                f"--model_base_path={names.MODEL_PATH}",
-                "--rest_api_timeout_in_ms=60000",
-            ),
-            (_format("tensorflow", "1", priority=2), _format("tensorflow", "2", priority=2)),
-            ("v1", "grpc-v1"),
-            command=("/usr/bin/tensorflow_model_server",),
-        ),
-        _runtime(
-            "kserve-tritonserver",
-            "nvcr.io/nvidia/tritonserver:23.05-py3",
-            (
-                f"--model-store={names.MODEL_PATH}",
-                "--grpc-port=9000",
-                "--http-port=8080",
-                "--allow-grpc=true",
-                "--allow-http=true",
-            ),
-            (
-                _format("triton", "2", priority=1),
-                _format("onnx", "1", priority=1, auto_select=False),
-            ),
-            ("v2", "grpc-v2"),
-            command=("tritonserver",),
-        ),
-    )
-
-
 def _format(
     name: str, version: str | None, *, priority: int, auto_select: bool = True
 ) -> SupportedModelFormat:
@@ -134,3 +62,74 @@ def _runtime(
             containers=(container,),
         ),
     )
+
+
+#: As objects, ready to be created.
+BUILT_IN_RUNTIMES = (
+    _runtime(
+        "kserve-sklearnserver",
+        "kserve/sklearnserver:latest",
+        _KSERVE_ARGS,
+        (_format("sklearn", "1", priority=1),),
+        _V1_V2,
+    ),
+    _runtime(
+        "kserve-xgbserver",
+        "kserve/xgbserver:latest",
+        (*_KSERVE_ARGS, "--nthread=1"),
+        (_format("xgboost", "1", priority=1), _format("xgboost", "2", priority=2)),
+        _V1_V2,
+    ),
+    _runtime(
+        "kserve-lgbserver",
+        "kserve/lgbserver:latest",
+        (*_KSERVE_ARGS, "--nthread=1"),
+        (_format("lightgbm", "3", priority=1), _format("lightgbm", "4", priority=2)),
+        _V1_V2,
+    ),
+    _runtime(
+        "tidegate-onnxserver",
+        "tidegate/onnxserver:latest",
+        _KSERVE_ARGS,
+        (_format("onnx", "1", priority=1),),
+        _V1_V2,
+    ),
+    _runtime(
+        "tidegate-llamaserver",
+        "ggml-org/llama.cpp:server",
+        ("-m", names.MODEL_PATH, "--alias", "{{.Name}}", "--port", "8080"),
+        (_format("gguf", None, priority=1),),
+        _V1_V2,
+    ),
+    _runtime(
+        "kserve-tensorflow-serving",
+        "tensorflow/serving:2.6.2",
+        (
+            "--model_name={{.Name}}",
+            "--port=9000",
+            "--rest_api_port=8080",
+            f"--model_base_path={names.MODEL_PATH}",
+            "--rest_api_timeout_in_ms=60000",
+        ),
+        (_format("tensorflow", "1", priority=2), _format("tensorflow", "2", priority=2)),
+        ("v1", "grpc-v1"),
+        command=("/usr/bin/tensorflow_model_server",),
+    ),
+    _runtime(
+        "kserve-tritonserver",
+        "nvcr.io/nvidia/tritonserver:23.05-py3",
+        (
+            f"--model-store={names.MODEL_PATH}",
+            "--grpc-port=9000",
+            "--http-port=8080",
+            "--allow-grpc=true",
+            "--allow-http=true",
+        ),
+        (
+            _format("triton", "2", priority=1),
+            _format("onnx", "1", priority=1, auto_select=False),
+        ),
+        ("v2", "grpc-v2"),
+        command=("tritonserver",),
+    ),
+)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tidegate.client.api import Api
 from tidegate.model.errors import AlreadyExists
 from tidegate.model.kserve import ClusterServingRuntime
-from tidegate.policy.kserve_builtin import built_in_runtimes
+from tidegate.policy.kserve_builtin import BUILT_IN_RUNTIMES
 
 
 async def ensure_runtimes(api: Api) -> None:
     """Create those that are missing; one that a user has changed stays as it is."""
-    for runtime in built_in_runtimes():
+    for runtime in BUILT_IN_RUNTIMES:
         name = runtime.metadata.name
         if api.get(ClusterServingRuntime, "", name) is not None:
             continue
