@@ -15,6 +15,7 @@ import msgspec
 from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.app.plane import Plane
+from tidegate.app.surroundings import Surroundings
 from tidegate.autoscale.keda import OffsetSource
 from tidegate.controllers.fluid import DatasetFolders
 from tidegate.controllers.kafka import Reports
@@ -52,11 +53,7 @@ class World:
 
     async def start_plane(self) -> None:
         """A (new) control plane over the same store and gateway."""
-        self.plane = Plane(
-            self.api,
-            self.clock,
-            self.gateway,
-            boot="boot-1",
+        around = Surroundings(
             usage=self.usage,
             datasets=self.datasets,
             caches=self.caches,
@@ -64,6 +61,7 @@ class World:
             reports=self.reports,
             offsets=self.offsets,
         )
+        self.plane = Plane(self.api, self.clock, self.gateway, around, boot="boot-1")
         self._plane_task = asyncio.get_running_loop().create_task(self.plane.run())
         await self.plane.engine.primed.wait()
 
