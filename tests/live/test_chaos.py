@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tidegate.testing.chaos import Chaos, keepers_view, part_pids
+from tidegate.testing.chaos import Chaos
+from tidegate.testing.chaos_processes import keepers_view, part_pids
 from tidegate.testing.engine import (
     RunningEngine,
     running_engine,

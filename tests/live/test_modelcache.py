@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.live.object_server import ObjectServer, object_server
 
 from tidegate.kit.realtime import RealClock
 from tidegate.modelcache.cache import ModelCache
@@ -38,6 +37,7 @@ from tidegate.modelcache.errors import (
 from tidegate.modelcache.source import Access, Secrets, Source
 from tidegate.modelcache.values import Progress, Stage, Tier
 from tidegate.modelcache.web import Patience
+from tidegate.testing.object_server import ObjectServer, object_server
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

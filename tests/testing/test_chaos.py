@@ -6,8 +6,18 @@ from itertools import islice
 
 import pytest
 
-from tidegate.testing.chaos import plan
 from tidegate.testing.chaos_clients import Failure, Kill, unexplained
+from tidegate.testing.chaos_plan import (
+    ADAPTER,
+    AT_REST,
+    BASIC,
+    BATCH,
+    BIRTH,
+    FETCH,
+    FULL,
+    ZYGOTE,
+    plan,
+)
 
 
 def failure(*, connected: float = 10, sent: float = 12, ended: float = 14) -> Failure:
@@ -34,3 +44,14 @@ def test_only_the_death_of_who_had_the_request_explains_its_failure(kill, explai
 
 def test_a_seed_is_a_plan():
     assert list(islice(plan(7), 50)) == list(islice(plan(7), 50)) != list(islice(plan(8), 50))
+
+
+def test_while_the_disk_is_full_somebody_is_hit_too():
+    steps = [step for step in islice(plan(7, (*BASIC, FULL)), 200) if FULL in step.what]
+    assert steps
+    assert all(step.what[0] == FULL and len(step.what) > 1 for step in steps)
+
+
+def test_all_that_is_played_is_hit_sooner_or_later():
+    cast = (*BASIC, ZYGOTE, BIRTH, AT_REST, FETCH, BATCH, ADAPTER, FULL)
+    assert {one for step in islice(plan(7, cast), 200) for one in step.what} == set(cast)

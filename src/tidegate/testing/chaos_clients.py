@@ -62,6 +62,8 @@ class Habit:
     every_s: float = 1.0
     think_s: float = 0.02
     path: str = "/"
+    body: bytes | None = None  # always posted; None: now and then `hello`, which comes back
+    answer: bytes | None = None  # to `body`
 
 
 @dataclass
@@ -122,13 +124,14 @@ class _Line:
     """One client's connection, opened when it is needed."""
 
     def __init__(self, address: tuple[str, int], habit: Habit, *, keep: bool, posts: bool) -> None:
-        self._habit, self._keep, self._posts = habit, keep, posts
+        self._habit, self._keep, self._posts = habit, keep, posts or habit.body is not None
         self._connection = HTTPConnection(*address, timeout=_TIMEOUT_S)
         self._connected_s = 0.0
 
     def ask(self) -> float | Failure:
         """How long the answer took, or what went wrong."""
         connection, habit = self._connection, self._habit
+        sends = habit.body or b"hello"
         sent_s = time.monotonic()
         if connection.sock is None:
             self._connected_s = sent_s
@@ -136,7 +139,7 @@ class _Line:
             connection.request(
                 "POST" if self._posts else "GET",
                 habit.path,
-                body=b"hello" if self._posts else None,
+                body=sends if self._posts else None,
                 headers={"Host": f"{habit.service}.default.localhost"},
             )
             answer = connection.getresponse()
@@ -148,7 +151,7 @@ class _Line:
             self.hang_up()
         if answer.status != 200:
             return self._failed(sent_s, f"{answer.status} {body[:200]!r}")
-        if self._posts and body != b"hello":
+        if self._posts and body != (habit.answer or sends):
             return self._failed(sent_s, f"200 with {body[:50]!r}")
         return time.monotonic() - sent_s
 

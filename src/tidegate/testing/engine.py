@@ -123,10 +123,10 @@ def wait_until(what: str, true: Callable[[], object], *, within_s: float = 30.0)
 
 
 @contextmanager
-def running_engine(*asked: str) -> Iterator[RunningEngine]:
+def running_engine(*asked: str, home: Path | None = None) -> Iterator[RunningEngine]:
     """An engine on free ports in a folder of its own. `asked`: further options of `up`."""
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        engine = RunningEngine(Path(folder) / "home")
+        engine = RunningEngine(home or Path(folder) / "home")
         engine.cli("up", "--detach", "--port", "0", "--api-port", "0", *asked)
         try:
             engine.refresh()
