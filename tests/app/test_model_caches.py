@@ -17,6 +17,7 @@ from tidegate.modelcache.cache import ModelCache
 from tidegate.modelcache.errors import NoRoom
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.values import Medium
+from tidegate.node.fetching import Wanted
 from tidegate.policy.cache_place import CachePlace, TierPlace
 from tidegate.policy.config_cache import CacheConfig
 from tidegate.policy.storage_access import Access
@@ -135,13 +136,8 @@ async def test_a_lowered_quota_holds_though_nobody_fetches(home, tmp_path):
     it = ModelCaches(home, QuickClock(), lambda name: read[0])
     for name in ("old", "new"):
         (tmp_path / name).write_bytes(os.urandom(1000))
-        await it.fetch(
-            Access(str(tmp_path / name), {}, {}),
-            user=name,
-            place=None,
-            check_after_s=None,
-            told=lambda seen: None,
-        )
+        wanted = Wanted(access=Access(str(tmp_path / name), {}, {}), user=name)
+        await it.fetch(wanted, lambda seen: None)
     it.release("old")
     life = asyncio.create_task(it.run())
     read[0] = {"quota": "1500", "high": "0.9", "low": "0.7"}

@@ -151,7 +151,7 @@ async def test_its_keys_come_from_the_secrets_of_the_service_account(world):
     await world.api.create(account)
     await given_isvc_pod(world, service_account_name="sa")
     await world.until(lambda: world.keeper.spawned)
-    (access,) = cache(world).asked
+    (access,) = [wanted.access for wanted in cache(world).asked]
     assert access.options == {"endpoint": "http://minio:9000"}
     assert access.secrets == {"access_key_id": "me", "secret_access_key": "hush"}
     assert "hush" not in repr(access)
@@ -252,8 +252,8 @@ async def test_replicas_of_one_revision_ask_the_store_once_after_it_was_made(wor
     await world.api.create(
         msgspec.structs.replace(isvc_pod(), metadata=meta("q", owner_references=(owner,)))
     )
-    await world.until(lambda: cache(world).checks)
-    assert cache(world).checks[0] == pytest.approx(100.0, abs=2.0)
+    await world.until(lambda: cache(world).asked)
+    assert cache(world).asked[0].check_after_s == pytest.approx(100.0, abs=2.0)
 
 
 def isvc_pod() -> Pod:
@@ -318,7 +318,7 @@ async def test_a_bucket_behind_a_claim_is_fetched_with_the_volumes_keys(world):
     await given_pod(world)
     await world.until(lambda: world.keeper.spawned)
     assert (folder_given(world) / "weights").read_text() == "sd"
-    (access,) = cache(world).asked
+    (access,) = [wanted.access for wanted in cache(world).asked]
     assert access.uri == f"{BUCKET}/sd"
     assert access.options == {"endpoint": "oss-cn-beijing.aliyuncs.com"}
     assert access.secrets == {"access_key_id": "me", "secret_access_key": "hush"}
@@ -335,14 +335,14 @@ async def test_its_keys_may_be_a_secret(world):
     await given_claim(world, msgspec.structs.replace(oss(), node_publish_secret_ref=ref))
     await given_pod(world)
     await world.until(lambda: world.keeper.spawned)
-    assert cache(world).asked[0].secrets["secret_access_key"] == "hush"
+    assert cache(world).asked[0].access.secrets["secret_access_key"] == "hush"
 
 
 async def test_only_the_sub_path_that_is_mounted_is_fetched(world):
     await given_claim(world, oss(akId="me", akSecret="hush"))
     await given_pod(world, msgspec.structs.replace(MODELS, sub_path="sd/unet"))
     await world.until(lambda: world.keeper.spawned)
-    assert [access.uri for access in cache(world).asked] == [f"{BUCKET}/sd/unet"]
+    assert [wanted.access.uri for wanted in cache(world).asked] == [f"{BUCKET}/sd/unet"]
     assert (folder_given(world) / "weights").read_text() == "sd/unet"
 
 
@@ -400,21 +400,21 @@ async def test_a_dataset_is_fetched_mount_by_mount_into_its_runtimes_tiers(world
     root = folder_given(world)
     assert (root / "sd" / "weights").read_text() == "sd"
     assert (root / "more" / "vae" / "weights").read_text() == "vae"
-    place = cache(world).places[0]
+    place = cache(world).asked[0].place
     assert place is not None
     ten = 10 << 30
     assert place.tiers == (
         TierPlace("SSD", "/mnt/a", ten, 0.9, 0.6),
         TierPlace("SSD", "/mnt/b", ten, 0.9, 0.6),
     )
-    assert cache(world).asked[0].secrets["secret_access_key"] == "hush"
+    assert cache(world).asked[0].access.secrets["secret_access_key"] == "hush"
 
 
 async def test_of_a_dataset_only_what_the_pod_mounts_is_waited_for(world):
     await given_dataset(world, remote("sd", "/sd"), remote("vae", "/vae"))
     await given_pod(world, msgspec.structs.replace(MODELS, sub_path="vae"), claim="data")
     await world.until(lambda: world.keeper.spawned)
-    assert [access.uri for access in cache(world).asked] == [f"{BUCKET}/vae"]
+    assert [wanted.access.uri for wanted in cache(world).asked] == [f"{BUCKET}/vae"]
     assert (folder_given(world) / "weights").read_text() == "vae"
 
 

@@ -31,6 +31,7 @@ from tidegate.modelcache.errors import CacheError
 from tidegate.modelcache.source import Access as SourceAccess
 from tidegate.modelcache.source import Secrets, Source
 from tidegate.modelcache.values import Listing, Progress, Snapshot, Tier
+from tidegate.node.fetching import Wanted
 from tidegate.policy.cache_place import CachePlace
 from tidegate.policy.config_cache import NAME, NAMESPACE, CacheConfig, parse_config_cache
 from tidegate.policy.errors import BadConfig
@@ -122,19 +123,14 @@ class ModelCaches:
 
     # --- the node agent's
 
-    async def fetch(
-        self,
-        access: Access,
-        *,
-        user: str,
-        place: CachePlace | None,
-        check_after_s: float | None,
-        told: Callable[[Progress], None],
-    ) -> Snapshot:
-        found = await self._cache(place).ensure(
-            source_of(access), holder=_POD + user, check_after_s=check_after_s, on_progress=told
+    async def fetch(self, wanted: Wanted, told: Callable[[Progress], None]) -> Snapshot:
+        found = await self._cache(wanted.place).ensure(
+            source_of(wanted.access),
+            holder=_POD + wanted.user,
+            check_after_s=wanted.check_after_s,
+            on_progress=told,
         )
-        self._count(place, found)
+        self._count(wanted.place, found)
         return found
 
     def release(self, user: str) -> None:

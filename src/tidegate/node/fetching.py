@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.kit.sizes import bytes_text
@@ -27,20 +28,21 @@ _SHOW_EVERY_S = 1.0  # the waiting message, which is a write of the pod's status
 _OWNERS: dict[str, type[Object]] = {"ReplicaSet": ReplicaSet, "Job": Job}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Data that somebody asks a model cache for."""
+
+    access: Access
+    user: str  # holds what it got until it is released
+    place: CachePlace | None = None  # None: the default cache
+    check_after_s: float | None = None  # ask the store anew if it was asked longer ago; None: never
+
+
 class Fetcher(Protocol):
     """What a node needs of a model cache."""
 
-    async def fetch(
-        self,
-        access: Access,
-        *,
-        user: str,
-        place: CachePlace | None,
-        check_after_s: float | None,
-        told: Callable[[Progress], None],
-    ) -> Snapshot:
-        """`user` holds what it got until it is released. `check_after_s`: ask the store anew if it was
-        asked longer ago. Raises `CacheError`."""
+    async def fetch(self, wanted: Wanted, told: Callable[[Progress], None]) -> Snapshot:
+        """Raises `CacheError`."""
         ...
 
     def release(self, user: str) -> None: ...
@@ -64,14 +66,13 @@ class PodFetches:
         if fetcher is None:
             raise Unreachable(f"{access.uri}: this node has no model cache")
         telling = _Telling(self._around, self._record, access.uri, show)
-        fetch = fetcher.fetch(
-            access,
+        wanted = Wanted(
+            access=access,
             user=self._record.uid,
             place=place,
             check_after_s=check_after_s(self._around, self._record),
-            told=telling.on,
         )
-        asking = asyncio.ensure_future(fetch)
+        asking = asyncio.ensure_future(fetcher.fetch(wanted, telling.on))
         leaving = asyncio.ensure_future(self._leaving.wait())
         try:
             await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)

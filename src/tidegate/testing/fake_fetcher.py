@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tidegate.modelcache.errors import CacheError, NotThere
 from tidegate.modelcache.values import Progress, Snapshot, Stage
-from tidegate.policy.cache_place import CachePlace
-from tidegate.policy.storage_access import Access
+from tidegate.node.fetching import Wanted
 
 
 @dataclass
@@ -21,25 +20,14 @@ class FakeFetcher:
     data: dict[str, Path]
     wrong: dict[str, CacheError] = field(default_factory=dict)
     slow: dict[str, Progress] = field(default_factory=dict)
-    asked: list[Access] = field(default_factory=list)
-    places: list[CachePlace | None] = field(default_factory=list)
-    checks: list[float | None] = field(default_factory=list)
+    asked: list[Wanted] = field(default_factory=list)
     holds: dict[str, set[str]] = field(default_factory=dict)  # user -> URIs
     _here: set[str] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def fetch(
-        self,
-        access: Access,
-        *,
-        user: str,
-        place: CachePlace | None,
-        check_after_s: float | None,
-        told: Callable[[Progress], None],
-    ) -> Snapshot:
-        self.asked.append(access)
-        self.places.append(place)
-        self.checks.append(check_after_s)
+    async def fetch(self, wanted: Wanted, told: Callable[[Progress], None]) -> Snapshot:
+        access = wanted.access
+        self.asked.append(wanted)
         told(Progress(Stage.LISTING))
         while (at := self.slow.get(access.uri)) is not None:
             told(at)
@@ -53,7 +41,7 @@ class FakeFetcher:
         size = sum(file.stat().st_size for file in files)
         read = 0 if access.uri in self._here else size
         self._here.add(access.uri)
-        self.holds.setdefault(user, set()).add(access.uri)
+        self.holds.setdefault(wanted.user, set()).add(access.uri)
         return Snapshot(access.uri, folder, size, len(files), read)
 
     def let(self, uri: str) -> None:
