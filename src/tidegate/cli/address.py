@@ -41,6 +41,7 @@ class Address:
     gateway: str  # http://127.0.0.1:8080
     host: str
     by_path: str  # http://127.0.0.1:8080/default/iris
+    inside: str  # what pods call it: http://iris.default.svc.cluster.local
 
 
 def named(text: str) -> Named:
@@ -68,7 +69,8 @@ def address_of(service: Named, namespace: str, data_dir: str | None) -> Address:
             continue
         host = _host(kind, live, service, namespace)
         path = f"{gateway}/{namespace}/{_route(kind, live, service)}"
-        return Address("svc" if kind == "service" else kind, gateway, host, path)
+        inside = _inside(kind, live, service, namespace)
+        return Address("svc" if kind == "service" else kind, gateway, host, path, inside)
     what = f"{service.kind}/{service.name}" if service.kind else f"service {service.name}"
     tried = service.kind or ",".join(_TRIED)
     raise CliError(
@@ -87,6 +89,14 @@ def _host(kind: str, live: dict[str, Any], service: Named, namespace: str) -> st
             f"`tidegate describe {kind} {service.name}` says what it waits for"
         )
     return urlsplit(str(url)).netloc
+
+
+def _inside(kind: str, live: dict[str, Any], service: Named, namespace: str) -> str:
+    found = ((live.get("status") or {}).get("address") or {}).get("url")
+    if found and kind == "isvc":  # that of its component in front
+        return str(found).rstrip("/")
+    port = f":{service.port}" if service.port else ""
+    return f"http://{service.name}.{namespace}.svc.cluster.local{port}"
 
 
 def _route(kind: str, live: dict[str, Any], service: Named) -> str:

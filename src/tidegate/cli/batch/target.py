@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tidegate.cli.address import address_of, named
-from tidegate.cli.errors import Usage
+from tidegate.cli.address import Named, address_of, named
+from tidegate.cli.errors import CliError, Usage
+from tidegate.link.keeper_call import KeeperCallFailed
+from tidegate.model.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,23 @@ def batch_target(
             raise Usage(f"--url {url}: write http://HOST[:PORT][/PATH]")
         return BatchTarget(url.rstrip("/"), None, url, service.name, what, service.path)
     if inside:
-        host = f"{service.name}-predictor" if service.kind == "isvc" else service.name
-        port = f":{service.port}" if service.port else ""
-        url = f"http://{host}.{namespace}.svc.cluster.local{port}"
+        url = _inside(service, namespace, data_dir)
         return BatchTarget(url, None, url, service.name, what, service.path)
     found = address_of(service, namespace, data_dir)
     what = f"{service.kind or found.kind}/{namespace}/{name}"
     return BatchTarget(
         found.gateway, found.host, f"http://{found.host}", service.name, what, service.path
     )
+
+
+def _inside(service: Named, namespace: str, data_dir: str | None) -> str:
+    """What pods call it; the usual name of one that can't be looked up yet."""
+    try:
+        return address_of(service, namespace, data_dir).inside
+    except (CliError, ApiError, KeeperCallFailed):
+        host = f"{service.name}-predictor" if service.kind == "isvc" else service.name
+        port = f":{service.port}" if service.port else ""
+        return f"http://{host}.{namespace}.svc.cluster.local{port}"
 
 
 def _of_url(text: str) -> BatchTarget:
