@@ -91,13 +91,14 @@ async def test_between_two_pods_of_a_deployment_requests_wait_and_at_zero_they_d
         assert it.gateway.revisions[LANE].wait_s == 0.0
 
 
-async def test_a_port_that_no_container_declares_is_named():
+async def test_a_port_that_no_container_declares_is_named_and_nobody_waits_for_it():
     async with world() as it:
         ports = (ServicePort(port=80, target_port=9999),)
         await it.given(deployment(), service(ports=ports))
-        trouble = it.gateway.revisions[LANE].trouble
-        assert trouble is not None
-        assert "leads to port 9999, which no container of pod web-" in trouble
+        entry = it.gateway.revisions[LANE]
+        assert entry.trouble is not None
+        assert "leads to port 9999, which no container of pod web-" in entry.trouble
+        assert entry.wait_s == 0.0
 
 
 async def test_each_further_port_has_a_host_with_that_port():

@@ -247,13 +247,14 @@ def lane_entry(
 ) -> Revision:
     """A Service's port as the gateway's table has it. `coming`: there will be a pod soon."""
     serves = any(not e.draining for e in endpoints)
+    undeclared = _without_port(port, pods)
     stuck = None if serves else why_nobody_serves(service, port, pods, lane=key)
     return Revision(
         key=key,
         endpoints=endpoints,
         protocol=service_protocol(port, next(iter(pods), None)),
         timeout_s=TIMEOUT_S,
-        wait_s=WAIT_S if serves or coming else 0.0,
+        wait_s=WAIT_S if serves or (coming and undeclared is None) else 0.0,
         idempotent=service.metadata.annotations.get(names.IDEMPOTENT) == "true",
         batch_concurrency=said_share(service.metadata.annotations) or UNSAID,
         trouble=stuck,
@@ -274,16 +275,23 @@ def why_nobody_serves(
         _, at, subset = lane.partition("@")
         part = f" for its subset {subset}" if at else ""
         return f"no pod has the labels that {about} selects{part}"
-    ready = [p for p in there if p.status and is_true(p.status.conditions, "Ready")]
-    if ready and not any(local_port(pod, port) for pod in ready):
+    undeclared = _without_port(port, there)
+    if undeclared is not None:
         target = port.target_port or port.port
         return (
-            f"{about} leads to port {target}, which no container of pod {ready[0].metadata.name} "
+            f"{about} leads to port {target}, which no container of pod {undeclared.metadata.name} "
             "declares: add it to the container's ports"
         )
     found = trouble_of(there)
     why = f": {found.message}" if found is not None and found.message else ""
     return f"no pod of {about} is ready{why}"
+
+
+def _without_port(port: ServicePort, pods: Iterable[Pod]) -> Pod | None:
+    """A pod that is ready and doesn't declare the Service's port, if none that is ready does."""
+    there = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+    ready = [p for p in there if p.status and is_true(p.status.conditions, "Ready")]
+    return ready[0] if ready and not any(local_port(pod, port) for pod in ready) else None
 
 
 def routes_of(service: Service) -> Iterator[Route]:
