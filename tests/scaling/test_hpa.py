@@ -219,6 +219,18 @@ def test_a_raised_least_brings_back_from_zero_whatever_the_rate(lag, reason):
     assert after.reason == "NotScaledToZero"
 
 
+def test_with_the_gate_off_nothing_is_brought_back_from_zero_whoever_brought_it_there():
+    spec = replace(SPEC, metrics=(LAG,), min_replicas=1)
+    status = HpaStatus().told("ScaledToZero", True, "ScaledToZero", "", NOW_S)
+    found = Seen(NOW_S, Scale(0, 0, "app=web"), readings=(ExternalReading((10_000,)),))
+    one = visit(spec, HpaConfig(scale_to_zero=False), HpaState(), status, found)
+    assert one.rescale is None
+    assert one.status.condition("ScaledToZero") is None
+    active = one.status.condition("ScalingActive")
+    assert active is not None
+    assert active.reason == "ScalingDisabled"
+
+
 # --- for every visit
 
 BEHAVIORS = st.none() | st.builds(
