@@ -17,6 +17,7 @@ from tidegate.batch.openai.records import Batch, Refused, moved
 from tidegate.batch.openai.shelf import Shelf
 from tidegate.batch.openai.work import Worker
 from tidegate.batch.spool import Journal
+from tidegate.kit.realtime import RealClock
 from tidegate.model.kinds import KINDS
 
 NOW_S = 1_800_000_000.0
@@ -393,3 +394,19 @@ async def test_one_that_is_cancelled_before_it_began_has_no_files(client):
     done = client.shelf.batch(batch.id)
     assert (done.status, done.output_file_id, done.error_file_id) == ("cancelled", None, None)
     assert done.cancelling_at == int(NOW_S)
+
+
+async def test_one_whose_rows_are_all_served_is_completed_although_somebody_cancels_it_then(client):
+    batch = begun(client, rows=0)
+    batch = msgspec.structs.replace(batch, expires_at=2 * int(NOW_S))
+
+    async def work() -> Batch:
+        client.shelf.save(batch)
+        await Worker(client.shelf, batch, "http://127.0.0.1:1", RealClock(), asyncio.Event()).run()
+        return client.shelf.batch(batch.id)
+
+    assert (await work()).status == "completed"
+    journal = client.shelf.folder(batch.id) / "out.jsonl.run"  # as if it died just before its end
+    journal.write_text(journal.read_text().replace('"complete"', '"publishing"'))
+    client.shelf.ask_to_cancel(batch.id, NOW_S)
+    assert (await work()).status == "completed"

@@ -17,6 +17,7 @@ import pytest
 from tidegate.batch import serving
 from tidegate.batch.disk import Disk, _told, locked
 from tidegate.batch.errors import (
+    BadPlan,
     BatchError,
     InputFailed,
     OtherRun,
@@ -385,6 +386,43 @@ async def test_a_row_that_fails_may_end_it_and_so_may_a_signal(tmp_path):
         model.slow_s = 0.0
         await run(plan(model, tmp_path, **other))
     assert lines(tmp_path / "b.jsonl") == expected(50, less=(30,))
+
+
+async def test_a_run_that_never_got_a_row_done_says_so_and_not_that_it_was_kept(tmp_path):
+    rows(tmp_path / "in.jsonl", 3, bad=(0,))
+    async with served(Model(lambda value, count: (503, {}))) as model:
+        with pytest.raises(Stopped, match=r"^row 0 failed: not JSON.*No row was done yet$"):
+            await run(plan(model, tmp_path, on_error="stop"))
+        rows(tmp_path / "in.jsonl", 3)
+        with pytest.raises(ServiceAway, match=r"503.*No row was done yet$"):
+            await run(plan(model, tmp_path, patience_s=0.01))
+    assert [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+async def test_an_output_that_is_gone_is_not_said_to_be_complete_but_a_jobs_may_be_fetched(
+    tmp_path,
+):
+    rows(tmp_path / "in.jsonl", 3)
+    async with served(Model()) as model:
+        for name in ("", "job-1"):
+            asked = plan(model, tmp_path, run=name, overwrite=bool(name))
+            await run(asked)
+            (tmp_path / "out.jsonl").unlink()
+            if name:
+                assert (await run(asked)).already_complete
+            else:
+                with pytest.raises(OtherRun, match="isn't there any more"):
+                    await run(asked)
+
+
+async def test_the_input_is_never_the_output(tmp_path):
+    rows(tmp_path / "in.jsonl", 3)
+    (tmp_path / "out.jsonl").symlink_to(tmp_path / "in.jsonl")
+    async with served(Model()) as model:
+        for name in ("in.jsonl", "out.jsonl"):
+            with pytest.raises(BadPlan, match="is the input"):
+                await run(plan(model, tmp_path, output=str(tmp_path / name), overwrite=True))
+    assert not model.seen
 
 
 async def test_runs_do_not_mix(tmp_path):

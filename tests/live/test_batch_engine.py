@@ -76,7 +76,7 @@ def test_an_online_request_has_the_only_place_at_once_and_the_row_is_sent_again(
     finally:
         run.send_signal(signal.SIGTERM)
         _, said = run.communicate(timeout=30)
-    assert (run.returncode, "goes on from there" in said) == (1, True), said
+    assert (run.returncode, "No row was done yet" in said) == (1, True), said
 
 
 def test_a_job_does_what_the_command_does(engine, tmp_path):

@@ -64,10 +64,7 @@ class Caller:
                     waits = 0
                 silent_s = now_s - self.weather.served_s
                 if silent_s >= self.patience_s:
-                    raise ServiceAway(
-                        f"no row was served for {self.patience_s:g} s: {why}. What is done is kept:"
-                        " the same command goes on from there"
-                    )
+                    raise ServiceAway(f"no row was served for {self.patience_s:g} s: {why}")
                 if now_s - began_s >= self.patience_s and silent_s < self.patience_s / 2:
                     return _failure(
                         answer, why, waits + tries + 1

@@ -9,8 +9,8 @@ import asyncio
 from pathlib import Path
 
 from tidegate.batch.disk import Disk, locked
-from tidegate.batch.errors import OutputFailed
-from tidegate.batch.places import exists, is_object, source_of, upload
+from tidegate.batch.errors import BadPlan, OutputFailed
+from tidegate.batch.places import STDIN, exists, is_object, source_of, upload
 from tidegate.batch.plan import Plan, Summary
 from tidegate.batch.publish import converted
 from tidegate.batch.serving import RowsRun, Say, Stop
@@ -33,6 +33,8 @@ async def run_batch(
     disk = disk or Disk()
     source = await asyncio.to_thread(source_of, plan.input, plan.access)
     paths = Paths(plan.local_output)
+    if _is_its_own_output(plan, paths):
+        raise BadPlan(f"{plan.output} is the input: choose another name for the output")
     if is_object(plan.output):
         paths.output.parent.mkdir(parents=True, exist_ok=True)
     if not paths.output.parent.is_dir():
@@ -46,6 +48,15 @@ async def run_batch(
             await run.serve_all()
         await asyncio.to_thread(_publish, plan, paths, disk, spool)
         return run.summary()
+
+
+def _is_its_own_output(plan: Plan, paths: Paths) -> bool:
+    if is_object(plan.input) or is_object(plan.output):
+        return plan.input == plan.output
+    files = (paths.output, paths.part, paths.failed)
+    return plan.input != STDIN and any(
+        file.exists() and file.samefile(plan.input.removeprefix("file://")) for file in files
+    )
 
 
 def _spool(plan: Plan, paths: Paths, disk: Disk, identity: str) -> Spool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from tidegate.batch.calls import PRIORITY, Caller, Weather
-from tidegate.batch.errors import BadPlan, BatchError, OutputFailed, Stopped
+from tidegate.batch.errors import BadPlan, BatchError, OutputFailed, ServiceAway, Stopped
 from tidegate.batch.ledger import Entry, Ledger
 from tidegate.batch.pace import Pace
 from tidegate.batch.places import Source
@@ -93,10 +93,18 @@ class RowsRun:
                 await self._save()
                 if self._spool.is_empty:
                     self._spool.discard()
+            if isinstance(why, ServiceAway | Stopped):
+                raise type(why)(f"{why}. {self._way_on(why)}") from None
             raise why from None
         finally:
             client.close()
         await self._save()
+
+    def _way_on(self, why: ServiceAway | Stopped) -> str:
+        if self._spool.is_empty:
+            return "No row was done yet"
+        kept = "What is done is kept: the same command goes on from there"
+        return f"{kept}; --on-error record goes past it" if isinstance(why, _RowFailed) else kept
 
     def summary(self, *, already: bool = False) -> Summary:
         """How it stands."""
@@ -219,10 +227,7 @@ class RowsRun:
     def _fail(self, unit: Sequence[Row], failure: Failure) -> None:
         for row in unit:
             if self._plan.on_error == "stop":
-                raise Stopped(
-                    f"row {row.number} failed: {failure.reason}. What is done is kept: mend it, or go on"
-                    " with --on-error record"
-                )
+                raise _RowFailed(f"row {row.number} failed: {failure.reason}")
             self._failed += 1
             line = self._shape.failed_line(row.number, row.value, failure)
             self._done(row, Entry(line, failed=True))
@@ -279,7 +284,7 @@ class RowsRun:
         while not self._stop.is_set():
             self._say(self._progress(self._clock.monotonic() - start_s))
             await self._clock.sleep(0.25)
-        raise Stopped("stopped. What is done is kept: the same command goes on from there")
+        raise Stopped("stopped")
 
     def _progress(self, took_s: float) -> Progress:
         journal, size = self._spool.journal, self._source.size
@@ -302,6 +307,10 @@ class RowsRun:
             yields=self._weather.yields,
             waiting=self._weather.trouble,
         )
+
+
+class _RowFailed(Stopped):
+    """A row failed, and that is to end it."""
 
 
 class _Hopeless(BatchError):

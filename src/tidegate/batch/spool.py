@@ -99,16 +99,20 @@ class Spool:
             name for name in {**was.about, **about} if was.about.get(name) != about.get(name)
         ]
         if differs:
-            raise OtherRun(
-                f"{paths.journal} belongs to a run that differs in {', '.join(sorted(differs))}: run that"
-                " one again to finish it, or begin anew with --overwrite"
-            )
+            raise OtherRun(_of_another(paths, was, ", ".join(sorted(differs))))
         spool = cls(paths, disk, was)
         if was.state == "running":
             disk.cut(paths.part, was.out_bytes)
             disk.cut(paths.failed, was.failed_bytes)
         elif was.state == "complete":
             disk.remove(paths.part)
+            if not (
+                was.about.get("run") or output_exists()
+            ):  # a named one's may be fetched already
+                raise OtherRun(
+                    f"{paths.journal} says that the run is complete, and its output isn't there any more:"
+                    " run it anew with --overwrite"
+                )
         return spool
 
     def checkpoint(
@@ -163,6 +167,18 @@ class Spool:
     def _save(self, journal: Journal) -> None:
         self._disk.write(self.paths.journal, msgspec.json.encode(journal))
         self.journal = journal
+
+
+def _of_another(paths: Paths, was: Journal, differs: str) -> str:
+    way_out = (
+        "choose another name"
+        if was.state == "complete"
+        else "give that one's command again to finish it"
+    )
+    return (
+        f"{paths.journal} belongs to a run that differs in {differs}: {way_out}, or begin anew with"
+        " --overwrite"
+    )
 
 
 def read_journal(path: Path) -> Journal | None:

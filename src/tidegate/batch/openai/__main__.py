@@ -45,21 +45,10 @@ def _serve(home: Home, shelf: Shelf) -> int:
 
     from tidegate.batch.openai.app import BatchApi
     from tidegate.batch.openai.jobs import Jobs
+    from tidegate.kit.http_server import http_config
 
     api = BatchApi(shelf, Jobs(home), RealClock())
-    config = uvicorn.Config(
-        api,
-        host="127.0.0.1",
-        port=int(os.environ.get("PORT", "8080")),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=620,  # longer than the gateway keeps an idle connection
-    )
+    config = http_config(api, host="127.0.0.1", port=int(os.environ.get("PORT", "8080")))
     server = uvicorn.Server(config)
 
     async def run() -> None:

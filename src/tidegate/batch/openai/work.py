@@ -94,13 +94,13 @@ class Worker:
         self._save(moved(self._batch, "failed", self._clock.now(), errors=errors))
 
     async def _serve(self) -> None:
-        if not self._asked_to_end():
+        if not self._asked_to_end() or self._has("publishing"):
             try:
                 await run_batch(self._plan(), self._clock, stop=self, say=self._tell)
             except Stopped:
                 if not self._asked_to_end():
                     raise
-        if not self._asked_to_end() or self._is_complete():
+        if not self._asked_to_end() or self._has("complete"):
             counts = self._counted()
             self._save(moved(self._batch, "finalizing", self._clock.now(), request_counts=counts))
         else:
@@ -131,9 +131,10 @@ class Worker:
     def _is_late(self) -> bool:
         return self._clock.now() >= self._batch.expires_at
 
-    def _is_complete(self) -> bool:
+    def _has(self, state: str) -> bool:
+        """Whether its run is so far. One that is publishing serves nothing more, so it is ended well."""
         journal = read_journal(self._paths.journal)
-        return journal is not None and journal.state == "complete"
+        return journal is not None and journal.state == state
 
     def _tell(self, progress: Progress) -> None:
         now_s = self._clock.monotonic()
