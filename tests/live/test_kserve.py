@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -250,3 +251,24 @@ def test_what_cannot_be_done_here_is_refused_with_its_path(engine):
         check=False,
     )
     assert "spec.predictor.model.storageUri: hdfs:// is not fetched here" in told
+
+
+def test_a_model_that_is_not_there_is_told_and_no_port_is_blamed(engine, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [{"containerPort": taken.getsockname()[1]}]
+        model = {"modelFormat": {"name": "sklearn"}, "storageUri": str(tmp_path), "ports": ports}
+        engine.cli("apply", "-f", "-", stdin=json.dumps(isvc("modelless", {"model": model})))
+        why = "the folder holds no file that ends in .joblib"
+        wait_until(
+            "it says why",
+            lambda: why in condition(engine, "modelless").get("message", ""),
+            within_s=60,
+        )
+        events = [
+            event["reason"]
+            for event in engine.get("events")
+            if event["involvedObject"]["name"].startswith("modelless")
+        ]
+        assert "Started" in events
+        assert "FixedPort" not in events  # it listens on $PORT, had it come so far
+    gone(engine, "modelless")
