@@ -114,6 +114,14 @@ def test_the_command_line_takes_its_own_two_flags_and_those_of_kserve():
     assert (plan.name, plan.port) == ("m", 9000)
 
 
+def test_a_port_for_grpc_is_served_as_by_kserves_servers():
+    argv = ["--module=s.py", "--class=A", "--grpc_port=9001"]
+    grpc = read_plan(argv, {}).grpc
+    assert grpc is not None
+    assert (grpc.port, grpc.speaks) == (9001, "v2")
+    assert read_plan([*argv, "--enable_grpc=false"], {}).grpc is None
+
+
 @pytest.mark.parametrize(
     ("argv", "why"),
     [

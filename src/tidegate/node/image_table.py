@@ -75,7 +75,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     ),
     Runtime("tidegate/sklearnserver", _SKLEARN, env=_KSERVE_GRPC),
     Runtime("tidegate/onnxserver", _ours("onnxserver"), env=_KSERVE_GRPC),
-    Runtime("tidegate/pythonserver", _ours("pythonserver")),
+    Runtime("tidegate/pythonserver", _ours("pythonserver"), env=_KSERVE_GRPC),
     Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch")),
     Runtime("tidegate/openai-batch", (Python, "-m", "tidegate.batch.openai")),
     Runtime("kserve/agent", _ours("agent")),

@@ -6,10 +6,13 @@ Source: kserve python/kserve/kserve/model_server.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.errors import BadFlag
+from tidegate.runtimes.grpc_plan import GrpcPlan
+from tidegate.runtimes.start import Plan
 
 _TRANSFORMER = "a transformer's flag: this server is a predictor, leave it out"
 _LOGS = "logs go to stdout and stderr as lines: leave it out"
@@ -70,6 +73,21 @@ class KServePlan:
     max_body_bytes: int | None  # None: no limit, as in KServe today
     grpc_port: int | None = None  # None: no gRPC
     grpc_bytes: int | None = None  # of one message; None: KServe's 8 MiB
+
+    def server(self, program: str, load: Callable[[], Backend]) -> Plan:
+        """The server to start, with what `load` makes."""
+        grpc = None
+        if self.grpc_port is not None:
+            grpc = GrpcPlan(self.grpc_port, "v2", most_bytes=self.grpc_bytes)
+        return Plan(
+            program,
+            self.model_name,
+            self.host,
+            self.port,
+            load,
+            max_body_bytes=self.max_body_bytes,
+            grpc=grpc,
+        )
 
 
 def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: int) -> KServePlan:

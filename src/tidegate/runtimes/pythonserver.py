@@ -45,14 +45,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
             parallel=flags.parallel,
         )
 
-    return Plan(
-        PROGRAM,
-        flags.model_name,
-        flags.host,
-        flags.port,
-        load,
-        max_body_bytes=flags.max_body_bytes,
-    )
+    return flags.server(PROGRAM, load)
 
 
 def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:

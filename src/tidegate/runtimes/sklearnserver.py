@@ -15,7 +15,6 @@ from pathlib import Path
 from tidegate.kit.realtime import RealClock
 from tidegate.runtimes.backend import Backend
 from tidegate.runtimes.cpus import limit_math_threads, usable_cpus
-from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.kserve_flags import read_kserve_flags
 from tidegate.runtimes.start import Plan, run
 
@@ -34,17 +33,7 @@ def read_plan(argv: Sequence[str], environ: MutableMapping[str, str]) -> Plan:
             Path(flags.model_dir), trust=True, environ=environ, parallel=flags.parallel
         )
 
-    return Plan(
-        PROGRAM,
-        flags.model_name,
-        flags.host,
-        flags.port,
-        load,
-        max_body_bytes=flags.max_body_bytes,
-        grpc=GrpcPlan(flags.grpc_port, "v2", most_bytes=flags.grpc_bytes)
-        if flags.grpc_port
-        else None,
-    )
+    return flags.server(PROGRAM, load)
 
 
 def main() -> int:
