@@ -17,14 +17,12 @@ import uvicorn
 import uvloop
 
 from tidegate.kit.clock import Clock
+from tidegate.kit.http_server import http_config
 from tidegate.runtimes.drain import Drain, wait_to_close
 
 CLOSE_AFTER_S = 5.0
 """How long a draining server still takes new connections: kube-proxy and gateways hear of an
 endpoint's removal within a second or two; the node gives 30 s before SIGKILL."""
-KEEP_ALIVE_S = 620
-"""Longer than the idle time of gateways and load balancers (600 s at most of those in use), so
-that it is never this side that closes a connection as a request is put on it."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -60,20 +58,7 @@ def serve(
     """Serve until drained. `on_listening` is called when connections are accepted; `beside` runs as
     long as the server, and may finish its work when it is cancelled. `first` is awaited before
     connections are accepted, and what it gives after the last one."""
-    config = uvicorn.Config(
-        app,
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
-    server = DrainingServer(config, drain, on_listening)
+    server = DrainingServer(http_config(app), drain, on_listening)
 
     async def run() -> None:
         last = None if first is None else await first()

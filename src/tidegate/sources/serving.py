@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-_KEEP_ALIVE_S = 620  # longer than any gateway keeps a connection: never this side ends it first
+from tidegate.kit.http_server import http_config
 
 Answer = tuple[int, str, bytes]  # status, content type, body
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
@@ -36,20 +36,7 @@ async def serve_beside(
 ) -> None:
     """Serve on `address` while `work` runs; it gets the event that SIGTERM sets."""
     stop = asyncio.Event()
-    config = uvicorn.Config(
-        app,
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=10,
-    )
+    config = http_config(app, timeout_graceful_shutdown=10)
     server = Server(config, stop)
     listener = listen(address)
     async with asyncio.TaskGroup() as tasks:
