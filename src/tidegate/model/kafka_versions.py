@@ -8,6 +8,8 @@ Source: knative eventing-contrib kafka/source/pkg/apis/sources/v1alpha1 (release
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from tidegate.model.domains import KReference
@@ -63,6 +65,18 @@ class V1alpha1KafkaSource(Object, frozen=True, kw_only=True):
     status: KafkaSourceStatus | None = None
 
 
+#: The fields that are the same in both versions.
+_SAME = (
+    "consumer_group",
+    "consumers",
+    "initial_offset",
+    "ordering",
+    "delivery",
+    "net",
+    "ce_overrides",
+)
+
+
 def v1alpha1_up(document: V1alpha1KafkaSource) -> KafkaSource:
     spec = document.spec
     written = {"bootstrapServers": spec.bootstrap_servers, "topics": spec.topics}
@@ -72,14 +86,8 @@ def v1alpha1_up(document: V1alpha1KafkaSource) -> KafkaSource:
         spec=KafkaSourceSpec(
             bootstrap_servers=_listed(spec.bootstrap_servers),
             topics=_listed(spec.topics),
-            consumer_group=spec.consumer_group,
-            consumers=spec.consumers,
-            initial_offset=spec.initial_offset,
-            ordering=spec.ordering,
-            delivery=spec.delivery,
-            net=spec.net,
             sink=None if spec.sink is None else _destination(spec.sink),
-            ce_overrides=spec.ce_overrides,
+            **_same(spec),
         ),
         status=document.status,
     )
@@ -93,17 +101,15 @@ def v1alpha1_down(source: KafkaSource) -> V1alpha1KafkaSource:
         spec=V1alpha1Spec(
             bootstrap_servers=_written(spec.bootstrap_servers, text="bootstrapServers" in as_text),
             topics=_written(spec.topics, text="topics" in as_text),
-            consumer_group=spec.consumer_group,
-            consumers=spec.consumers,
-            initial_offset=spec.initial_offset,
-            ordering=spec.ordering,
-            delivery=spec.delivery,
-            net=spec.net,
             sink=None if spec.sink is None else _v1alpha1_sink(spec.sink),
-            ce_overrides=spec.ce_overrides,
+            **_same(spec),
         ),
         status=source.status,
     )
+
+
+def _same(spec: V1alpha1Spec | KafkaSourceSpec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in _SAME}
 
 
 def _listed(value: Names) -> tuple[str, ...]:
