@@ -130,6 +130,8 @@ async def test_a_fallback_stands_in_for_a_server_that_does_not_answer():
         await it.settle(40)
         assert size(it) == 4
         assert condition(it, "Fallback").reason == "FallbackExists"
+        assert condition(it, "Ready").status == "True"
+        assert "the fallback stands in" in (condition(it, "Active").message or "")
         status = it.the(ScaledObject, "web").status
         assert status is not None
         assert status.health["s0-prometheus"].status == "Failing"

@@ -110,6 +110,9 @@ async def test_a_model_without_a_runtime_says_so():
         assert model.transition_status == "InvalidSpec"
         assert model.last_failure_info is not None
         assert "no runtime found" in (model.last_failure_info.message or "")
+        [told] = [e for e in it.api.list(Event) if e.reason == "InternalError"]
+        assert (told.message or "").startswith("fails to reconcile predictor: no runtime found")
+        assert told.count == 1
 
 
 async def test_a_runtime_that_comes_later_is_taken_up():

@@ -15,7 +15,7 @@ from tidegate.model.containers import Container
 from tidegate.model.meta import Object
 from tidegate.model.pods import PodSpec
 from tidegate.model.serving import Addressable, ServingStatus, TrafficTarget
-from tidegate.model.wire import NotHonoured, QuantityText, Wire
+from tidegate.model.wire import NotHonoured, QuantityText, Wire, always
 
 # --- what all components have
 
@@ -195,7 +195,7 @@ class FailureInfo(Wire, frozen=True, kw_only=True):
 
 
 class ModelCopies(Wire, frozen=True, kw_only=True):
-    failed_copies: int = 0
+    failed_copies: int = always(0)  # as the CRD requires
     total_copies: int | None = None
 
 

@@ -70,10 +70,14 @@ def external_names(spec: ScaledObjectSpec) -> tuple[str, ...]:
 def plan_status(scaled: ScaledObject, outcome: Outcome, *, now_s: float) -> ScaledObjectStatus:
     was, spec, orders = scaled.status or ScaledObjectStatus(), scaled.spec, outcome.orders
     target, names = target_of(scaled), external_names(spec)
+    rule = fallback_of(scaled)
+    fallen = rule is not None and any(
+        rule.holds(health.number_of_failures) for health in outcome.health.values()
+    )
     conditions = (
-        _ready(outcome),
-        _active(outcome.step, orders),
-        _fallback(scaled, outcome),
+        _ready(outcome, has_fallback=rule is not None),
+        _active(outcome, fallen=fallen),
+        _fallback(fallen=fallen),
         _paused(was, orders),
     )
     original = was.original_replica_count
@@ -102,33 +106,37 @@ def _authentications(spec: ScaledObjectSpec) -> list[str]:
     return [ref.name for ref in refs if ref is not None]
 
 
-def _ready(outcome: Outcome) -> Condition:
+def _ready(outcome: Outcome, *, has_fallback: bool) -> Condition:
+    """A failing trigger is provided for where there is a fallback."""
     if outcome.refused is not None:
         return _condition("Ready", "False", "ScaledObjectCheckFailed", outcome.refused)
     failure = outcome.looked.failure
-    if failure and outcome.looked.verdict is None:
+    if failure and outcome.looked.verdict is None and not has_fallback:
         text = "Triggers defined in ScaledObject are not working correctly"
         return _condition("Ready", "False", "TriggerError", f"{text}: {failure}")
-    if failure:
+    if failure and outcome.looked.verdict is not None:
         text = "Some triggers defined in ScaledObject are not working correctly"
         return _condition("Ready", "Unknown", "PartialTriggerError", f"{text}: {failure}")
     text = "ScaledObject is defined correctly and is ready for scaling"
     return _condition("Ready", "True", "ScaledObjectReady", text)
 
 
-def _active(step: Step | None, orders: Orders) -> Condition:
+def _active(outcome: Outcome, *, fallen: bool) -> Condition:
+    step, failure = outcome.step, outcome.looked.failure
     if step is None:
         return Condition(type="Active", status="Unknown")
-    if step.reason == "ScalerActive" and orders.forced:
-        text = "Scaling is performed because activation is being forced by annotation"
-        return _condition("Active", "True", step.reason, text)
-    status = "True" if step.reason == "ScalerActive" else "False"
-    return _condition("Active", status, step.reason, step.message)
+    status, text = "False", step.message
+    if step.reason == "ScalerActive":
+        status = "True"
+        if outcome.orders.forced:
+            text = "Scaling is performed because activation is being forced by annotation"
+    elif fallen and step.reason == "ScalerFailed":
+        text = f"no trigger could be asked: the fallback stands in ({failure})"
+    return _condition("Active", status, step.reason, text)
 
 
-def _fallback(scaled: ScaledObject, outcome: Outcome) -> Condition:
-    rule = fallback_of(scaled)
-    if rule is not None and any(rule.holds(h.number_of_failures) for h in outcome.health.values()):
+def _fallback(*, fallen: bool) -> Condition:
+    if fallen:
         text = "At least one trigger is falling back on this scaled object"
         return _condition("Fallback", "True", "FallbackExists", text)
     text = "No fallbacks are active on this scaled object"

@@ -114,6 +114,10 @@ class InferenceServiceController:
         elif before and not now:
             text = f"InferenceService [{name}] is no longer Ready"
             await self._events.emit(isvc, WARNING, "InferenceServiceNotReady", text)
+        why = _unserved(after)
+        if why is not None and why != _unserved(isvc.status):
+            text = f"fails to reconcile predictor: {why}"
+            await self._events.emit(isvc, WARNING, "InternalError", text)
 
     async def _bring_about(
         self, isvc: InferenceService, mode: str, config: InferenceConfig
@@ -317,6 +321,14 @@ def _not_routed(seen: dict[str, Seen]) -> Condition:
     return Condition(
         type="IngressReady", status="Unknown", reason=waits.reason, message=waits.message or message
     )
+
+
+def _unserved(status_: InferenceServiceStatus | None) -> str | None:
+    """Why no runtime serves the model."""
+    model = status_.model_status if status_ else None
+    if model is None or model.transition_status != "InvalidSpec" or not model.last_failure_info:
+        return None
+    return model.last_failure_info.message
 
 
 def _component_status(isvc: InferenceService, name: str) -> ComponentStatus:
