@@ -12,10 +12,12 @@ from tidegate.model.containers import EnvVar, EnvVarSource, KeySelector
 from tidegate.model.core import ConfigMap
 from tidegate.model.meta import LabelSelector, ObjectMeta
 from tidegate.model.pods import PodSpec, PodTemplateSpec
+from tidegate.node.zygote_kinds import kind_id
 from tidegate.testing.node_world import NodeWorld, main, node_world
 
 pytestmark = pytest.mark.looptime
 HELD = "tidegate.dev/standby-held"
+ZYGOTES = "tidegate.dev/standby-zygotes"
 SKLEARN = main(image="kserve/sklearnserver:v0.15", command=(), args=("--model_dir=/m",))
 
 
@@ -55,6 +57,21 @@ async def test_its_zygote_is_there_before_any_pod_and_stays(world):
     await world.given(SKLEARN)
     await world.until(world.is_ready)
     assert world.keeper.spawned[0].zygote == zygote
+
+
+def noted(world, name="r"):
+    return world.api.get(ReplicaSet, "default", name).metadata.annotations.get(ZYGOTES)
+
+
+async def test_its_replica_set_says_which_zygote_is_kept_or_that_its_server_has_none(world):
+    await given(world)
+    await given(world, main(), name="other")
+    await given(world, name="frozen", held="frozen:1:idle")
+    await world.until(lambda: noted(world) is not None and noted(world, "other") is not None)
+    (zygote,) = zygotes(world)
+    assert noted(world) == kind_id(zygote)
+    assert noted(world, "other") == ""
+    assert noted(world, "frozen") is None
 
 
 async def test_two_of_one_kind_share_it_and_the_last_one_lets_it_go(world):

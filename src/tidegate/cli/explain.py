@@ -14,11 +14,11 @@ from tidegate.cli.cluster import Cluster
 from tidegate.cli.describe import age
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.options import AsText, DataDir, Namespace, duration_of, home_of
+from tidegate.cli.standby_shown import lines_of_standby, standby_of
 from tidegate.cli.tables import bold
 
 Json = dict[str, Any]
 _SERVICE = "serving.knative.dev/service"
-_STANDBY = "tidegate.dev/standby"
 _STAGES = (
     ("decidedS", "a replica was asked for"),
     ("seenS", "it was scheduled"),
@@ -52,7 +52,8 @@ def explain(
         and 20 cold starts.
     """
     after = datetime.now(UTC) - timedelta(seconds=duration_of("--since", since))
-    cluster = Cluster(home_of(data_dir))
+    home = home_of(data_dir)
+    cluster = Cluster(home)
     kind = find_kind(cluster.resources(), "services.serving.knative.dev")
     live = cluster.read(kind, namespace, service)
     scalers = cluster.items(
@@ -61,7 +62,7 @@ def explain(
         selector=f"{_SERVICE}={service}",
     )
     story = story_of(live, scalers, after)
-    story["standby"] = _standby(cluster, namespace, service)
+    story["standby"] = standby_of(cluster, home, namespace, service)
     if output == "json":
         print(json.dumps(story, indent=2))
         return 0
@@ -101,41 +102,13 @@ def story_of(service: Json, scalers: list[Json], after: datetime) -> Json:
     }
 
 
-def _standby(cluster: Cluster, namespace: str, service: str) -> list[Json]:
-    """The service's pods at rest, and the memory that each costs (empty: not measured yet)."""
-    kinds = cluster.resources()
-    selector = f"{_SERVICE}={service},{_STANDBY}"
-    rests = cluster.items(find_kind(kinds, "pods"), namespace, selector=selector)
-    used: dict[str, Json] = {}
-    if rests:
-        measured = cluster.items(find_kind(kinds, "pods.metrics.k8s.io"), namespace)
-        used = {m["metadata"]["name"]: m for m in measured}
-    rows = []
-    for pod in rests:
-        conditions = (pod.get("status") or {}).get("conditions") or []
-        ready: Json = next((c for c in conditions if c.get("type") == "Ready"), {})
-        name = pod["metadata"]["name"]
-        containers = used.get(name, {}).get("containers") or []
-        rows.append(
-            {
-                "name": name,
-                "level": pod["metadata"]["labels"][_STANDBY],
-                "message": ready.get("message", ""),
-                "memory": " + ".join(c["usage"]["memory"] for c in containers),
-            }
-        )
-    return rows
-
-
 def lines_of(story: Json, now: datetime, since: str) -> Iterator[str]:
     """The story for people."""
     ready = story["ready"]
     if ready["status"] != "True" and ready["message"]:
         yield f"{story['service']} is not ready ({ready['reason']}): {ready['message']}"
         yield ""
-    for pod in story.get("standby", ()):
-        memory = f", {pod['memory']} of memory" if pod["memory"] else ""
-        yield f"on standby: {pod['name']} ({pod['level']}): {pod['message'] or 'on its way'}{memory}"
+    yield from lines_of_standby(story.get("standby", ()))
     if not story["revisions"]:
         yield f"{story['service']} has no revision that is scaled yet."
     for number, revision in enumerate(story["revisions"]):

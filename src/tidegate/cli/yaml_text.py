@@ -59,10 +59,10 @@ def _entry(head: str, item: Any, indent: str) -> Iterator[str]:
 
 
 def _fits_a_block(text: str) -> bool:
-    """Several lines that `|` shows as they are."""
+    """Whole lines that `|` shows as they are."""
     lines = text.removesuffix("\n").split("\n")
     return (
-        len(lines) > 1
+        (len(lines) > 1 or text.endswith("\n"))
         and lines[0].strip() == lines[0] != ""
         and lines[-1] != ""
         and not any(line.endswith(" ") or _NOT_AS_IT_IS.search(line) for line in lines)

@@ -35,6 +35,9 @@ IN_FRONT = "internal.serving.kserve.io/agent"
 STANDBY = "tidegate.dev/standby"  # pod label: at rest, at this level; no request is sent there
 RESTING = "Standby"  # reason of a pod's Ready condition while it is at rest
 STANDBY_HELD = "tidegate.dev/standby-held"  # of a Deployment: what its ReplicaSet keeps at rest
+#: Of a ReplicaSet whose standby is `imported`: the kinds of the zygotes that are kept for it, with commas;
+#: empty: its server has none.
+STANDBY_ZYGOTES = "tidegate.dev/standby-zygotes"
 DRAINED = "tidegate.dev/Drained"  # pod condition: the gateway has sent its last request there
 
 #: Which tag a request was sent to, by host or by this header itself, and whether to none.

@@ -13,15 +13,18 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import msgspec
+
 from tidegate.client.api import Api, Reader
 from tidegate.kit.clock import Clock
 from tidegate.link.keeper import SpawnSpec
 from tidegate.model.apps import ReplicaSet
 from tidegate.model.changes import Change
 from tidegate.model.containers import Container
-from tidegate.model.meta import ObjectMeta
+from tidegate.model.errors import ApiError
+from tidegate.model.meta import Key, ObjectMeta
 from tidegate.model.pods import Pod
-from tidegate.model.serving_names import STANDBY_HELD
+from tidegate.model.serving_names import STANDBY_HELD, STANDBY_ZYGOTES
 from tidegate.node.environment import resolve_env
 from tidegate.node.errors import KeeperRefused, NodeError
 from tidegate.node.expand import expand
@@ -70,9 +73,10 @@ class ImportedStandby:
                     await self._changed.wait()
             self._changed.clear()
             wanted = wanted_kinds(self._api, self._machine, self._zygotes)
-            for id_ in [id_ for id_ in self._held if id_ not in wanted]:
+            kinds = {kind.id: kind for some in wanted.values() for kind in some}
+            for id_ in [id_ for id_ in self._held if id_ not in kinds]:
                 self._held.pop(id_).close()
-            for id_, kind in wanted.items():
+            for id_, kind in kinds.items():
                 if id_ not in self._held:
                     self._held[id_] = stack = ExitStack()
                     stack.enter_context(self._zygotes.held(kind))
@@ -81,24 +85,40 @@ class ImportedStandby:
                 except KeeperRefused as why:
                     _LOG.warning("a zygote for standby can't be started yet: %s", why)
             living = {zygote.kind for zygote in self._zygotes.living()}
-            lacking = not living.issuperset(wanted)
+            said = [await self._say(key, some) for key, some in wanted.items()]
+            lacking = not living.issuperset(kinds) or not all(said)
+
+    async def _say(self, key: Key, kinds: tuple[Kind, ...]) -> bool:
+        """Note at a ReplicaSet what is kept for it, for who asks; False: another write came first."""
+        replica_set = self._api.get(ReplicaSet, key.namespace, key.name)
+        text = ",".join(kind.id for kind in kinds)
+        if replica_set is None or replica_set.metadata.annotations.get(STANDBY_ZYGOTES) == text:
+            return True
+        annotations = {**replica_set.metadata.annotations, STANDBY_ZYGOTES: text}
+        meta = msgspec.structs.replace(replica_set.metadata, annotations=annotations)
+        try:
+            await self._api.update(msgspec.structs.replace(replica_set, metadata=meta))
+        except ApiError as why:
+            _LOG.info("ReplicaSet %s can't be told its zygotes yet: %s", key, why)
+            return False
+        return True
 
 
-def wanted_kinds(reader: Reader, machine: Machine, zygotes: Zygotes) -> dict[str, Kind]:
-    """By their id."""
-    found: dict[str, Kind] = {}
+def wanted_kinds(reader: Reader, machine: Machine, zygotes: Zygotes) -> dict[Key, tuple[Kind, ...]]:
+    """Those of each ReplicaSet that wants any, in the order of its containers."""
+    found: dict[Key, tuple[Kind, ...]] = {}
     for replica_set in reader.list(ReplicaSet):
         meta = replica_set.metadata
         standby = standby_from(meta.annotations.get(STANDBY_HELD))
         if standby.level is not Level.IMPORTED or meta.deletion_timestamp is not None:
             continue
         pod = _pod_of(replica_set)
-        if pod.metadata.annotations.get(ANNOTATION) == NEVER:
-            continue
-        for container in pod.spec.containers:
-            kind = _kind_of(reader, machine, zygotes, pod, container)
-            if kind is not None:
-                found[kind.id] = kind
+        never = pod.metadata.annotations.get(ANNOTATION) == NEVER
+        kinds = (
+            _kind_of(reader, machine, zygotes, pod, container)
+            for container in (() if never else pod.spec.containers)
+        )
+        found[replica_set.key] = tuple({kind.id: kind for kind in kinds if kind}.values())
     return found
 
 
