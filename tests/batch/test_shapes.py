@@ -6,7 +6,7 @@ import pytest
 
 from tidegate.batch.errors import BadPlan
 from tidegate.batch.shapes import BadAnswer, Failure, Shape, check_batching, detect
-from tidegate.batch.template import BadRow, BadTemplate, parse_template
+from tidegate.batch.template import BadRow, BadTemplate, columns_of, parse_template
 
 
 def body(shape: Shape, *rows):
@@ -133,3 +133,17 @@ def test_lines_say_the_row_its_id_and_if_asked_the_row_itself():
         "input": {"k": "a"},
         "output": 5,
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        pytest.param([1, 2], "the row is no object with columns a, b", id="a list"),
+        pytest.param("ab", "the row is no object with columns a, b", id="text"),
+        pytest.param({"a": 1}, r"it has no column b \(its columns: a\)", id="one is missing"),
+        pytest.param({}, r"it has no column a, b \(its columns: none\)", id="all are missing"),
+    ],
+)
+def test_a_row_without_the_columns_says_what_it_has(row, told):
+    with pytest.raises(BadRow, match=told):
+        columns_of(row, ["a", "b"])
