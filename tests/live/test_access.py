@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.testing.kubectl import KUBECTL
+
 pytestmark = pytest.mark.live
 
-# a kubectl on the PATH may be a dispatcher to the versions beside it
-BESIDE = Path(os.path.realpath(shutil.which("kubectl") or "kubectl")).with_name("kubectl.1.32")
-KUBECTL = str(BESIDE) if BESIDE.exists() else shutil.which("kubectl")
 ROLE = """
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +29,10 @@ from tidegate.model.errors import (
     TooLarge,
     Unauthorized,
 )
+from tidegate.testing.kubectl import KUBECTL
 
 pytestmark = pytest.mark.live
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 CONFIGS = path_of("v1", "configmaps", "default")
 

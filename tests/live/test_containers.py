@@ -28,9 +28,9 @@ from tidegate.node.containers.runtime import home_id
 from tidegate.node.containers.strays import signal_marked
 from tidegate.policy.config_containers import ContainersConfig
 from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 from tidegate.testing.oci_registry import oci_registry
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
@@ -104,31 +104,9 @@ def _make_image(program: ContainerProgram, busybox: Path, folder: Path, image: s
     assert done.returncode == 0, done.stderr
 
 
-@dataclass
-class Kubectl:
-    engine: RunningEngine
-
-    def __call__(self, *args: str, given: str = "") -> tuple[int, str, str]:
-        """Exit code and both outputs."""
-        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
-        done = subprocess.run(
-            [str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}", *args],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def says(self, *args: str, given: str = "") -> str:
-        """The output of a command that must succeed."""
-        code, out, err = self(*args, given=given)
-        assert code == 0, err
-        return out
-
+class PodKubectl(Kubectl):
     def status(self, pod: str, container: str = "main") -> dict[str, Any]:
-        found = json.loads(self.says("get", "pod", pod, "-o", "json"))
+        found = json.loads(self("get", "pod", pod, "-o", "json"))
         known = found.get("status", {}).get("containerStatuses", [])
         return next((c for c in known if c["name"] == container), {"state": {}})
 
@@ -159,7 +137,7 @@ class Kubectl:
 
     def messages(self, pod: str, reason: str) -> str:
         selector = f"--field-selector=involvedObject.name={pod},reason={reason}"
-        return self.says("get", "events", selector, "-o", "jsonpath={.items[*].message}")
+        return self("get", "events", selector, "-o", "jsonpath={.items[*].message}")
 
 
 def document(name: str, image: str, container: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -216,9 +194,9 @@ def engine(podman: Podman) -> Iterator[RunningEngine]:
 
 
 @pytest.fixture(scope="module")
-def kubectl(engine: RunningEngine, podman: Podman) -> Kubectl:
+def kubectl(engine: RunningEngine, podman: Podman) -> PodKubectl:
     """All pods of the contract, under way."""
-    kubectl = Kubectl(engine)
+    kubectl = PodKubectl(engine)
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     items = [secret | {"stringData": {"token": "hush"}}]
     items += contract("process", "python:3") + contract("container", podman.image)
@@ -226,13 +204,13 @@ def kubectl(engine: RunningEngine, podman: Podman) -> Kubectl:
     return kubectl
 
 
-def apply(kubectl: Kubectl, *items: dict[str, Any]) -> None:
+def apply(kubectl: PodKubectl, *items: dict[str, Any]) -> None:
     whole = {"apiVersion": "v1", "kind": "List", "items": list(items)}
-    kubectl.says("apply", "-f", "-", given=json.dumps(whole))
+    kubectl("apply", "-f", "-", given=json.dumps(whole))
 
 
-def ready(kubectl: Kubectl, pod: str) -> None:
-    kubectl.says("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=80s")
+def ready(kubectl: PodKubectl, pod: str) -> None:
+    kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=80s")
 
 
 def state_of(pid: int) -> str:
@@ -259,9 +237,9 @@ KINDS = pytest.mark.parametrize("kind", ["process", "container"])
 def test_init_hooks_probes_secrets_and_logs_are_the_same(kubectl, kind):
     pod = f"life-{kind}"
     ready(kubectl, pod)
-    assert kubectl.says("logs", pod, "-c", "main") == "up hush\n"
-    assert kubectl.says("logs", pod, "-c", "tick") == "tick\n"
-    shown = kubectl.says("exec", pod, "-c", "main", "--", "cat", "/data/f", "/data/g")
+    assert kubectl("logs", pod, "-c", "main") == "up hush\n"
+    assert kubectl("logs", pod, "-c", "tick") == "tick\n"
+    shown = kubectl("exec", pod, "-c", "main", "--", "cat", "/data/f", "/data/g")
     assert shown == "from-init\n" * 2
 
 
@@ -269,8 +247,8 @@ def test_init_hooks_probes_secrets_and_logs_are_the_same(kubectl, kind):
 def test_commands_beside_it_have_streams_and_exit_codes(kubectl, kind):
     pod = f"life-{kind}"
     ready(kubectl, pod)
-    assert kubectl.says("exec", "-i", pod, "-c", "main", "--", "cat", given="in\n") == "in\n"
-    code, _, err = kubectl("exec", pod, "-c", "main", "--", "sh", "-c", "echo oops >&2; exit 5")
+    assert kubectl("exec", "-i", pod, "-c", "main", "--", "cat", given="in\n") == "in\n"
+    code, _, err = kubectl.run("exec", pod, "-c", "main", "--", "sh", "-c", "echo oops >&2; exit 5")
     assert code == 5
     assert "oops" in err
 
@@ -296,11 +274,13 @@ def test_pods_outlive_the_control_plane_and_the_keeper(kubectl, engine):
         pid = engine.refresh()[part]["pid"]
         os.kill(pid, signal.SIGKILL)
         wait_until(f"another {part}", _another(engine, part, pid), within_s=60)
-    wait_until("the API answers", lambda: kubectl("get", "pods")[0] == 0, within_s=60)
+    wait_until("the API answers", lambda: kubectl.run("get", "pods")[0] == 0, within_s=60)
     for pod in pods:
         ready(kubectl, pod)
         still = ("exec", pod, "-c", "tick", "--", "echo", "still")
-        wait_until("it is adopted", lambda s=still: kubectl(*s)[:2] == (0, "still\n"), within_s=60)
+        wait_until(
+            "it is adopted", lambda s=still: kubectl.run(*s)[:2] == (0, "still\n"), within_s=60
+        )
     assert [kubectl.status(pod)["containerID"] for pod in pods] == before
 
 
@@ -324,19 +304,19 @@ def test_it_is_asked_to_stop_before_it_is_ended(kubectl, engine, kind):
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert follower.stdout.readline() == "up hush\n"
-        kubectl.says("delete", "pod", pod, "--timeout=60s")
+        kubectl("delete", "pod", pod, "--timeout=60s")
         assert follower.stdout.read().endswith("bye\n")
 
 
 def test_a_container_that_is_killed_behind_our_back_is_started_again(kubectl, podman):
     apply(kubectl, document("killed", podman.image, shell(WAITS)))
     ready(kubectl, "killed")
-    uid = json.loads(kubectl.says("get", "pod", "killed", "-o", "json"))["metadata"]["uid"]
+    uid = json.loads(kubectl("get", "pod", "killed", "-o", "json"))["metadata"]["uid"]
     podman("kill", f"tidegate.{uid}.main.0")
     assert kubectl.ended("killed")["exitCode"] == 137
     ready(kubectl, "killed")
     assert kubectl.status("killed")["restartCount"] == 1
-    kubectl.says("delete", "pod", "killed", "--grace-period=1", "--timeout=60s")
+    kubectl("delete", "pod", "killed", "--grace-period=1", "--timeout=60s")
 
 
 def test_what_is_asked_of_a_container_is_enforced(kubectl, podman):
@@ -360,7 +340,7 @@ def test_what_is_asked_of_a_container_is_enforced(kubectl, podman):
     )
     assert kubectl.ended("hungry")["reason"] == "OOMKilled"
     assert kubectl.ended("bound")["exitCode"] == 0
-    said = [line for line in kubectl.says("logs", "bound").splitlines() if "touch:" not in line]
+    said = [line for line in kubectl("logs", "bound").splitlines() if "touch:" not in line]
     assert said == ["1234", "no-root", "no-conf", "in"]
     assert "runAsNonRoot and image will run as root" in kubectl.waits(
         "rooted", "CreateContainerConfigError"
@@ -369,7 +349,7 @@ def test_what_is_asked_of_a_container_is_enforced(kubectl, podman):
     assert (absent["exitCode"], absent["reason"]) == (128, "StartError")
     assert "/bin/nothing" in absent["message"]
     assert kubectl.ended("plain")["exitCode"] == 0
-    assert kubectl.says("logs", "plain") == "by itself\n"
+    assert kubectl("logs", "plain") == "by itself\n"
 
 
 def test_a_knative_service_of_an_image_starts_from_zero(engine, podman, kubectl):
@@ -393,7 +373,7 @@ def test_a_knative_service_of_an_image_starts_from_zero(engine, podman, kubectl)
     config["metadata"] = {"name": "config-autoscaler", "namespace": "knative-serving"}
     apply(kubectl, config)
     apply(kubectl, service)
-    kubectl.says("wait", "--for=condition=Ready", "ksvc/boxed", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "ksvc/boxed", "--timeout=60s")
     assert engine.ready_pods("boxed") == []
     assert engine.ask("boxed", "/", timeout_s=60) == (200, b"served from an image\n")
 
@@ -415,7 +395,7 @@ def test_replicas_that_insist_on_their_port_have_networks_of_their_own(engine, p
     wait_until("both are ready", lambda: len(engine.ready_pods("twins")) == 2, within_s=80)
     for _ in range(4):
         assert engine.ask("twins", "/") == (200, b"served from an image\n")
-    kubectl.says("delete", "ksvc", "twins")
+    kubectl("delete", "ksvc", "twins")
 
 
 def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podman):
@@ -447,7 +427,7 @@ def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podma
             assert any("Successfully pulled" in message for message in told)
 
             apply(kubectl, cache)
-            kubectl.says("wait", "--for=condition=Ready", "ic/ahead", "--timeout=60s")
+            kubectl("wait", "--for=condition=Ready", "ic/ahead", "--timeout=60s")
             fetched = registry.gets["manifests"]
             apply(kubectl, document("later", ahead, sleeps))
             ready(kubectl, "later")
@@ -455,8 +435,8 @@ def test_images_are_pulled_once_with_the_secret_and_ahead_of_pods(kubectl, podma
             assert (pulls, fetched, registry.gets["manifests"]) == (1, 2, 2)
 
             names = ["stranger", "later", *(f"asks-{n}" for n in range(4))]
-            kubectl.says("delete", "pod", *names, "--grace-period=1", "--timeout=60s")
-            kubectl.says("delete", "ic", "ahead")
+            kubectl("delete", "pod", *names, "--grace-period=1", "--timeout=60s")
+            kubectl("delete", "ic", "ahead")
             wait_until("its image is gone", lambda: not podman("images", "-q", ahead).strip())
         finally:
             podman("rmi", "--force", one)
@@ -484,9 +464,9 @@ def test_the_published_image_cache_is_ready_and_its_image_starts_without_a_pull(
     image = "example.com/sd-backend:1.0"
     podman("tag", podman.image, image)
     try:
-        kubectl.says("apply", "-f", "-", given=SEED)
-        kubectl.says("wait", "--for=condition=Ready", "ic/imagecache-ai-model", "--timeout=60s")
-        name, age, id_, phase, progress = kubectl.says("get", "ic", "--no-headers").split()
+        kubectl("apply", "-f", "-", given=SEED)
+        kubectl("wait", "--for=condition=Ready", "ic/imagecache-ai-model", "--timeout=60s")
+        name, age, id_, phase, progress = kubectl("get", "ic", "--no-headers").split()
         assert (name, phase, progress) == ("imagecache-ai-model", "Ready", "100%")
         assert id_.startswith("imc-")
         assert age
@@ -494,7 +474,7 @@ def test_the_published_image_cache_is_ready_and_its_image_starts_without_a_pull(
         assert kubectl.ended("backend")["exitCode"] == 0
         assert "already present on machine" in kubectl.messages("backend", "Pulled")
     finally:
-        kubectl("delete", "ic", "imagecache-ai-model")
+        kubectl.run("delete", "ic", "imagecache-ai-model")
         podman("untag", image, image)
 
 
@@ -506,7 +486,7 @@ def test_without_a_program_the_pod_says_why_and_what_to_do(kubectl, podman):
     why = kubectl.waits("unrun", "ImageNotRunnable")
     assert "Three ways out" in why
     assert "says program: none" in why
-    kubectl.says("delete", "configmap", "config-containers", "-n", "tidegate-system")
+    kubectl("delete", "configmap", "config-containers", "-n", "tidegate-system")
     ready_or_ended = kubectl.ended("unrun")
     assert ready_or_ended["exitCode"] == 0
 
@@ -529,7 +509,7 @@ def docker_host(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_dockers_client_runs_them_as_well(podman, docker_host):
     with running_engine() as engine:
-        kubectl = Kubectl(engine)
+        kubectl = PodKubectl(engine)
         config = {"apiVersion": "v1", "kind": "ConfigMap"}
         config["metadata"] = {"name": "config-containers", "namespace": "tidegate-system"}
         config["data"] = {"program": "docker", "run-arguments": " ".join(podman.program.run_argv)}
@@ -538,8 +518,8 @@ def test_dockers_client_runs_them_as_well(podman, docker_host):
         apply(kubectl, config, secret | {"stringData": {"token": "hush"}}, whole, once)
         ready(kubectl, "life-docker")
         assert kubectl.status("life-docker")["containerID"].startswith("docker://")
-        assert kubectl.says("logs", "life-docker", "-c", "main") == "up hush\n"
-        said = kubectl.says("exec", "-i", "life-docker", "-c", "main", "--", "cat", given="in\n")
+        assert kubectl("logs", "life-docker", "-c", "main") == "up hush\n"
+        said = kubectl("exec", "-i", "life-docker", "-c", "main", "--", "cat", given="in\n")
         assert said == "in\n"
         assert kubectl.ended("once-docker")["exitCode"] == 4
         engine.cli("down")

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+from tidegate.testing.engine import running_engine, wait_until
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
@@ -34,24 +30,6 @@ while True:
         pass
     time.sleep(0.03)
 """
-
-
-@dataclass
-class Kubectl:
-    engine: RunningEngine
-
-    def __call__(self, *args: str, stdin: str | None = None, check: bool = True) -> str:
-        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
-        line = (str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}", *args)
-        done = subprocess.run(
-            line, input=stdin, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0 or not check, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        out: dict[str, Any] = json.loads(self("get", kind, name, "-o", "json"))
-        return out
 
 
 def settings() -> str:
@@ -100,9 +78,9 @@ def test_a_busy_deployment_grows_and_an_idle_one_comes_back(tmp_path):
     flag.touch()
     with running_engine() as engine:
         kubectl = Kubectl(engine)
-        kubectl("apply", "-f", "-", stdin=settings())
-        kubectl("apply", "-f", "-", stdin=burner(flag))
-        said = kubectl("apply", "-f", "-", stdin=autoscaler())
+        kubectl("apply", "-f", "-", given=settings())
+        kubectl("apply", "-f", "-", given=burner(flag))
+        said = kubectl.said("apply", "-f", "-", given=autoscaler())
         assert "autoscaling/v2beta2 HorizontalPodAutoscaler is deprecated in v1.23+" in said
 
         def size() -> int:
@@ -171,9 +149,9 @@ def test_a_prometheus_server_and_the_pods_own_pages_are_followed(tmp_path):
         rules = {"prometheus-url": url, "lag.external": "max(lag{<labels>})"}
         meta = {"name": "config-metrics", "namespace": "knative-serving"}
         both = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": rules}
-        kubectl("apply", "-f", "-", stdin=settings())
-        kubectl("apply", "-f", "-", stdin=json.dumps(both))
-        kubectl("apply", "-f", "-", stdin=page_server(tmp_path))
+        kubectl("apply", "-f", "-", given=settings())
+        kubectl("apply", "-f", "-", given=json.dumps(both))
+        kubectl("apply", "-f", "-", given=page_server(tmp_path))
         average = {"type": "AverageValue", "averageValue": 10}
         lag = {"metric": {"name": "lag", "selector": {"matchLabels": {"topic": "a"}}}}
         depth = {"metric": {"name": "queue_depth"}}
@@ -182,7 +160,7 @@ def test_a_prometheus_server_and_the_pods_own_pages_are_followed(tmp_path):
             {"type": "External", "external": {**lag, "target": average}},
             {"type": "Pods", "pods": {**depth, "target": average}},
         ]
-        kubectl("apply", "-f", "-", stdin=json.dumps(document))
+        kubectl("apply", "-f", "-", given=json.dumps(document))
 
         def row() -> str:
             return kubectl("get", "hpa", "web")
@@ -201,18 +179,16 @@ def test_a_prometheus_server_and_the_pods_own_pages_are_followed(tmp_path):
 def test_what_is_wrong_is_told_where_people_look():
     with running_engine() as engine:
         kubectl = Kubectl(engine)
-        kubectl("apply", "-f", "-", stdin=settings())
-        kubectl("apply", "-f", "-", stdin=autoscaler("lost", "nobody"))
+        kubectl("apply", "-f", "-", given=settings())
+        kubectl("apply", "-f", "-", given=autoscaler("lost", "nobody"))
         wait_until(
             "the missing target is told",
             lambda: 'deployments.apps "nobody" not found' in kubectl("describe", "hpa", "lost"),
             within_s=60,
         )
         crossed = autoscaler("crossed").replace('"minReplicas": 1', '"minReplicas": 9')
-        refused = kubectl("apply", "-f", "-", stdin=crossed, check=False)
+        refused = kubectl.said("apply", "-f", "-", given=crossed)
         assert "spec.maxReplicas: Invalid value: 3: must be greater than or equal to" in refused
-        unknown = kubectl(
-            "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/lag",
-            check=False,
-        )  # fmt: skip
+        path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/lag"
+        unknown = kubectl.said("get", "--raw", path)
         assert "config-metrics" in unknown

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+from tidegate.testing.engine import running_engine, wait_until
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 
-BESIDE = Path(os.path.realpath(shutil.which("kubectl") or "kubectl")).with_name("kubectl.1.32")
-KUBECTL = str(BESIDE) if BESIDE.exists() else shutil.which("kubectl")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
 ]
-
-
-class Kubectl:
-    def __init__(self, engine: RunningEngine) -> None:
-        self.engine = engine
-
-    def __call__(self, *args: str, given: Any = None, ok: bool = True) -> str:
-        home = self.engine.home
-        done = subprocess.run(
-            [str(KUBECTL), f"--cache-dir={home}/kubectl", f"--kubeconfig={home}/kubeconfig", *args],
-            input=None if given is None else json.dumps(given),
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        if ok:
-            assert done.returncode == 0, done.stdout + done.stderr
-            return done.stdout
-        return done.stdout + done.stderr
-
-    def job(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self("get", "job", name, "-o", "json"))
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +60,7 @@ def test_a_job_that_fails_tells_why(kubectl):
     }
     kubectl("apply", "-f", "-", given=given)
     kubectl("wait", "--for=condition=failed", "job/fails", "--timeout=120s")
-    status = kubectl.job("fails")["status"]
+    status = kubectl.get("job", "fails")["status"]
     failed = next(c for c in status["conditions"] if c["type"] == "Failed")
     assert failed["reason"] == "PodFailurePolicy"
     assert "failed with exit code 42" in failed["message"]
@@ -110,7 +81,7 @@ def test_a_cron_job_is_made_listed_and_run_by_hand(kubectl):
     kubectl("create", "job", "now", "--from=cronjob/tick")
     kubectl("wait", "--for=condition=complete", "job/now", "--timeout=120s")
     assert kubectl("logs", "job/now") == "tick\n"
-    assert kubectl.job("now")["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
+    assert kubectl.get("job", "now")["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
 
 
 @pytest.mark.parametrize(
@@ -124,13 +95,13 @@ def test_a_cron_job_is_made_listed_and_run_by_hand(kubectl):
 )
 def test_bad_specs_are_refused_in_kubernetes_words(kubectl, change, why):
     given = job("bad", "1", parallelism=1, **change)
-    assert why in kubectl("create", "-f", "-", given=given, ok=False)
+    assert why in kubectl.said("create", "-f", "-", given=given)
 
 
 def test_pods_that_start_for_ever_are_no_job(kubectl):
     given = job("bad", "1")
     del given["spec"]["template"]["spec"]["restartPolicy"]
-    said = kubectl("create", "-f", "-", given=given, ok=False)
+    said = kubectl.said("create", "-f", "-", given=given)
     assert (
         'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"'
         in said
@@ -149,7 +120,7 @@ def test_no_pod_is_counted_twice_or_never_when_the_control_plane_is_killed(kubec
             within_s=90,
         )
     kubectl("wait", "--for=condition=complete", "job/many", "--timeout=150s")
-    assert kubectl.job("many")["status"]["succeeded"] == 12
+    assert kubectl.get("job", "many")["status"]["succeeded"] == 12
     phases = kubectl(
         "get", "pods", "-l", "job-name=many", "-o", "jsonpath={.items[*].status.phase}"
     )
@@ -158,7 +129,7 @@ def test_no_pod_is_counted_twice_or_never_when_the_control_plane_is_killed(kubec
 
 def _control_plane(kubectl: Kubectl) -> int | None:
     """Its process id once it answers."""
-    if "many" not in kubectl("get", "jobs", "-o", "name", "--request-timeout=5s", ok=False):
+    if "many" not in kubectl.said("get", "jobs", "-o", "name", "--request-timeout=5s"):
         return None
     kubectl.engine.refresh()
     return kubectl.engine.pid("control_plane")

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 
 import psutil
 import pytest
 
 from tidegate.testing.engine import (
-    RunningEngine,
     running_engine,
     service_document,
     wait_until,
 )
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
@@ -50,57 +47,35 @@ spec:
 """
 
 
-@dataclass
-class Kubectl:
-    engine: RunningEngine
-
-    @property
-    def line(self) -> tuple[str, ...]:
-        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
-        return (str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}")
-
-    def __call__(self, *args: str, given: str = "") -> tuple[int, str, str]:
-        """Exit code and both outputs."""
-        done = subprocess.run(
-            [*self.line, *args],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture(scope="module")
 def kubectl() -> Iterator[Kubectl]:
     with running_engine() as engine:
         kubectl = Kubectl(engine)
-        assert kubectl("apply", "-f", "-", given=PODS)[0] == 0
-        assert kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=30s")[0] == 0
+        kubectl("apply", "-f", "-", given=PODS)
+        kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=30s")
         yield kubectl
 
 
 def test_exec_runs_in_the_pods_environment_and_ends_with_its_code(kubectl):
     script = "echo $GREETING; echo trouble >&2; exit 7"
-    code, out, err = kubectl("exec", "web", "--", "sh", "-c", script)
+    code, out, err = kubectl.run("exec", "web", "--", "sh", "-c", script)
     assert (code, out) == (7, "hello\n")
     assert err == "trouble\ncommand terminated with exit code 7\n"
 
 
 def test_exec_takes_input_to_its_end_and_gives_all_output(kubectl):
     given = "all of it\n" * 100_000
-    assert kubectl("exec", "-i", "web", "--", "cat", given=given) == (0, given, "")
+    assert kubectl.run("exec", "-i", "web", "--", "cat", given=given) == (0, given, "")
 
 
 def test_exec_in_one_of_several_containers(kubectl):
     show = ("--", "sh", "-c", "echo $TIDEGATE_POD")
-    assert "/idle/" in kubectl("exec", "two", "-c", "idle", *show)[1]
-    assert "not valid for pod two" in kubectl("exec", "two", "-c", "none", *show)[2]
+    assert "/idle/" in kubectl("exec", "two", "-c", "idle", *show)
+    assert "not valid for pod two" in kubectl.run("exec", "two", "-c", "none", *show)[2]
 
 
 def test_exec_tells_of_a_program_that_is_not_there(kubectl):
-    code, _, err = kubectl("exec", "web", "--", "nope")
+    code, _, err = kubectl.run("exec", "web", "--", "nope")
     assert code == 1
     assert 'exec: "nope": executable file not found in $PATH' in err
 
@@ -160,17 +135,17 @@ def test_a_command_ends_with_the_client_that_asked_for_it(kubectl):
 
 def test_a_command_ends_with_its_pod(kubectl):
     pod = PODS.partition("---")[0].replace("name: web", "name: brief")
-    assert kubectl("apply", "-f", "-", given=pod)[0] == 0
-    assert kubectl("wait", "--for=condition=Ready", "pod/brief", "--timeout=30s")[0] == 0
+    kubectl("apply", "-f", "-", given=pod)
+    kubectl("wait", "--for=condition=Ready", "pod/brief", "--timeout=30s")
     seconds = f"700.{os.getpid()}"
     with sleeping(kubectl, "brief", seconds) as client:
-        assert kubectl("delete", "pod", "brief")[0] == 0
+        kubectl("delete", "pod", "brief")
         assert "exit code 137" in client.communicate(timeout=20)[1]
     assert not _sleeps(seconds)
 
 
 def test_attach_is_refused_with_the_way_out(kubectl):
-    code, _, err = kubectl("attach", "web")
+    code, _, err = kubectl.run("attach", "web")
     assert code == 1
     assert "kubectl logs -f" in err
 
@@ -225,7 +200,7 @@ def test_port_forward_to_a_port_where_nothing_listens_fails_that_connection_only
 def test_port_forward_to_a_pod_of_a_knative_service(kubectl):
     scaling = {"min-scale": "1"}
     document = service_document("hello", scaling=scaling)
-    assert kubectl("apply", "-f", "-", given=document)[0] == 0
+    kubectl("apply", "-f", "-", given=document)
     wait_until("a pod", lambda: kubectl.engine.ready_pods("hello"))
     pod = kubectl.engine.ready_pods("hello")[0]["metadata"]["name"]
     with forwarding(kubectl, f"pod/{pod}", "8080") as port:
@@ -237,7 +212,7 @@ def test_top_tells_what_pods_and_the_node_use(kubectl):
     used: dict[tuple[str, str], int] = {}
 
     def measured() -> bool:
-        out = kubectl("top", "pods", "--containers", "--no-headers")[1]
+        out = kubectl("top", "pods", "--containers", "--no-headers")
         rows = [line.split() for line in out.splitlines()]
         used.update({(row[0], row[1]): int(row[2].removesuffix("m")) for row in rows})
         return set(used) >= {("two", "busy"), ("two", "idle"), ("web", "main")}
@@ -245,6 +220,6 @@ def test_top_tells_what_pods_and_the_node_use(kubectl):
     wait_until("all containers", measured)
     assert used["two", "busy"] > 100
     assert used["two", "idle"] < 50
-    (node,) = [line.split() for line in kubectl("top", "nodes", "--no-headers")[1].splitlines()]
+    (node,) = [line.split() for line in kubectl("top", "nodes", "--no-headers").splitlines()]
     assert int(node[1].removesuffix("m")) > 100
     assert node[3].endswith("Mi")

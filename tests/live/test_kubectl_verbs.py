@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tidegate.testing.engine import RunningEngine, running_engine, wait_until
+from tidegate.testing.kubectl import KUBECTL
 
 pytestmark = pytest.mark.live
 
-# a kubectl on the PATH may be a dispatcher to the versions beside it
-BESIDE = Path(os.path.realpath(shutil.which("kubectl") or "kubectl")).with_name("kubectl.1.32")
-KUBECTL = str(BESIDE) if BESIDE.exists() else shutil.which("kubectl")
 
 WEB = """
 apiVersion: apps/v1

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tidegate.testing.engine import SERVER, RunningEngine, running_engine, wait_until
+from tidegate.testing.engine import SERVER, running_engine, wait_until
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 SEEDS = Path(os.environ.get("TIDEGATE_SHARED") or Path(__file__).parents[3] / "shared") / (
     "seeds-manifests"
 )
@@ -29,27 +26,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
 ]
-
-
-@dataclass
-class Kubectl:
-    engine: RunningEngine
-
-    def __call__(self, *args: str, given: Any = None, ok: bool = True) -> str:
-        """What it prints; both outputs unless it must succeed. `given`: documents for `-f -`."""
-        home = self.engine.home
-        done = subprocess.run(
-            [str(KUBECTL), f"--cache-dir={home}/kubectl", f"--kubeconfig={home}/kubeconfig", *args],
-            input=None if given is None else "\n".join(map(json.dumps, given)),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if ok:
-            assert done.returncode == 0, done.stdout + done.stderr
-            return done.stdout
-        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +172,7 @@ def test_a_rollout_goes_forward_and_back(kubectl):
     kubectl("rollout", "undo", "deployment/roll", "--to-revision=2")
     kubectl("rollout", "status", "deployment/roll", "--timeout=60s")
     assert "A:\t1" in kubectl("rollout", "history", "deployment/roll", "--revision=4")
-    told = kubectl("rollout", "undo", "deployment/roll", "--to-revision=99", ok=False)
+    told = kubectl.said("rollout", "undo", "deployment/roll", "--to-revision=99")
     assert "unable to find specified revision 99" in told
 
 
@@ -249,7 +225,7 @@ def test_a_control_plane_that_is_killed_in_mid_rollout_loses_no_request(kubectl)
         kubectl("set", "env", "deployment/killed", "X=1")
         os.kill(kubectl.engine.pid("control_plane"), signal.SIGKILL)
         status = ("rollout", "status", "deployment/killed", "--timeout=60s")
-        wait_until("its end", lambda: "successfully" in kubectl(*status, ok=False), within_s=60)
+        wait_until("its end", lambda: "successfully" in kubectl.said(*status), within_s=60)
         wait_until(
             "only new pods",
             lambda: {ask(kubectl, "/env/X", "killed.default") for _ in range(8)} == {(200, "1")},
@@ -373,14 +349,13 @@ def test_an_ingress_without_a_host_takes_every_other_host(kubectl):
 def test_documents_that_mean_something_else_here_are_warned_about_or_refused(kubectl):
     odd = ingress("odd", "one", "odd.example.com", weight="ten")
     odd["metadata"]["annotations"]["nginx.ingress.kubernetes.io/rewrite-target"] = "/"
-    told = kubectl("apply", "-f", "-", given=[odd, service("np", type="NodePort")], ok=False)
+    told = kubectl.said("apply", "-f", "-", given=[odd, service("np", type="NodePort")])
     assert 'canary-weight]: "ten" is no whole number from 0 on' in told
     assert "rewrite-target]: ignored on a canary" in told
     assert "no node port is opened on this machine" in told
     bad = ingress("bad", "one", "1.2.3.4")
-    assert "must be a DNS name, not an IP address" in kubectl(
-        "apply", "-f", "-", given=[bad], ok=False
-    )
+    refused = kubectl.said("apply", "-f", "-", given=[bad])
+    assert "must be a DNS name, not an IP address" in refused
 
 
 def test_what_get_prints_as_a_list_can_be_applied_again(kubectl):
@@ -393,7 +368,7 @@ def test_what_get_prints_as_a_list_can_be_applied_again(kubectl):
 
 def test_documents_of_versions_that_are_gone_are_refused_in_kubernetes_words(kubectl):
     old = {**ingress("old", "one", "a.b"), "apiVersion": "extensions/v1beta1"}
-    told = kubectl("apply", "-f", "-", given=[old], ok=False)
+    told = kubectl.said("apply", "-f", "-", given=[old])
     assert 'no matches for kind "Ingress" in version "extensions/v1beta1"' in told
     file = kubectl.engine.home / "old.json"
     file.write_text(json.dumps(old))

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from tidegate.kit.home import Home
 from tidegate.testing.engine import (
     Load,
-    RunningEngine,
     running_engine,
     service_document,
     wait_until,
 )
+from tidegate.testing.kubectl import KUBECTL, Kubectl
 
-KUBECTL = shutil.which("kubectl.1.32") or shutil.which("kubectl")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
@@ -70,51 +66,27 @@ spec:
 """
 
 
-@dataclass
-class Kubectl:
-    engine: RunningEngine
-
-    def __call__(self, *args: str, given: str = "") -> tuple[int, str, str]:
-        """Exit code and both outputs."""
-        cache, config = self.engine.home / "kubectl", self.engine.home / "kubeconfig"
-        done = subprocess.run(
-            [str(KUBECTL), f"--cache-dir={cache}", f"--kubeconfig={config}", *args],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def says(self, *args: str, given: str = "") -> str:
-        """The output of a command that must succeed."""
-        code, out, err = self(*args, given=given)
-        assert code == 0, err
-        return out
-
-
 @pytest.fixture(scope="module")
 def kubectl() -> Iterator[Kubectl]:
     with running_engine() as engine:
         kubectl = Kubectl(engine)
-        kubectl.says("apply", "-f", "-", given=POD)
-        kubectl.says("wait", "--for=condition=Ready", "pod/multi", "--timeout=60s")
+        kubectl("apply", "-f", "-", given=POD)
+        kubectl("wait", "--for=condition=Ready", "pod/multi", "--timeout=60s")
         yield kubectl
 
 
 def test_all_containers_and_the_sidecar_count(kubectl):
-    assert "3/3" in kubectl.says("get", "pod", "multi", "--no-headers")
-    assert kubectl.says("logs", "multi", "-c", "tick") == "tick\n"
+    assert "3/3" in kubectl("get", "pod", "multi", "--no-headers")
+    assert kubectl("logs", "multi", "-c", "tick") == "tick\n"
 
 
 def test_hooks_and_exec_see_the_containers_paths(kubectl):
-    shown = kubectl.says("exec", "multi", "-c", "web", "--", "cat", "/data/f", "/data/g")
+    shown = kubectl("exec", "multi", "-c", "web", "--", "cat", "/data/f", "/data/g")
     assert shown == "from-init\n" * 2
 
 
 def test_a_claim_is_bound_and_its_folder_survives_its_pods(kubectl):
-    claim = json.loads(kubectl.says("get", "pvc", "data", "-o", "json"))
+    claim = json.loads(kubectl("get", "pvc", "data", "-o", "json"))
     assert claim["status"]["phase"] == "Bound"
     folder = kubectl.engine.home / "volumes" / claim["spec"]["volumeName"]
     assert (folder / "f").read_text() == "from-init\n"
@@ -123,35 +95,35 @@ def test_a_claim_is_bound_and_its_folder_survives_its_pods(kubectl):
 def test_a_pod_waits_for_a_claim_that_is_not_there_and_says_so(kubectl):
     wait_until(
         "the scheduler names the claim",
-        lambda: 'persistentvolumeclaim "none" not found' in kubectl.says("describe", "pod/waiter"),
+        lambda: 'persistentvolumeclaim "none" not found' in kubectl("describe", "pod/waiter"),
     )
-    assert "Pending" in kubectl.says("get", "pod", "waiter", "--no-headers")
+    assert "Pending" in kubectl("get", "pod", "waiter", "--no-headers")
 
 
 def test_files_are_copied_both_ways(kubectl, tmp_path):
     sent, back = tmp_path / "sent.txt", tmp_path / "back"
     sent.write_text("there and back\n")
-    kubectl.says("cp", str(sent), "multi:/data/deep.txt", "-c", "web")
-    kubectl.says("cp", "multi:/data/deep.txt", str(back / "one.txt"), "-c", "web")
+    kubectl("cp", str(sent), "multi:/data/deep.txt", "-c", "web")
+    kubectl("cp", "multi:/data/deep.txt", str(back / "one.txt"), "-c", "web")
     assert (back / "one.txt").read_text() == "there and back\n"
-    kubectl.says("cp", "multi:/data", str(back / "all"), "-c", "web")
+    kubectl("cp", "multi:/data", str(back / "all"), "-c", "web")
     assert {"f", "g", "deep.txt"} <= {path.name for path in (back / "all").iterdir()}
 
 
 def test_attach_and_debug_are_refused_with_what_to_do_instead(kubectl):
-    assert "use kubectl logs -f" in kubectl("attach", "multi", "-c", "web")[2]
-    code, _, err = kubectl("debug", "multi", "--image=busybox", "--target=web")
+    assert "use kubectl logs -f" in kubectl.run("attach", "multi", "-c", "web")[2]
+    code, _, err = kubectl.run("debug", "multi", "--image=busybox", "--target=web")
     assert code == 1
     assert "use `kubectl exec`" in err
 
 
 def test_another_image_restarts_that_container_alone(kubectl):
     def restarts() -> dict[str, int]:
-        pod = json.loads(kubectl.says("get", "pod", "multi", "-o", "json"))
+        pod = json.loads(kubectl("get", "pod", "multi", "-o", "json"))
         return {c["name"]: c["restartCount"] for c in pod["status"]["containerStatuses"]}
 
     before = restarts()
-    kubectl.says("set", "image", "pod/multi", "tick=python:3.12")
+    kubectl("set", "image", "pod/multi", "tick=python:3.12")
     wait_until("it is started again", lambda: restarts()["tick"] == before["tick"] + 1)
     assert restarts()["web"] == before["web"]
 
@@ -172,7 +144,7 @@ def test_a_replica_that_stops_finishes_what_it_has_and_gets_nothing_new(kubectl)
             client.start()
         wait_until("requests are on their way", lambda: load.ok > 20, within_s=60)
         going = engine.ready_pods("calm")[0]["metadata"]["name"]
-        kubectl.says("delete", "pod", going, "--timeout=80s")
+        kubectl("delete", "pod", going, "--timeout=80s")
         for client in clients:
             client.join(60)
     assert load.failures == []
