@@ -215,6 +215,20 @@ async def test_where_a_folder_can_not_be_made_the_container_says_so_and_is_tried
     assert world.main().restart_count == 1
 
 
+async def test_while_the_machine_can_make_no_probe_nobody_is_unhealthy(world):
+    """The control plane was out of descriptors: each failed probe of its own counted against the pods."""
+    probe = Probe(http_get=HTTPGetAction(port=8080), period_seconds=1, failure_threshold=2)
+    await world.given(main(liveness_probe=probe, readiness_probe=probe))
+    await world.until(world.is_ready)
+    world.machine.short = True
+    await world.clock_to(world.now() + 60)
+    assert world.is_ready()
+    world.machine.short = False
+    world.machine.asked.clear()
+    await world.until(lambda: len(world.machine.asked) > 2)
+    assert world.main().restart_count == 0
+
+
 async def test_a_grpc_probe_decides_readiness(world):
     world.scripted(Script(healthy=lambda age_s: age_s > 3))
     await world.given(main(readiness_probe=Probe(grpc=GRPCAction(port=8080), period_seconds=1)))

@@ -29,6 +29,7 @@ from tidegate.kit.home import Home
 from tidegate.link.keeper import Process, to_wire
 from tidegate.link.unix import listen_unix
 
+_REAP_AGAIN_S = 1.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -196,10 +197,16 @@ class Engine:
         return theirs
 
     def _signalled(self, numbers: bytes) -> None:
-        if signal.SIGCHLD in numbers:
-            reap_orphans(self._pods.pids | self._parts.pids)
         if any(number in numbers for number in _STOP_SIGNALS):
             self._stop()
+        if signal.SIGCHLD in numbers:
+            self._reap()
+
+    def _reap(self) -> None:
+        try:
+            reap_orphans(self._pods.pids | self._parts.pids)
+        except OSError:
+            self._loop.after(_REAP_AGAIN_S, self._reap)
 
     # --- the end
 

@@ -126,7 +126,8 @@ def _reap(pid: int) -> int | None:
 
 
 def reap_orphans(ours: set[int]) -> None:
-    """Zombies that were handed to us when their parents ended; `ours` are left to their leaders."""
+    """Zombies that were handed to us when their parents ended; `ours` are left to their leaders. Raises
+    OSError while there is no descriptor to look with."""
     for pid in proc.children():
         if pid not in ours:
             with suppress(ChildProcessError):

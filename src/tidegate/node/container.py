@@ -8,7 +8,6 @@ outlive the control plane.
 from __future__ import annotations
 
 import asyncio
-import errno
 
 from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
@@ -33,6 +32,7 @@ from tidegate.node.lifecycle import Happened, Phase, starts_again
 from tidegate.node.log_files import drop_log, log_path
 from tidegate.node.probing import Subject, probe
 from tidegate.node.record import NORMAL, WARNING, Around, ContainerRecord, PodRecord, Waiting
+from tidegate.node.shortage import is_short
 from tidegate.node.status import PREFIX, run_id, termination
 from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
@@ -40,11 +40,6 @@ from tidegate.node.zygote_kinds import Kind
 from tidegate.node.zygotes import Started
 from tidegate.policy.config_zygotes import ANNOTATION, NEVER
 
-# The machine has no room (disk, memory, processes, descriptors): not the container's fault, so no
-# run is counted and no back-off grows.
-_MACHINE_IS_SHORT = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
-)
 _ROOM_AGAIN_S = 1.0
 _PROGRAM_AGAIN_S = 60.0
 _START_ERROR = 128  # the code that containerd gives where exec failed
@@ -193,7 +188,9 @@ class ContainerRunner:
         try:
             started = await self._around.zygotes.spawn(launch.spec, self._zygote_kind(launch))
         except KeeperRefused as why:
-            if why.number in _MACHINE_IS_SHORT:
+            if is_short(
+                why.number
+            ):  # not the container's fault: no run is counted, no back-off grows
                 self._wait(Waiting(why.reason, str(why)), "Failed")
                 await self._until_woken(_ROOM_AGAIN_S)
             else:

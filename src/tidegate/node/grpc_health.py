@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from hpack import Decoder, Encoder, HPACKError
 
+from tidegate.node.shortage import is_short
+
 LOOPBACK = "127.0.0.1"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 6, 7, 9
@@ -22,7 +24,8 @@ _UNIMPLEMENTED = "12"
 
 
 async def grpc_health(port: int, service: str, *, timeout_s: float) -> str | None:
-    """What is wrong with the service, in the kubelet's words; None: it says SERVING. Raises nothing."""
+    """What is wrong with the service, in the kubelet's words; None: it says SERVING. Raises OSError only
+    where this machine is short of something."""
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -36,6 +39,8 @@ async def grpc_health(port: int, service: str, *, timeout_s: float) -> str | Non
         where = f"{LOOPBACK}:{port}"
         return f'timeout: failed to connect service "{where}" within {timeout_s:g}s'
     except (OSError, asyncio.IncompleteReadError, HPACKError, ValueError) as why:
+        if isinstance(why, OSError) and is_short(why.errno):
+            raise
         what = str(why) or type(why).__name__
         return f"error: health rpc to {LOOPBACK}:{port} failed: {what}"
 

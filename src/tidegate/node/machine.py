@@ -23,6 +23,7 @@ from tidegate.node.containers.strays import end_marked
 from tidegate.node.gpus import real_cards
 from tidegate.node.grpc_health import grpc_health
 from tidegate.node.listeners import Holder, holder_of, listening_of
+from tidegate.node.shortage import is_short
 from tidegate.policy.gpu_cards import Card
 
 LOOPBACK = "127.0.0.1"
@@ -31,10 +32,16 @@ _OUTPUT_BYTES = 10 * 1024  # of an exec probe, as the kubelet keeps
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one probe or hook. `detail` says what went wrong, for an event."""
+    """Of one probe or hook. `detail` says what went wrong, for an event. `made` False: this machine was
+    short of something and could not even try, which says nothing about who was to be asked."""
 
     ok: bool
     detail: str = ""
+    made: bool = True
+
+
+def _failed(what: str, why: OSError) -> Outcome:
+    return Outcome(False, f"{what}: {why.strerror or why}", made=not is_short(why.errno))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +132,25 @@ class LocalMachine:
         return shutil.which(name, path=path)
 
     def holder(self, port: int, process: Process) -> Holder:
-        return holder_of(port, process)
+        """Nobody, as far as it can be seen: where there are no descriptors, one looks again."""
+        try:
+            return holder_of(port, process)
+        except OSError:
+            return Holder.NOBODY
 
     def listening(self, process: Process) -> tuple[tuple[int, bool], ...]:
-        return listening_of(process)
+        try:
+            return listening_of(process)
+        except OSError:
+            return ()
 
     async def tcp_open(self, port: int, *, timeout_s: float) -> Outcome:
         """A refusal on loopback is known at once, without a turn of the loop: this is asked often."""
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as why:
+            return _failed(f"dial tcp {LOOPBACK}:{port}", why)
+        with sock:
             sock.setblocking(False)
             code = sock.connect_ex((LOOPBACK, port))
             if code == errno.EINPROGRESS:
@@ -156,13 +174,18 @@ class LocalMachine:
         except TimeoutError:
             return Outcome(False, f"Get {_url(request)}: no answer within {timeout_s:g}s")
         except (OSError, ValueError, asyncio.IncompleteReadError) as why:
-            return Outcome(False, f"Get {_url(request)}: {str(why) or type(why).__name__}")
+            made = not (isinstance(why, OSError) and is_short(why.errno))
+            what = f"Get {_url(request)}: {str(why) or type(why).__name__}"
+            return Outcome(False, what, made=made)
         if 200 <= status < 400:
             return Outcome(True)
         return Outcome(False, f"HTTP probe failed with statuscode: {status}")
 
     async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome:
-        problem = await grpc_health(port, service, timeout_s=timeout_s)
+        try:
+            problem = await grpc_health(port, service, timeout_s=timeout_s)
+        except OSError as why:
+            return _failed(f"error: health rpc to {LOOPBACK}:{port}", why)
         return Outcome(problem is None, problem or "")
 
     async def run(
@@ -179,7 +202,7 @@ class LocalMachine:
                 start_new_session=True,
             )
         except OSError as why:
-            return Outcome(False, f"{argv[0]}: {why.strerror}")
+            return _failed(argv[0], why)
         try:
             async with asyncio.timeout(timeout_s):
                 output, _ = await process.communicate()

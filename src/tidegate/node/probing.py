@@ -30,6 +30,7 @@ from tidegate.node.probes import Kind, Rhythm, Row, after, first_row, next_attem
 from tidegate.node.record import Around
 
 _ELSEWHERE_LOOK_S = 0.5
+_TRY_AGAIN_S = 1.0  # an attempt that this machine could not make
 _NOW_S = 1e-4  # what is due so soon is due
 
 
@@ -231,6 +232,9 @@ class _Probing:
             began_s = max(due_s, self._clock.monotonic())  # a clock may wake us a hair early
             outcome = await act(self._around, self._subject, probe, timeout_s=rhythm.timeout_s)
             if awake is not None and not awake.is_set():
+                continue
+            if not outcome.made:  # the machine's trouble, not the container's
+                await self._clock.sleep(min(_TRY_AGAIN_S, rhythm.period_s))
                 continue
             fresh = after(rhythm, row, ok=outcome.ok, began_at_s=began_s)
             if not outcome.ok and fresh.failures > row.failures:

@@ -171,6 +171,7 @@ class FakeMachine:
         self.programs: set[str] | None = None  # None: every program is there
         self.ran: list[tuple[str, ...]] = []
         self.asked: list[HttpGet] = []
+        self.short = False  # of descriptors: no probe can be made
 
     def facts(self) -> Facts:
         return Facts("fake", 4000, 8 * 2**30, "amd64", "6.1", "Linux", "boot", "machine")
@@ -197,6 +198,8 @@ class FakeMachine:
         return Outcome(found, "" if found else "connection refused")
 
     async def http_get(self, request: HttpGet, *, timeout_s: float) -> Outcome:
+        if self.short:
+            return Outcome(False, "Too many open files", made=False)
         self.asked.append(request)
         ok = self._keeper.healthy(request.port)
         return Outcome(ok, "" if ok else "HTTP probe failed with statuscode: 503")
