@@ -277,6 +277,24 @@ def test_what_a_scaled_object_could_not_do_is_refused_at_once(fields, says):
     assert says in refusal({**SKLEARN, **fields}, annotations=keda)
 
 
+EXTERNAL = {
+    "metric": {"backend": "prometheus", "serverAddress": "http://p", "query": "up"},
+    "target": {"type": "Value", "value": "5"},
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "class_"), [("Standard", "external"), ("Standard", "none"), ("Knative", "hpa")]
+)
+def test_metrics_that_nothing_looks_at_are_no_reason_to_refuse(mode, class_):
+    fields = {**SKLEARN, "autoScaling": {"metrics": [{"type": "External", "external": EXTERNAL}]}}
+    annotations = {"serving.kserve.io/autoscalerClass": class_}
+    admitted(fields, mode, annotations=annotations)
+    notes = kserve_notes(isvc(fields, annotations=annotations), default_mode=mode)
+    assert any(note.startswith("spec.predictor.autoScaling: has no effect") for note in notes)
+    assert "needs the autoscaler class keda" in refusal(fields)
+
+
 def test_a_transformer_beside_the_model_has_no_storage_of_its_own():
     uri = {"name": "STORAGE_URI", "value": "file:///m"}
     beside = {"name": "transformer-container", "image": "t:1", "env": [uri]}

@@ -171,7 +171,8 @@ def _check_component(
         yield from check_storage_uri(volume.uri, f"spec.{name}.storageUris[{i}].uri")
     yield from _check_agent(component, name)
     class_ = isvc.metadata.annotations.get(names.AUTOSCALER_CLASS, names.HPA)
-    yield from _check_auto_scaling(component, name, class_)
+    if mode == names.STANDARD and class_ in (names.HPA, names.KEDA):  # else nothing looks at it
+        yield from _check_auto_scaling(component, name, class_)
 
 
 def _check_agent(component: Component, name: str) -> Iterator[str]:
