@@ -1,5 +1,6 @@
 """One line on stderr, the right exit code, never a traceback."""
 
+import subprocess
 import sys
 
 import pytest
@@ -123,3 +124,36 @@ def test_completion_knows_all_commands(capsys, shell):
     out = said(capsys)[0]
     assert "describe" in out
     assert "kubeconfig" in out
+
+
+COMPLETE = """
+source /dev/stdin
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_tidegate
+echo "${COMPREPLY[*]}"
+complete -p tidegate
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["cache", "w"], "warm"),
+        (["batch", ""], "run ls list status cancel"),
+        (["batch", "run", "--protocol", ""], "auto openai v1 v2 chat raw"),
+        (["batch", "run", "x", "--max-c"], "--max-concurrency"),
+        (["arena", "serve", "tra"], "traffic-router-split"),
+        (["get", "ksvc", "-o", "j"], "json"),
+        (["apply", "-f", "ia"], ""),  # nothing of ours, so names of files: `-o default`
+    ],
+)
+def test_bash_is_offered_what_may_come_next(capsys, words, offered):
+    assert main(["completion", "bash"]) == 0
+    script = said(capsys)[0]
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE, "bash", "tidegate", *words],
+        input=script, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    replies, how = done.stdout.splitlines()
+    assert (replies, done.stderr) == (offered, "")
+    assert how == "complete -o default -F _tidegate tidegate"
