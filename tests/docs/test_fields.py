@@ -1,4 +1,4 @@
-"""docs/kserve.md names every field of KServe's kinds, and says of each what is done with it."""
+"""Pages name every field of the kinds they are about; docs/kserve.md says of each what is done with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from msgspec import inspect
 
+from tidegate.model.apps import Deployment
 from tidegate.model.containers import Container
+from tidegate.model.core import Service
+from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler
+from tidegate.model.ingresses import Ingress
+from tidegate.model.istio import DestinationRule, VirtualService
+from tidegate.model.jobs import CronJob, Job
+from tidegate.model.kafka import KafkaSink, KafkaSource
+from tidegate.model.keda import ScaledObject
 from tidegate.model.kserve import (
     FrameworkSpec,
     InferenceServiceSpec,
@@ -19,7 +27,8 @@ from tidegate.model.kserve import (
 )
 from tidegate.model.pods import PodSpec
 
-PAGE = (Path(__file__).parents[2] / "docs/kserve.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "kserve.md").read_text()
 ROWS = [
     (set(re.findall(r"`([\w.]+)`", field)), here)
     for field, here in re.findall(r"^\| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
@@ -27,7 +36,16 @@ ROWS = [
 REFUSED = {"workerSpec", "explainer", "canary", "podmetric", "schemaPath", "multiModel"}
 #: Described on pages of their own, or by what stands around them.
 ELSEWHERE = {PodSpec, Container}
-WHOLE = {"behavior", "deploymentStrategy", "predictor"}
+WHOLE = {
+    "behavior",
+    "deploymentStrategy",
+    "predictor",
+    "template",
+    "jobTemplate",
+    "selector",
+    "secretKeyRef",
+    "ref",
+}
 
 
 def inner(type_: inspect.Type) -> Iterator[inspect.Type]:
@@ -98,3 +116,31 @@ def test_a_row_says_what_is_done_with_the_field(parent, name, note):
     assert said, f"{parent}.{name} is in no row of docs/kserve.md"
     assert any("with a warning" in here for here in said) == bool(note)
     assert any(here.startswith("refused") for here in said) == (name in REFUSED)
+
+
+OTHERS = {
+    "autoscaling.md": (ScaledObject, CronHorizontalPodAutoscaler),
+    "events.md": (KafkaSource, KafkaSink),
+    "plain-kubernetes.md": (
+        Deployment,
+        Job,
+        CronJob,
+        Service,
+        Ingress,
+        VirtualService,
+        DestinationRule,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [pytest.param(page, kind, id=kind.__name__) for page in OTHERS for kind in OTHERS[page]],
+)
+def test_a_page_names_every_field_of_its_kinds(page, kind):
+    text = (DOCS / page).read_text()
+    (spec,) = (field.type for field in struct(kind).fields if field.encode_name == "spec")
+    (of,) = (type_.cls for type_ in inner(spec) if isinstance(type_, inspect.StructType))
+    names = {name for _, name, _ in fields(of)}
+    assert names
+    assert {name for name in names if not re.search(rf"\b{name}\b", text)} == set()
