@@ -28,6 +28,11 @@ def test_it_finds_what_the_service_serves_at_once_and_stays_near(slots):
 
 def test_it_never_goes_above_the_most():
     assert driven(Pace(most=5), slots=100).limit == 5
+    assert Pace(most=2).limit == 2
+
+
+def test_slow_rows_do_not_take_for_ever_to_fill_a_service():
+    assert driven(Pace(), slots=32, each_s=60.0, for_s=600.0).limit >= 16
 
 
 def test_refusals_shrink_it_but_a_burst_of_them_once():

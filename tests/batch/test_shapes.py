@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tidegate.batch.errors import BadPlan
-from tidegate.batch.shapes import BadAnswer, Failure, Shape, check_batching, detect
+from tidegate.batch.shapes import BadAnswer, Failure, Shape, check_shape, detect
 from tidegate.batch.template import BadRow, BadTemplate, columns_of, parse_template
 
 
@@ -119,10 +119,10 @@ def test_what_is_no_openai_line_is_refused(row):
 
 
 def test_only_tensors_carry_several_rows():
-    check_batching(Shape("v1", "m"), 8)
-    check_batching(Shape("raw", "m"), 1)
+    check_shape(Shape("v1", "m"), 8)
+    check_shape(Shape("raw", "m"), 1)
     with pytest.raises(BadPlan, match="V1"):
-        check_batching(Shape("chat", "m"), 2)
+        check_shape(Shape("chat", "m"), 2)
 
 
 def test_lines_say_the_row_its_id_and_if_asked_the_row_itself():

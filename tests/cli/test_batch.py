@@ -36,6 +36,7 @@ FILES = ("--input", "in.jsonl", "--output", "out.jsonl")
         ((URL,), "all three are needed"),
         ((URL, *FILES, "--batch-size", "0"), "--batch-size 0: at least 1"),
         ((URL, *FILES, "--batch-size", "4", "--protocol", "chat"), "only V1 requests"),
+        ((URL, *FILES, "--protocol", "v2", "--column", "n"), "add --model NAME"),
         ((URL, *FILES, "--template", "{{n}}"), "--template: it is no JSON"),
         ((URL, *FILES, "-H", "nope"), "write it as 'Name: value'"),
         ((URL, "--input", "in.txt", "--output", "o.jsonl"), "--input-format"),
@@ -75,6 +76,14 @@ def test_a_dry_run_shows_the_first_request_and_sends_nothing(folder, capsys):
     assert batch(URL, *FILES, "--dry-run", "--column", "z") == 1
     assert "it has no column z" in capsys.readouterr().err
     assert list(folder.glob("out*")) == []
+
+
+def test_a_url_names_no_model(folder, capsys):
+    chat = ("--protocol", "chat", "--column", "m", "--dry-run")
+    assert batch(URL, *FILES, *chat) == 0
+    assert '{"messages":' in capsys.readouterr().out
+    assert batch(URL, *FILES, *chat, "--model", "x") == 0
+    assert '{"model":"x","messages":' in capsys.readouterr().out
 
 
 def test_nobody_there_ends_a_run_after_its_patience(folder, capsys):
@@ -172,6 +181,7 @@ def test_progress_and_the_end_are_one_line_each():
     line = _Remaining().line(Progress(1200, 3, 0.25, 41.2, 8, 8, 2, "503 busy"))
     assert line.startswith("25%, 1,203 rows, 3 failed, 41.2 rows/s, 8 at once")
     assert line.endswith("gave way 2 times, waits: 503 busy")
+    assert "12,346 rows/s" in _Remaining().line(Progress(1, 0, None, 12345.6, 8, 8, 0, None))
     ended = said(Summary(90, 10, 200.0, 50, False, 0, "o.jsonl", "o.jsonl.failed.jsonl"))
     assert ended == (
         "o.jsonl: 90 rows served, 10 failed (o.jsonl.failed.jsonl) in 3m20s"

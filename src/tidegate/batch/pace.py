@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+_FIRST: Final = (
+    4  # few enough for any server; from 1, rows of a minute would take half an hour to fill it
+)
 _CUT: Final = 0.7
 _CUT_PAUSE_S: Final = 0.5  # several refusals at once are one
 _LEAST_EPOCH_S: Final = 0.25
@@ -32,7 +35,7 @@ class Pace:
 
     most: int = 256
     fixed: int | None = None
-    limit: int = 1
+    limit: int = _FIRST
     _mood: _Mood = _Mood.DOUBLING
     _epochs: int = 0
     _answers: int = 0  # of this epoch
@@ -44,8 +47,7 @@ class Pace:
     _cut_s: float = -1e9
 
     def __post_init__(self) -> None:
-        if self.fixed is not None:
-            self.limit = self.fixed
+        self.limit = min(self.limit, self.most) if self.fixed is None else self.fixed
 
     def answered(self, now_s: float) -> None:
         """A row's request was served."""

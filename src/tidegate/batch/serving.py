@@ -17,7 +17,7 @@ from tidegate.batch.pace import Pace
 from tidegate.batch.places import Source
 from tidegate.batch.plan import Plan, Progress, Summary
 from tidegate.batch.rows import Row, Start, read_rows, row_count
-from tidegate.batch.shapes import BadAnswer, Failure, Shape, check_batching, detect
+from tidegate.batch.shapes import BadAnswer, Failure, Shape, check_shape, detect
 from tidegate.batch.spool import Spool
 from tidegate.batch.template import BadRow
 from tidegate.kit.clock import Clock
@@ -159,7 +159,7 @@ class RowsRun:
                     continue
                 if self._shape.protocol == "auto":
                     self._shape = replace(self._shape, protocol=detect(row.value))
-                check_batching(self._shape, plan.batch_size)
+                check_shape(self._shape, plan.batch_size)
                 unit.append(row)
                 if len(unit) >= plan.batch_size:
                     await self._launch(tasks, caller, unit)

@@ -50,7 +50,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The rules of one run. `path` None: the protocol's usual one; `model` is the name in it.
+    """The rules of one run. `path` None: the protocol's usual one; `model` is the name in it (empty: not
+    known).
 
     `columns` are the row's columns that go into the request (empty: all of it), `template` writes it
     instead; `keep` is the path to what is kept of each answer (empty: all); `id_column` is copied.
@@ -197,7 +198,7 @@ class Shape:
             body = value
         if not isinstance(body, Mapping) or "messages" not in body:
             raise BadRow("the row has no `messages`: name the column that the user says")
-        return {"model": self.model, **body}
+        return {"model": self.model, **body} if self.model else body
 
     def _part(self, value: Any) -> Any:
         if self.template is not None:
@@ -221,8 +222,13 @@ def detect(value: Any) -> Protocol:
 _TELLING: Final[Mapping[str, Protocol]] = {"instances": "v1", "inputs": "v2", "messages": "chat"}
 
 
-def check_batching(shape: Shape, rows: int) -> None:
-    """Whether so many rows fit into one request. Raises `BadPlan`."""
+def check_shape(shape: Shape, rows: int) -> None:
+    """Whether so many rows fit into one request, and where that goes is known. Raises `BadPlan`."""
+    if not shape.model and shape.path is None and shape.protocol in ("v1", "v2"):
+        raise BadPlan(
+            f"a URL doesn't say which model's path {shape.protocol} rows go to: add --model NAME, or the"
+            " path to the URL"
+        )
     fits = shape.protocol == "v1" or (shape.protocol == "v2" and shape.columns)
     if rows > 1 and not fits:
         raise BadPlan(

@@ -111,7 +111,7 @@ def _arguments(asked: Asked, target: BatchTarget, *, state: Path | None, run: st
     yield from words_of(
         replace(
             requests,
-            model=requests.model or target.name,
+            model=requests.model or target.model,
             template=_inlined(requests.template),
         )
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from tidegate.batch.places import STDIN, StoreAccess, is_object
 from tidegate.batch.plan import Plan
 from tidegate.batch.rows import format_of
-from tidegate.batch.shapes import Shape, check_batching
+from tidegate.batch.shapes import Shape, check_shape
 from tidegate.batch.template import BadTemplate, Template, parse_template
 from tidegate.cli.batch.options import Asked, Requests
 from tidegate.cli.batch.target import BatchTarget
@@ -65,7 +65,7 @@ def _check(asked: Asked) -> None:
 def _shape(requests: Requests, target: BatchTarget) -> Shape:
     shape = Shape(
         protocol=requests.protocol,
-        model=requests.model or target.name,
+        model=requests.model or target.model or "",
         path=target.path,
         columns=requests.column,
         template=_template(requests.template),
@@ -74,7 +74,7 @@ def _shape(requests: Requests, target: BatchTarget) -> Shape:
         with_input=requests.with_input,
     )
     if requests.protocol != "auto":
-        check_batching(shape, requests.batch_size)
+        check_shape(shape, requests.batch_size)
     elif requests.batch_size > 1 and (requests.column or requests.template):
         raise Usage("--batch-size needs --protocol v1 (or v2): the rows alone don't say it")
     return shape

@@ -71,7 +71,7 @@ class _Remaining:
         words = [f"{progress.served + progress.failed:,} rows"]
         if progress.failed:
             words.append(f"{progress.failed:,} failed")
-        words.append(f"{progress.per_s:.3g} rows/s, {progress.in_flight} at once")
+        words.append(f"{_rate(progress.per_s)}, {progress.in_flight} at once")
         if progress.fraction is not None:
             words.insert(0, f"{progress.fraction:.0%}")
             left_s = self._left_s(progress.fraction)
@@ -90,6 +90,10 @@ class _Remaining:
         return (1 - fraction) / gone * (monotonic() - self._began_s) if gone > 0 else None
 
 
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f} rows/s" if per_s >= 100 else f"{per_s:.3g} rows/s"
+
+
 def _time(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -105,7 +109,7 @@ def said(summary: Summary) -> str:
     gave = f", gave way {summary.yields:,} times" if summary.yields else ""
     return (
         f"{summary.output}: {_rows(summary)} in {_time(summary.took_s)}"
-        f" ({per_s:.3g} rows/s{resumed}{gave})"
+        f" ({_rate(per_s)}{resumed}{gave})"
     )
 
 

@@ -17,7 +17,7 @@ from tidegate.batch.errors import BatchError
 from tidegate.batch.places import STDIN, source_of
 from tidegate.batch.plan import Plan, Summary
 from tidegate.batch.rows import Start, read_rows
-from tidegate.batch.shapes import check_batching, detect
+from tidegate.batch.shapes import check_shape, detect
 from tidegate.batch.template import BadRow
 from tidegate.cli.batch.options import Asked, Job, Pace, Places, Report, Requests
 from tidegate.cli.batch.planned import plan_of
@@ -170,7 +170,7 @@ def _show_first(plan: Plan) -> int:
     shape = plan.shape
     if shape.protocol == "auto":
         shape = dataclasses.replace(shape, protocol=detect(rows[0].value))
-        check_batching(shape, plan.batch_size)
+        check_shape(shape, plan.batch_size)
     try:
         request = shape.request([row.value for row in rows])
     except BadRow as why:

@@ -23,6 +23,11 @@ class BatchTarget:
     service: str  # what it is, whatever its address: empty for a URL
     path: str | None
 
+    @property
+    def model(self) -> str | None:
+        """The model's name, unless it is told; None: a URL says none."""
+        return self.name if self.service else None
+
 
 def batch_target(
     text: str, namespace: str, data_dir: str | None, *, inside: bool, url: str | None = None
