@@ -36,7 +36,7 @@ from tidegate.modelcache.errors import (
 )
 from tidegate.modelcache.source import Access, Secrets, Source
 from tidegate.modelcache.values import Progress, Stage, Tier
-from tidegate.modelcache.web import Patience
+from tidegate.modelcache.patience import Patience
 from tidegate.testing.object_server import ObjectServer, object_server
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -282,7 +282,7 @@ async def test_a_quota_smaller_than_the_model_is_refused_before_a_byte_is_read(
         clock=RealClock(),
         patience=PATIENCE,
     )
-    with pytest.raises(NoRoom, match=r"3\.0 MiB are more than the quota 2\.0 MiB"):
+    with pytest.raises(NoRoom, match=r"3\.00MiB are more than the quota 2\.00MiB"):
         await cache.ensure(source(server))
     assert server.reads == 0
 
@@ -306,7 +306,7 @@ async def test_the_least_recently_used_makes_room_and_who_is_in_use_stays(
         cache.remove(models["a"])
     cache.pin(models["c"], "dataload/x")
     cache.pin(models["d"], "dataload/y")
-    with pytest.raises(NoRoom, match=r"3\.0 MiB are in use or pinned"):
+    with pytest.raises(NoRoom, match=r"3\.00MiB are in use or pinned"):
         await cache.ensure(models["b"])
     cache.release("pod/1")
     await cache.ensure(models["b"])

@@ -17,7 +17,7 @@ from tidegate.kit.realtime import RealClock
 from tidegate.modelcache.cache import ModelCache
 from tidegate.modelcache.errors import CacheError, Corrupt, NotThere, Refused
 from tidegate.modelcache.source import Access, Secrets, Source
-from tidegate.modelcache.web import Patience
+from tidegate.modelcache.patience import Patience
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

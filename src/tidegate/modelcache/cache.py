@@ -7,22 +7,24 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from tidegate.kit.clock import Clock
 from tidegate.modelcache.asking import ask
-from tidegate.modelcache.errors import Held, Interrupted
-from tidegate.modelcache.fetching import read_progress
+from tidegate.modelcache.errors import Interrupted
 from tidegate.modelcache.jobs import Fetched, Job, Listed, Rehashed
-from tidegate.modelcache.layout import delete_tree, published, read_json
+from tidegate.modelcache.layout import read_json
+from tidegate.modelcache.patience import Patience
 from tidegate.modelcache.records import EntryRecord, ProgressRecord
+from tidegate.modelcache.removing import prune, remove
 from tidegate.modelcache.room import Rooms
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.store import Store
+from tidegate.modelcache.tally import read_progress
 from tidegate.modelcache.values import (
     Entry,
+    Known,
     Listing,
     Medium,
     Progress,
@@ -31,19 +33,8 @@ from tidegate.modelcache.values import (
     TierUse,
     Verified,
 )
-from tidegate.modelcache.web import Patience
 
 Told = Callable[[Progress], None]
-
-
-class Known(Protocol):
-    """A source as far as the cache needs it to find what it has: a `Source` or an `Entry`."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def shown(self) -> str: ...
 
 
 class ModelCache:
@@ -212,56 +203,11 @@ class ModelCache:
 
     def remove(self, source: Known) -> int:
         """Take a source away; bytes that became free. Raises `Held`; what isn't here is fine."""
-        entry = self._store.entry(source.key)
-        with self._store.locked():
-            self._refuse_held(source.shown, entry.snapshot if entry else None, source.key)
-            if entry is not None:
-                self._drop(source.key, entry.snapshot)
-            for tier in self.tiers:
-                delete_tree(tier.path / "staging" / source.key)
-            return sum(self._store.sweep(tier.path) for tier in self.tiers)
-
-    def _refuse_held(self, shown: str, snapshot_id: str | None, key: str) -> None:
-        holders = self._store.holds.holders(snapshot_id) if snapshot_id else ()
-        if holders:
-            raise Held(f"{shown} is in use by {', '.join(holders)}: end that first")
-        if self._store.fetching(key):
-            raise Held(f"{shown} is being fetched: wait, or end who fetches it")
-        owners = self._store.holds.owners(key)
-        if owners:
-            raise Held(f"{shown} is pinned by {', '.join(owners)}: unpin it first")
-
-    def _drop(self, key: str, snapshot_id: str) -> None:
-        self._store.layout.entry(key).unlink(missing_ok=True)
-        if not any(entry.snapshot == snapshot_id for _, entry in self._store.entries()):
-            self._store.forget(snapshot_id)
+        return remove(self._store, source)
 
     def prune(self) -> int:
         """Remove everything that nobody holds or pins, what ended fetches left too; bytes freed."""
-        with self._store.locked():
-            kept = set()
-            for key, entry in list(self._store.entries()):
-                busy = self._store.holds.holders(entry.snapshot) or self._store.holds.owners(key)
-                if busy or self._store.fetching(key):
-                    kept.add(entry.snapshot)
-                else:
-                    self._store.layout.entry(key).unlink(missing_ok=True)
-            for path in self._store.layout.snapshots.glob("*.json"):
-                name = path.name.removesuffix(".json").removesuffix(".files")
-                if name not in kept and not self._store.holds.holders(name):
-                    self._store.forget(name)
-            freed = sum(self._pruned(tier) for tier in self.tiers)
-            self._store.forget_blobs()
-            return freed
-
-    def _pruned(self, tier: Tier) -> int:
-        for work in list((tier.path / "staging").iterdir()):
-            if not self._store.fetching(work.name):
-                delete_tree(work)
-        for folder in list((tier.path / "snapshots").iterdir()):
-            if self._store.snapshot_record(folder.name) is None:
-                delete_tree(published(tier.path, folder.name))
-        return self._store.sweep(tier.path)
+        return prune(self._store)
 
     def entries(self) -> tuple[Entry, ...]:
         """All sources that the cache knows, those that are being fetched for the first time too."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tidegate.modelcache import journal
-from tidegate.modelcache.errors import Corrupt
+from tidegate.modelcache.errors import DISK_FULL, Corrupt
 from tidegate.modelcache.incoming import Incoming, Part
 from tidegate.modelcache.layout import staging
 from tidegate.modelcache.reader import Reader
@@ -55,6 +55,7 @@ class Download:
         self._settling = Settling(tier.path, self._work)
         self._stop = context.stop
         self._failed: BaseException | None = None
+        self._open: set[Incoming] = set()
         self._lock = threading.Lock()  # guards _failed, _grown, _room_at
         self._grown, self._room_at, self._unsized = 0, _GROWN_BYTES, False
 
@@ -165,6 +166,8 @@ class Download:
         for thread in hashers:
             thread.join()
         log.close()
+        for incoming in self._open:  # not while a thread may still write there
+            incoming.close()
         if self._failed is not None:
             raise self._failed
 
@@ -178,6 +181,7 @@ class Download:
         for file in files:
             parts = kept.parts.get(journal.version_of(file), frozenset()) if kept else frozenset()
             incoming = Incoming(file, self._parts, PART_BYTES, parts)
+            self._open.add(incoming)
             self._came(incoming.done_bytes, False)
             missing = incoming.missing()
             if incoming.done_bytes or not missing:
@@ -231,9 +235,8 @@ class Download:
     def _hash_some(self, remote: Remote, written: queue.Queue[Incoming | None]) -> None:
         try:
             while (incoming := written.get()) is not None:
-                if self._stop.is_set():
-                    incoming.close()
-                elif incoming.hash_on():
+                if not self._stop.is_set() and incoming.hash_on():
+                    self._open.discard(incoming)
                     self._settle(incoming, remote.what(incoming.file))
         except BaseException as why:  # noqa: BLE001  a thread's edge: raised again by the caller
             self._fail(why)
@@ -272,7 +275,7 @@ def _copy_range(origin: int, target: int, start: int, end: int) -> None:
         try:
             count = os.copy_file_range(origin, target, end - start, start, start)
         except OSError as why:
-            if why.errno in (28, 27, 122):  # full: not a reason to try another way
+            if why.errno in DISK_FULL:  # not a reason to try another way
                 raise
             count = os.pwrite(target, os.pread(origin, min(end - start, 1 << 20), start), start)
         if count == 0:

@@ -17,6 +17,11 @@ None of them ever carries a key, a token or a signed URL.
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the kernel says that a write finds no room: the disk's, a quota's, a limit's."""
+
 
 class CacheError(Exception):
     """What went wrong with one source. `again`: asking later may help though nobody mends anything."""

@@ -11,7 +11,6 @@ publish  synced, then shown by one rename
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import threading
@@ -21,24 +20,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidegate.modelcache.download import Download
-from tidegate.modelcache.errors import CacheError, Changed, NoRoom
+from tidegate.modelcache.errors import DISK_FULL, CacheError, Changed, NoRoom
 from tidegate.modelcache.jobs import Fetched, Job
-from tidegate.modelcache.layout import blob_path, delete_tree, read_json, staging
-from tidegate.modelcache.records import EntryRecord, FileRecord, ProgressRecord
+from tidegate.modelcache.layout import blob_path, delete_tree, staging
+from tidegate.modelcache.records import EntryRecord, FileRecord
 from tidegate.modelcache.remotes import Context, Remote, remote_of
 from tidegate.modelcache.remotes.local import Local
 from tidegate.modelcache.room import Rooms
 from tidegate.modelcache.settle import Settling
 from tidegate.modelcache.source import Kind, Source
 from tidegate.modelcache.store import Store
-from tidegate.modelcache.tally import Tally
+from tidegate.modelcache.tally import Tally, read_progress
 from tidegate.modelcache.values import Progress, RemoteFile, Stage, Tier
 
 _CHANGES = 3  # an object that changes more often while it is read has no rest
 _LOOK_S = 0.2
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 """What is unpacked when it is a source's only file."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Fetching:
@@ -127,7 +125,7 @@ class Fetching:
                 single=single,
             )
         except OSError as why:
-            if why.errno in _FULL:
+            if why.errno in DISK_FULL:
                 delete_tree(staging(tier.path, self._source.key))  # or the disk stays full
                 raise NoRoom(
                     f"{self._source.shown}: the disk of {tier.path} is full "
@@ -192,21 +190,6 @@ class Fetching:
             yield waited
         finally:
             os.close(fd)
-
-
-def read_progress(path: Path) -> Progress | None:
-    """What a fetching process says of itself."""
-    record = read_json(path, ProgressRecord)
-    if record is None:
-        return None
-    return Progress(
-        Stage(record.stage),
-        record.done_bytes,
-        record.total_bytes,
-        record.rate,
-        record.files,
-        record.note,
-    )
 
 
 def _versioned(listing: tuple[RemoteFile, ...]) -> bool:

@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from tidegate.modelcache.errors import KINDS, CacheError, Interrupted
+from tidegate.modelcache.patience import Patience
 from tidegate.modelcache.source import Access
 from tidegate.modelcache.values import Listing, Progress
-from tidegate.modelcache.web import Patience
 
 
 class Job(msgspec.Struct, frozen=True):

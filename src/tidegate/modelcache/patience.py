@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from tidegate.modelcache.errors import Interrupted
-from tidegate.modelcache.web import Cut, Patience, gave_up
+from tidegate.modelcache.errors import Interrupted, Unreachable
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait for a store before we try again, and how often we do.
+
+    Four tries over some seconds ride out a restarting server; whoever asked tries again later.
+    """
+
+    connect_s: float = 10.0
+    stall_s: float = 20.0  # without a single byte
+    slow_bytes: int = 16 * 1024  # fewer than these within stall_s is a stall too
+    attempts: int = 5  # in a row without progress
+    backoff_s: float = 0.5  # doubles with each try
+    backoff_most_s: float = 8.0
+
+
+class Cut(Exception):
+    """A connection that failed, stalled or ended early: worth another try."""
 
 
 class Tries:
@@ -36,7 +55,10 @@ class Tries:
         """
         self._failed += 1
         if self._failed >= self._patience.attempts:
-            raise gave_up(self._what, str(why), self._failed)
+            raise Unreachable(
+                f"{self._what}: {why}, {self._failed} times in a row: check the endpoint and that its "
+                "server runs"
+            )
         self._note(f"{why}; try {self._failed + 1} of {self._patience.attempts}")
         pause = self._patience.backoff_s * 2 ** (self._failed - 1)
         pause = min(max(pause, after_s or 0), self._patience.backoff_most_s)

@@ -11,9 +11,9 @@ from http.client import HTTPException, HTTPResponse
 from tidegate.modelcache.checksums import stated
 from tidegate.modelcache.errors import Changed, Interrupted
 from tidegate.modelcache.incoming import Incoming, Part
-from tidegate.modelcache.patience import Tries
+from tidegate.modelcache.patience import Cut, Tries
 from tidegate.modelcache.remotes import Context, Remote
-from tidegate.modelcache.web import Cut, Request, Web, refusal, said
+from tidegate.modelcache.web import Request, Web, refusal, said
 
 _CHUNK = 512 * 1024
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tidegate.kit.sizes import bytes_text
 from tidegate.modelcache.errors import NoRoom
 from tidegate.modelcache.evict import Candidate, Room, make_room
 from tidegate.modelcache.layout import delete_tree, read_json, replace_json, staging
@@ -155,19 +156,16 @@ class Rooms:
         return found
 
 
-def _why(tier: Tier, whole: int, need: int, room: Room) -> str:
+def _why(tier: Tier, whole_bytes: int, need_bytes: int, room: Room) -> str:
     where = f"tier {tier.medium} at {tier.path}"
-    if tier.quota_bytes is not None and whole > tier.quota_bytes:
-        return (
-            f"{_size(whole)} are more than the quota {_size(tier.quota_bytes)} of {where}: raise it"
-        )
-    free = _free(tier.path)
-    if tier.quota_bytes is None or free < need:
-        return f"{_size(need)} are needed and {_size(free)} are free on the disk of {where}"
-    return (
-        f"{_size(need)} are needed, and of the quota {_size(tier.quota_bytes)} of {where} "
-        f"{_size(room.kept_bytes)} are in use or pinned"
-    )
+    quota_bytes, free_bytes = tier.quota_bytes, _free(tier.path)
+    need = bytes_text(need_bytes)
+    if quota_bytes is None or (free_bytes < need_bytes and whole_bytes <= quota_bytes):
+        return f"{need} are needed and {bytes_text(free_bytes)} are free on the disk of {where}"
+    quota = f"the quota {bytes_text(quota_bytes)} of {where}"
+    if whole_bytes > quota_bytes:
+        return f"{bytes_text(whole_bytes)} are more than {quota}: raise it"
+    return f"{need} are needed, and of {quota} {bytes_text(room.kept_bytes)} are in use or pinned"
 
 
 def _free(path: Path) -> int:
@@ -184,13 +182,3 @@ def _bytes_below(path: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def _size(count: int) -> str:
-    """Bytes for people, as quantities are written."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"

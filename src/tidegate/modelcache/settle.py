@@ -11,6 +11,7 @@ from tidegate.modelcache.records import FileRecord
 
 _AT_ONCE_BYTES = 1 << 20
 _ONE_BY_ONE = 32
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h; only advice: a failure shows at the fsync
 
 
@@ -93,8 +94,7 @@ def _link(blob: Path, name: Path) -> None:
 
 def start_writing(fd: int, start: int, count: int) -> None:
     """Let the kernel begin to write these bytes to disk, so that the sync at the end has less to wait for."""
-    libc = ctypes.CDLL(None)
-    libc.sync_file_range(fd, ctypes.c_int64(start), ctypes.c_int64(count), _SYNC_FILE_RANGE_WRITE)
+    _LIBC.sync_file_range(fd, ctypes.c_int64(start), ctypes.c_int64(count), _SYNC_FILE_RANGE_WRITE)
 
 
 def _sync_file(path: Path) -> None:
@@ -108,7 +108,7 @@ def _sync_file(path: Path) -> None:
 def _sync_filesystem(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
+        if _LIBC.syncfs(fd) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
     finally:
         os.close(fd)

@@ -175,8 +175,8 @@ class Store:
             self._use(record)
             return True
 
-    def forget(self, snapshot_id: str) -> Path | None:
-        """Take a snapshot away; the caller deletes what is returned, without the lock."""
+    def forget(self, snapshot_id: str) -> None:
+        """Take a snapshot away; `sweep` deletes it."""
         record = read_json(self.layout.snapshot(snapshot_id), SnapshotRecord)
         self.layout.snapshot(snapshot_id).unlink(missing_ok=True)
         self.layout.snapshot_files(snapshot_id).unlink(missing_ok=True)
@@ -185,7 +185,7 @@ class Store:
         except OSError:
             pass  # there is none, or somebody holds it yet
         if record is None:
-            return None
+            return
         folder = published(Path(record.tier), snapshot_id)
         trash = Path(record.tier) / "trash" / f"{snapshot_id}.{os.getpid()}"
         try:
@@ -194,8 +194,7 @@ class Store:
             folder.chmod(0o700)
             folder.rename(trash)
         except FileNotFoundError:
-            return None
-        return trash
+            pass
 
     def sweep(self, tier: Path) -> int:
         """Delete what was taken away, and blobs that nothing links to any more; bytes freed."""

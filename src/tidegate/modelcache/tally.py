@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tidegate.modelcache.layout import replace_json
+from tidegate.modelcache.layout import read_json, replace_json
 from tidegate.modelcache.records import ProgressRecord
 from tidegate.modelcache.values import Progress, Stage
 
@@ -102,3 +102,18 @@ class Tally:
             replace_json(self._shown_at, record)
         except OSError:
             pass  # a full disk: the fetch itself says so
+
+
+def read_progress(path: Path) -> Progress | None:
+    """What a fetching process says of itself."""
+    record = read_json(path, ProgressRecord)
+    if record is None:
+        return None
+    return Progress(
+        Stage(record.stage),
+        record.done_bytes,
+        record.total_bytes,
+        record.rate,
+        record.files,
+        record.note,
+    )

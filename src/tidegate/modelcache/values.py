@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +147,13 @@ class Verified:
 
     good: int  # files
     broken: tuple[str, ...]  # "<uri>: <path>"; set aside, fetched again at the next use
+
+
+class Known(Protocol):
+    """A source as far as the cache needs it to find what it has: a `Source` or an `Entry`."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def shown(self) -> str: ...

@@ -18,25 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from tidegate.modelcache.errors import BadSource, CacheError, NotThere, Refused, Unreachable
+from tidegate.modelcache.errors import BadSource, CacheError, NotThere, Refused
+from tidegate.modelcache.patience import Cut, Patience
 
 _REDIRECTS = 5
 _BODY_LIMIT = 64 * 1024  # of an answer that is an error
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long we wait for a store before we try again, and how often we do.
-
-    Four tries over some seconds ride out a restarting server; whoever asked tries again later.
-    """
-
-    connect_s: float = 10.0
-    stall_s: float = 20.0  # without a single byte
-    slow_bytes: int = 16 * 1024  # fewer than these within stall_s is a stall too
-    attempts: int = 5  # in a row without progress
-    backoff_s: float = 0.5  # doubles with each try
-    backoff_most_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +51,6 @@ class Tls:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
-
-
-class Cut(Exception):
-    """A connection that failed, stalled or ended early: worth another try."""
 
 
 class Web:
@@ -268,10 +250,3 @@ def refusal(what: str, answer: http.client.HTTPResponse, *, keys: bool) -> Cache
     if status in (408, 425, 429) or status >= 500:
         return None
     return BadSource(f"{what}: the store answers {status} {answer.reason}{told}")
-
-
-def gave_up(what: str, why: str, attempts: int) -> Unreachable:
-    """After the last try."""
-    return Unreachable(
-        f"{what}: {why}, {attempts} times in a row: check the endpoint and that its server runs"
-    )

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tidegate.modelcache.patience import Patience
 from tidegate.modelcache.source import Kind, Source
 from tidegate.modelcache.values import Listing, RemoteFile
-from tidegate.modelcache.web import Patience, Request, Tls
+from tidegate.modelcache.web import Request, Tls
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore
 
 from tidegate.modelcache.errors import BadSource, CacheError, NotThere, Refused, Unreachable
+from tidegate.modelcache.patience import Patience
 from tidegate.modelcache.remotes import Context
 from tidegate.modelcache.remotes.paths import below, chosen
 from tidegate.modelcache.source import Kind, Source
 from tidegate.modelcache.values import Listing, RemoteFile
-from tidegate.modelcache.web import Patience, Request, Tls
+from tidegate.modelcache.web import Request, Tls
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig
