@@ -82,16 +82,30 @@ async def test_a_failure_is_told_and_tried_again_after_a_pause_that_grows(jobs):
         assert (job.why, job.again, store.asked) == ("nobody answers", True, asked)
 
 
-async def test_what_was_mended_is_tried_at_once(jobs):
+async def test_with_other_keys_it_is_tried_at_once_and_with_the_same_ones_after_the_pause(jobs):
     store = Store()
     store.wrong = Refused("these keys are refused")
-    jobs.ask(("k",), store.work)
+    jobs.ask(("k",), store.work, by="wrong keys")
     await passed()
+    jobs.ask(("k",), store.work, by="wrong keys")
+    await passed()
+    assert store.asked == 1
     store.wrong = None
-    jobs.ask(("k",), store.work, mended=True)
+    jobs.ask(("k",), store.work, by="right keys")
     await passed()
-    job = jobs.ask(("k",), store.work)
+    job = jobs.ask(("k",), store.work, by="right keys")
     assert (job.value, job.why) == (2, None)
+
+
+async def test_who_asks_for_the_same_with_other_keys_wakes_nobody_elses_failure(jobs):
+    """Two datasets of one bucket, one with wrong keys: its store was asked at every look."""
+    store, other = Store(), Store()
+    store.wrong = Refused("these keys are refused")
+    for _ in range(3):
+        jobs.ask(("load", "a", "s3://b"), store.work, by="wrong keys")
+        jobs.ask(("load", "b", "s3://b"), other.work, by="right keys")
+        await passed()
+    assert store.asked == 1
 
 
 async def test_a_mistake_of_ours_ends_nothing_else(jobs):

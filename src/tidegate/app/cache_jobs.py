@@ -27,6 +27,7 @@ class Job:
     """`value` None: not there yet. `why`: the last try failed so."""
 
     work: Work
+    by: object = None  # what it is done with, such as keys
     running: bool = False
     progress: Progress | None = None
     value: object | None = None
@@ -52,19 +53,20 @@ class CacheJobs:
                 tasks.create_task(self._do(await self._asked.get()))
 
     def ask(
-        self, key: tuple[Hashable, ...], work: Work, *, anew: bool = False, mended: bool = False
+        self, key: tuple[Hashable, ...], work: Work, *, by: object = None, anew: bool = False
     ) -> Job:
         """The job of that key, started if it is new, has failed a while ago, or is asked for anew.
 
-        `mended`: what it failed for may be no more."""
+        `by`: what it is done with; by something else than failed it is tried at once."""
         job = self._jobs.get(key)
         if job is None:
-            job = self._jobs[key] = Job(work)
+            job = self._jobs[key] = Job(work, by)
         if job.running or (job.value is not None and not anew):
             return job
-        if job.why is not None and not (anew or mended) and self._clock.monotonic() < job.due_s:
+        resting = job.why is not None and job.by == by and self._clock.monotonic() < job.due_s
+        if resting and not anew:
             return job
-        job.work, job.running = work, True
+        job.work, job.by, job.running = work, by, True
         self._asked.put_nowait(job)
         return job
 

@@ -89,7 +89,6 @@ class ModelCaches:
         self._config: tuple[Mapping[str, str], CacheConfig] | None = None
         self._jobs = CacheJobs(clock)
         self._hits: dict[Key, Hits] = {}
-        self._tried: dict[str, Access] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -156,9 +155,7 @@ class ModelCaches:
         async def ask(told: Callable[[Progress], None]) -> Listing:
             return await self._cache(place).listing(source_of(access))
 
-        job = self._jobs.ask(
-            ("list", access.uri, _key(place)), ask, anew=anew, mended=self._mended(access)
-        )
+        job = self._jobs.ask(("list", access.uri, _key(place)), ask, by=access, anew=anew)
         return Listed(job.value if isinstance(job.value, Listing) else None, job.why)
 
     def cached_bytes(self, uri: str, place: CachePlace | None) -> int:
@@ -193,7 +190,7 @@ class ModelCaches:
             self._count(place, found)
             return found
 
-        job = self._jobs.ask(("load", owner, access.uri), fetch, mended=self._mended(access))
+        job = self._jobs.ask(("load", owner, access.uri), fetch, by=access)
         return Loading(job.progress, job.value is not None, job.why, job.again)
 
     def warm(self, owner: str, access: Access, place: CachePlace | None) -> Loading:
@@ -202,7 +199,7 @@ class ModelCaches:
         async def fetch(told: Callable[[Progress], None]) -> Snapshot:
             return await self._cache(place).ensure(source_of(access), on_progress=told)
 
-        job = self._jobs.ask(("warm", owner, access.uri), fetch, mended=self._mended(access))
+        job = self._jobs.ask(("warm", owner, access.uri), fetch, by=access)
         return Loading(job.progress, job.value is not None, job.why, job.again)
 
     def forget(self, owner: str) -> None:
@@ -233,11 +230,6 @@ class ModelCaches:
                 path.parent.rmdir()
 
     # --- shared
-
-    def _mended(self, access: Access) -> bool:
-        """Whether keys or endpoint are others than those that were tried last."""
-        was, self._tried[access.uri] = self._tried.get(access.uri), access
-        return was is not None and was != access
 
     def _cache(self, place: CachePlace | None) -> ModelCache:
         """Raises `NoRoom`: its folders can't be made."""

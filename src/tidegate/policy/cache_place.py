@@ -61,17 +61,23 @@ def _tiers(level: TierLevel, workers: int) -> Sequence[TierPlace]:
     ]
 
 
-def _quotas(level: TierLevel, count: int) -> list[Decimal | None]:
+def _quotas(level: TierLevel, count: int) -> Sequence[Decimal | None]:
+    listed = _listed(level)
+    if len(listed) == count:
+        return listed
+    quota = level_quota(level)
+    return [None if quota is None else quota / count] * count
+
+
+def level_quota(level: TierLevel) -> Decimal | None:
+    """Of all its paths together, for one worker; None: without a quota."""
     if level.quota_list:
-        given: list[Decimal | None] = [
-            parse_quantity(text) for text in level.quota_list.split(",") if text
-        ]
-        if len(given) == count:
-            return given
-        return [sum((each or Decimal(0) for each in given), Decimal(0)) / count] * count
-    if level.quota is None:
-        return [None] * count
-    return [parse_quantity(level.quota) / count] * count
+        return sum(_listed(level), Decimal(0))
+    return None if level.quota is None else parse_quantity(level.quota)
+
+
+def _listed(level: TierLevel) -> list[Decimal]:
+    return [parse_quantity(text) for text in (level.quota_list or "").split(",") if text]
 
 
 def _whole(quota: Decimal | None, workers: int) -> int | None:

@@ -69,7 +69,7 @@ def volume_fetch(gets: Gets, namespace: str, spec: PodSpec, volume: Volume) -> V
     dataset = gets.get(Dataset, ref.namespace or "", ref.name or "")
     if dataset is None or not remote_mounts(dataset):
         return None  # its data is on this machine: a folder
-    secrets = _secrets(gets, dataset.metadata.namespace or "")
+    secrets = secrets_in(gets, dataset.metadata.namespace or "")
     wanted = tuple(
         (part, access_of(dataset, part, secrets))
         for part in parts_of(remote_mounts(dataset), paths)
@@ -95,7 +95,7 @@ def _of_bucket(
     keys: Mapping[str, str] = {}
     ref = csi.node_publish_secret_ref or csi.node_stage_secret_ref
     if ref is not None:
-        found = _secrets(gets, ref.namespace or namespace)(ref.name or "")
+        found = secrets_in(gets, ref.namespace or namespace)(ref.name or "")
         if found is None:
             raise BadAccess(
                 f'secret "{ref.name}" not found in namespace {ref.namespace or namespace} '
@@ -110,7 +110,9 @@ def _of_bucket(
     )
 
 
-def _secrets(gets: Gets, namespace: str) -> Callable[[str], Mapping[str, str] | None]:
+def secrets_in(gets: Gets, namespace: str) -> Callable[[str], Mapping[str, str] | None]:
+    """What the Secrets of a namespace hold, by their names; None: there is none."""
+
     def values(name: str) -> Mapping[str, str] | None:
         secret = gets.get(Secret, namespace, name)
         return None if secret is None else secret_values(secret)

@@ -5,20 +5,19 @@ Everything here answers at once: the network is asked in the background, and a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.client.api import Reader
 from tidegate.controllers.fluid.sources import DatasetNotReady
-from tidegate.model.core import Secret
 from tidegate.model.fluid import Dataset
 from tidegate.model.fluid_runtimes import DataRuntime
 from tidegate.model.meta import Key
 from tidegate.modelcache.values import Listing, Progress
 from tidegate.policy.cache_place import CachePlace, cache_place
 from tidegate.policy.dataset_parts import Part, access_of, parts_of, remote_mounts
-from tidegate.policy.kserve_credentials import secret_values
+from tidegate.policy.pod_fetches import secrets_in
 from tidegate.policy.storage_access import Access, BadAccess
 
 
@@ -110,17 +109,9 @@ def remote_parts(
 ) -> RemoteData:
     """Only what lies at these paths. Raises `DatasetNotReady`."""
     parts = parts_of(remote_mounts(dataset), paths)
-    secrets = _secrets(reader, dataset.metadata.namespace or "")
+    secrets = secrets_in(reader, dataset.metadata.namespace or "")
     try:
         access = {part.place: access_of(dataset, part, secrets) for part in parts}
     except BadAccess as why:
         raise DatasetNotReady(str(why)) from why
     return RemoteData(parts, access, cache_place(dataset.key, runtime))
-
-
-def _secrets(reader: Reader, namespace: str) -> Callable[[str], Mapping[str, str] | None]:
-    def values(name: str) -> Mapping[str, str] | None:
-        secret = reader.get(Secret, namespace, name)
-        return None if secret is None else secret_values(secret)
-
-    return values

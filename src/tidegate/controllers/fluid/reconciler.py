@@ -97,8 +97,7 @@ class DatasetController:
 
     async def reconcile(self, key: Key) -> Next:
         dataset = self._api.get(Dataset, key.namespace, key.name)
-        found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
-        runtimes = [runtime for runtime in found if runtime is not None]
+        runtimes = self._runtimes(key)
         chosen = _chosen(dataset, runtimes)
         if dataset is None or chosen is None:
             await self._unbind(key, dataset, runtimes)
@@ -110,6 +109,10 @@ class DatasetController:
                 why = f'dataset "{key.name}" is bound to a {kind_of(chosen).kind} of that name'
                 await write_status(self._api, runtime, reports.runtime_unready(why))
         return await self._bind(dataset, chosen)
+
+    def _runtimes(self, key: Key) -> list[DataRuntime]:
+        found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
+        return [runtime for runtime in found if runtime is not None]
 
     # --- binding
 
@@ -158,8 +161,7 @@ class DatasetController:
     ) -> None:
         """Measuring took its time: both may have changed."""
         dataset = self._api.get(Dataset, key.namespace, key.name)
-        found = (self._api.get(type_, key.namespace, key.name) for type_ in RUNTIMES)
-        runtime = _chosen(dataset, [each for each in found if each is not None])
+        runtime = _chosen(dataset, self._runtimes(key))
         if dataset is not None and runtime is not None:
             await self._report(dataset, runtime, measured, remote)
 

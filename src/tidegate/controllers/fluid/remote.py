@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from tidegate.client.api import Reader
-from tidegate.controllers.fluid.caching import DatasetCaches, RemoteData, remote_data
+from tidegate.controllers.fluid.caching import DatasetCaches, remote_data
 from tidegate.controllers.fluid.folders import Measured
 from tidegate.controllers.fluid.sources import DatasetNotReady
 from tidegate.kit.clock import Clock
@@ -93,6 +93,3 @@ class RemoteDatasets:
         self._was.pop(key, None)
         if self._caches is not None and self._caches.keeps(key):
             await asyncio.to_thread(self._caches.drop, key)
-
-
-__all__ = ["RemoteData", "RemoteDatasets", "RemoteMeasure"]

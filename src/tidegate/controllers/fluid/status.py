@@ -10,12 +10,12 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tidegate.controllers.fluid.folders import Measured
-from tidegate.kit.quantity import parse_quantity
 from tidegate.kit.sizes import bytes_text
 from tidegate.model.conditions import merged, timestamp
 from tidegate.model.fluid import Dataset, DatasetRuntime, DatasetStatus
-from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime, RuntimeStatus, TierLevel
+from tidegate.model.fluid_runtimes import RUNTIMES, DataRuntime, RuntimeStatus
 from tidegate.model.meta import Condition
+from tidegate.policy.cache_place import level_quota
 
 CALCULATING = "[Calculating]"
 
@@ -23,14 +23,8 @@ CALCULATING = "[Calculating]"
 def capacity_bytes(runtime: DataRuntime) -> Decimal:
     """What its workers' tiers hold together."""
     workers = 1 if runtime.spec.replicas is None else runtime.spec.replicas
-    return workers * sum((_quota(level) for level in runtime.spec.tieredstore.levels), Decimal(0))
-
-
-def _quota(level: TierLevel) -> Decimal:
-    if level.quota_list:
-        each = (parse_quantity(text) for text in level.quota_list.split(",") if text)
-        return sum(each, Decimal(0))
-    return parse_quantity(level.quota) if level.quota is not None else Decimal(0)
+    quotas = (level_quota(level) or Decimal(0) for level in runtime.spec.tieredstore.levels)
+    return workers * sum(quotas, Decimal(0))
 
 
 def cache_states(
