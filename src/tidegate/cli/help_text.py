@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,9 @@ class HelpText:
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         if not panel.entries:
             return
-        rows = [(_label(entry), _about(entry)) for entry in panel.entries]
-        column = max(len(label) for label, _ in rows if len(label) <= _LABEL or len(rows) == 1)
         _write(console, bold(f"{_plain(panel.title)}:"))
-        for label, about in rows:
-            for line in _row(label, about, column, _width()):
-                _write(console, line)
+        for line in columns([(_label(entry), _about(entry)) for entry in panel.entries]):
+            _write(console, line)
         _write(console, "")
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
@@ -50,6 +47,13 @@ class HelpText:
             if text:
                 lines = [text] if text.startswith(_EXAMPLE) else wrap(text, _width())
                 _write(console, "\n".join(lines) + "\n")
+
+
+def columns(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What is listed, and what there is to say of it, set to the width of the terminal."""
+    fitting = [len(label) for label, _ in rows if len(label) <= _LABEL]
+    for label, about in rows:
+        yield from _row(label, about, max(fitting, default=_LABEL), _width())
 
 
 def _row(label: str, about: str, column: int, width: int) -> Iterator[str]:

@@ -49,3 +49,13 @@ def test_what_follows_two_dashes_is_the_command_s():
 def test_what_is_not_known_or_not_done_is_refused(words, says):
     with pytest.raises(Usage, match=says):
         arena(words)
+
+
+def test_help_lists_the_flags_in_columns_without_old_spellings(capsys):
+    with pytest.raises(SystemExit):
+        arena(["serve", "kserve", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Usage: arena serve kserve [FLAGS] [COMMAND...]"
+    assert "  -n, --namespace TEXT            where it goes (default)" in lines
+    assert "      --min-replicas N            fewest pods (1)" in lines
+    assert not any("--servingName" in line for line in lines)

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from tidegate.cli.arena.options import REFUSED, REFUSED_BY_KSERVE, Flag, Options, flags_of
 from tidegate.cli.arena.types import ServeType
 from tidegate.cli.errors import Usage
+from tidegate.cli.help_text import columns
+from tidegate.cli.tables import bold
 from tidegate.kit.quantity import BadQuantity, parse_quantity
 
 
@@ -21,13 +23,51 @@ class Parser(argparse.ArgumentParser):
             description=about,
             epilog=f"Example: {example}" if example else None,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+
+    def format_help(self) -> str:
+        """As the other commands show theirs."""
+        arguments = [action for action in self._actions if not action.option_strings]
+        flags = [action for action in self._actions if action.option_strings]
+        words = [_argument(action) for action in arguments]
+        lines = [f"Usage: {' '.join([self.prog, '[FLAGS]', *words])}", "", self.description or ""]
+        for title, some in (("Arguments:", arguments), ("Flags:", flags)):
+            if some:
+                rows = [(_label(action), _about(action)) for action in some]
+                lines += ["", bold(title), *columns(rows)]
+        if self.epilog:
+            lines += ["", self.epilog]
+        return "\n".join(lines) + "\n"
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized") and any(a.dest == "words" for a in self._actions):
             message += " (flags of the job's own command? write it in quotes, or behind --)"
         raise Usage(f"{self.prog}: {message}; see `{self.prog} --help`")
+
+
+def _label(action: argparse.Action) -> str:
+    """`-n, --namespace TEXT`; old spellings are read, and not shown."""
+    if not action.option_strings:
+        return _argument(action)
+    short = [name for name in action.option_strings if len(name) == 2]
+    long = next((name for name in action.option_strings if len(name) > 2), "")
+    names = ", ".join([*short, long]) if short else f"    {long}"
+    if action.nargs == 0 or action.type is _boolean:
+        return names
+    if action.choices is not None:
+        return f"{names} {'|'.join(action.choices)}"
+    return f"{names} {'N' if action.type in (int, _whole) else 'TEXT'}"
+
+
+def _argument(action: argparse.Action) -> str:
+    name = str(action.metavar or action.dest.removesuffix("s")).upper()
+    # Behind flags the parser suppresses what it will read at the end: it may be several words.
+    several = "..." if action.nargs in ("*", "+", argparse.SUPPRESS) else ""
+    return f"[{name}{several}]" if several == "..." and action.nargs != "+" else f"{name}{several}"
+
+
+def _about(action: argparse.Action) -> str:
+    return (action.help or "").replace("%%", "%")
 
 
 def parse_submission(type_: ServeType, program: str, argv: Sequence[str]) -> tuple[Options, str]:
