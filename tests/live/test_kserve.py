@@ -99,6 +99,7 @@ def test_a_sklearn_model_in_standard_mode_answers_as_kserves(engine, model):
     assert ask(engine, of_component, "/v1/models/iris:predict", TWO_FLOWERS)[0] == 200
     hpa = engine.get("hpa")[0]
     assert hpa["spec"]["scaleTargetRef"]["name"] == "iris-predictor"
+    assert "in Standard mode" in engine.cli("explain", "iris", check=False)
     gone(engine, "iris")
 
 
@@ -112,6 +113,9 @@ def test_a_sklearn_model_in_knative_mode_is_a_knative_service(engine, model):
         wait_until(f"{url}", lambda url=url: ask(engine, url, "/v1/models")[0] == 200)
         code, body = ask(engine, url, "/v1/models/iris:predict", TWO_FLOWERS)
         assert (code, body) == (200, b'{"predictions":[1,1]}')
+    assert "iris-predictor-00001: 100% of the traffic" in engine.cli("explain", "iris")
+    assert "iris-predictor-00001" in engine.cli("revisions", "isvc/iris")
+    assert "canaryTrafficPercent" in engine.cli("rollback", "iris", check=False)
     gone(engine, "iris")
 
 

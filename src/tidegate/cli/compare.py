@@ -15,6 +15,7 @@ from typing import Any
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.knative import knative_service
 from tidegate.cli.options import AsTable, DataDir, Namespace, duration_of, home_of
 from tidegate.cli.tables import show_table
 from tidegate.routing.latency import edges_ms, merged
@@ -78,7 +79,7 @@ def compare(
     Parameters
     ----------
     service
-        A Knative Service.
+        A Knative Service, or an InferenceService in Knative mode.
     revisions
         Two of its revisions: the second is judged against the first. None: all that had requests.
     since
@@ -88,9 +89,8 @@ def compare(
         raise Usage("name two revisions to compare, or none for all of them")
     after = datetime.now(UTC) - timedelta(seconds=duration_of("--since", since))
     cluster = Cluster(home_of(data_dir))
-    live = cluster.read(
-        find_kind(cluster.resources(), "services.serving.knative.dev"), namespace, service
-    )
+    live = knative_service(cluster, namespace, service)
+    service = live["metadata"]["name"]
     kind = find_kind(cluster.resources(), "trafficreports.tidegate.dev")
     reports = cluster.items(kind, namespace, selector=f"{_SERVICE}={service}")
     sides = sides_of(live, reports, after)

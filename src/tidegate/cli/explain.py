@@ -13,6 +13,7 @@ from typing import Any
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.describe import age
 from tidegate.cli.discovery import find_kind
+from tidegate.cli.knative import knative_service
 from tidegate.cli.options import AsText, DataDir, Namespace, duration_of, home_of
 from tidegate.cli.standby_shown import lines_of_standby, standby_of
 from tidegate.cli.tables import bold
@@ -46,7 +47,7 @@ def explain(
     Parameters
     ----------
     service
-        A Knative Service.
+        A Knative Service, or an InferenceService in Knative mode.
     since
         How far to look back, such as 90s, 10m or 24h. Each revision remembers its last 60 decisions
         and 20 cold starts.
@@ -54,8 +55,8 @@ def explain(
     after = datetime.now(UTC) - timedelta(seconds=duration_of("--since", since))
     home = home_of(data_dir)
     cluster = Cluster(home)
-    kind = find_kind(cluster.resources(), "services.serving.knative.dev")
-    live = cluster.read(kind, namespace, service)
+    live = knative_service(cluster, namespace, service)
+    service = live["metadata"]["name"]
     scalers = cluster.items(
         find_kind(cluster.resources(), "podautoscalers.autoscaling.internal.knative.dev"),
         namespace,

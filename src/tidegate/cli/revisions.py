@@ -10,13 +10,13 @@ from typing import Any
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
+from tidegate.cli.knative import knative_service
 from tidegate.cli.options import AsTable, DataDir, Namespace, home_of
 from tidegate.cli.tables import show_table
 from tidegate.model.ages import age_of
 from tidegate.model.serving_names import CONFIGURATION_GENERATION, SERVICE
 
 Json = dict[str, Any]
-SERVICES = "services.serving.knative.dev"
 REVISIONS = "revisions.serving.knative.dev"
 _LONG = 80  # characters of a reason in the table; `describe` has the rest
 
@@ -53,7 +53,7 @@ def revisions(
     Parameters
     ----------
     service
-        Name of a Knative Service.
+        A Knative Service, or an InferenceService in Knative mode.
     """
     live, found = history_of(Cluster(home_of(data_dir)), service, namespace)
     lines = lines_of(live, found)
@@ -66,11 +66,10 @@ def revisions(
 
 
 def history_of(cluster: Cluster, service: str, namespace: str) -> tuple[Json, list[Json]]:
-    """A service and its revisions as the API has them. Raises `NotFound`."""
-    known = cluster.resources()
-    live = cluster.read(find_kind(known, SERVICES), namespace, service)
-    found = cluster.items(find_kind(known, REVISIONS), namespace, selector=f"{SERVICE}={service}")
-    return live, found
+    """A service and its revisions as the API has them. Raises `NotFound`, `CliError`."""
+    live = knative_service(cluster, namespace, service)
+    kind, name = find_kind(cluster.resources(), REVISIONS), live["metadata"]["name"]
+    return live, cluster.items(kind, namespace, selector=f"{SERVICE}={name}")
 
 
 def lines_of(service: Json, revisions: Sequence[Json]) -> list[RevisionLine]:

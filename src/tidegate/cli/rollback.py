@@ -13,8 +13,9 @@ from cyclopts import Parameter
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.knative import SERVICES, owner_of
 from tidegate.cli.options import DataDir, Namespace, home_of
-from tidegate.cli.revisions import SERVICES, RevisionLine, history_of, lines_of
+from tidegate.cli.revisions import RevisionLine, history_of, lines_of
 
 Json = dict[str, Any]
 
@@ -45,6 +46,12 @@ def rollback(
         raise Usage("--to and --latest: traffic can go to one revision or follow the latest")
     cluster = Cluster(home_of(data_dir))
     live, found = history_of(cluster, service, namespace)
+    service, owner = live["metadata"]["name"], owner_of(live)
+    if owner is not None:
+        raise CliError(
+            f"the traffic of service {service} is InferenceService {owner}'s: set its "
+            "spec.predictor.canaryTrafficPercent, 0 sends all to the revision rolled out before"
+        )
     lines = lines_of(live, found)
     target = None if latest else chosen(service, lines, to)
     traffic = traffic_to(target, live["spec"].get("traffic") or [])
