@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.kit.clock import Clock
@@ -29,6 +27,7 @@ from tidegate.model.image_cache import (
 from tidegate.model.meta import Condition, Key
 from tidegate.reconcile import Again, Done, Next, Watch, watch_self
 from tidegate.reconcile.apply import write_status
+from tidegate.reconcile.finalizers import hold, let_go
 
 _DAY_S, _GIB = 86_400.0, 2**30
 _DEFAULT_GIB = 20
@@ -87,9 +86,7 @@ class ImageCacheController:
         if cache.metadata.deletion_timestamp:
             return await self._let_go(cache)
         if FINALIZER not in cache.metadata.finalizers:
-            finalizers = (*cache.metadata.finalizers, FINALIZER)
-            meta = replace(cache.metadata, finalizers=finalizers)
-            await self._api.update(replace(cache, metadata=meta))
+            await hold(self._api, cache, FINALIZER)
             return Done()  # our own write brings us back
         now_s, ends_s = self._clock.now(), expiry_of(cache)
         if ends_s is not None and now_s >= ends_s:
@@ -120,8 +117,7 @@ class ImageCacheController:
             return Done()
         for image in owned_images(cache, self._api.list(ImageCache)):
             self._images.drop(image)
-        left = tuple(f for f in cache.metadata.finalizers if f != FINALIZER)
-        await self._api.update(replace(cache, metadata=replace(cache.metadata, finalizers=left)))
+        await let_go(self._api, cache, FINALIZER)
         return Done()
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from tidegate.autoscale.hpa.targets import find_scaled, write_replicas
 from tidegate.autoscale.keda.document import carry_hpa, desired_hpa, hpa_name, target_of
 from tidegate.autoscale.keda.metrics import KedaMetrics
@@ -21,7 +19,7 @@ from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import find, is_true, seconds_of, timestamp
 from tidegate.model.errors import ApiError, BadRequest
 from tidegate.model.keda import ScaledObject, ScaledObjectStatus
-from tidegate.model.meta import Key, Object, controller_of, touched
+from tidegate.model.meta import Key, Object, controller_of
 from tidegate.model.scale import scale_view
 from tidegate.policy.keda import (
     ResourceTrigger,
@@ -33,6 +31,7 @@ from tidegate.policy.keda import (
 from tidegate.policy.keda_orders import BadOrder, Orders, read_orders
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
+from tidegate.reconcile.finalizers import hold, let_go
 from tidegate.scaling.hpa import ReadFailed
 from tidegate.scaling.keda import Bounds, Seen, Step, step
 
@@ -165,17 +164,12 @@ class ScaledObjectController:
         """Held back while there is something to restore at the end."""
         advanced = scaled.spec.advanced
         wanted = advanced is not None and advanced.restore_to_original_replica_count
-        held = scaled.metadata.finalizers
-        if bool(wanted) == (FINALIZER in held):
-            return scaled
-        left = tuple(one for one in held if one != FINALIZER)
-        meta = touched(scaled.metadata, finalizers=(*left, FINALIZER) if wanted else left)
-        return await self._api.update(replace(scaled, metadata=meta))
+        change = hold if wanted else let_go
+        return await change(self._api, scaled, FINALIZER)
 
     async def _restore(self, scaled: ScaledObject) -> None:
         """The target back to the size it had, its HPA gone before."""
-        held = scaled.metadata.finalizers
-        if FINALIZER not in held:
+        if FINALIZER not in scaled.metadata.finalizers:
             return
         await self._without_hpa(scaled)
         original = scaled.status.original_replica_count if scaled.status else None
@@ -184,8 +178,7 @@ class ScaledObjectController:
                 await self._set(scaled, original)
             except ApiError as why:  # its target went before it, or is another's by now
                 log.info("%s: the size of its target stays: %s", scaled.key, why.message)
-        meta = touched(scaled.metadata, finalizers=tuple(one for one in held if one != FINALIZER))
-        await self._api.update(replace(scaled, metadata=meta))
+        await let_go(self._api, scaled, FINALIZER)
 
     # --- words and writes
 

@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -35,15 +34,14 @@ from tidegate.model.fluid_runtimes import (
     JindoRuntime,
 )
 from tidegate.model.kinds import kind_of
-from tidegate.model.meta import Key, Object, OwnerReference, touched
+from tidegate.model.meta import Key, OwnerReference, touched
 from tidegate.model.pods import Pod
 from tidegate.model.storage import PersistentVolume, PersistentVolumeClaim
 from tidegate.policy.claimed_volumes import claims_of
 from tidegate.policy.dataset_parts import secrets_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
 from tidegate.reconcile.apply import write_status
-
-T = TypeVar("T", bound=Object)
+from tidegate.reconcile.finalizers import hold, let_go
 
 _DATASET_FINALIZER = "fluid-dataset-controller-finalizer"
 #: How often the data is measured; less often where that takes long.
@@ -104,7 +102,7 @@ class DatasetController:
             return Done()
         for runtime in runtimes:
             if runtime.metadata.deletion_timestamp:
-                await self._release(runtime)
+                await let_go(self._api, runtime, _finalizer(runtime))
             elif runtime is not chosen:
                 why = f'dataset "{key.name}" is bound to a {kind_of(chosen).kind} of that name'
                 await write_status(self._api, runtime, reports.runtime_unready(why))
@@ -118,7 +116,7 @@ class DatasetController:
 
     async def _bind(self, dataset: Dataset, runtime: DataRuntime) -> Next:
         key = dataset.key
-        dataset = await self._held(dataset, _DATASET_FINALIZER)
+        dataset = await hold(self._api, dataset, _DATASET_FINALIZER)
         runtime = await self._owned(runtime, dataset)
         try:
             remote = self._remote.look(dataset, runtime)
@@ -210,7 +208,7 @@ class DatasetController:
 
     async def _owned(self, runtime: DataRuntime, dataset: Dataset) -> DataRuntime:
         """A runtime goes with its dataset."""
-        runtime = await self._held(runtime, _finalizer(runtime))
+        runtime = await hold(self._api, runtime, _finalizer(runtime))
         meta, uid = runtime.metadata, dataset.metadata.uid or ""
         if any(ref.uid == uid for ref in meta.owner_references):
             return runtime
@@ -238,7 +236,7 @@ class DatasetController:
         await self._remote.drop(key)
         for runtime in runtimes:
             if runtime.metadata.deletion_timestamp:
-                await self._release(runtime)
+                await let_go(self._api, runtime, _finalizer(runtime))
             else:
                 gone = "is being deleted" if going else "not found"
                 why = f'dataset "{key.name}" {gone}: a runtime serves the Dataset of its own name'
@@ -246,29 +244,14 @@ class DatasetController:
         if dataset is None:
             return
         if going:
-            await self._without(dataset, _DATASET_FINALIZER)
+            await let_go(self._api, dataset, _DATASET_FINALIZER)
             return
-        dataset = await self._held(dataset, _DATASET_FINALIZER)
+        dataset = await hold(self._api, dataset, _DATASET_FINALIZER)
         was: DatasetStatus = dataset.status or DatasetStatus()
         if was.phase != "NotBound" or was.runtimes:
             await write_status(self._api, dataset, reports.not_bound())
 
-    async def _release(self, runtime: DataRuntime) -> None:
-        await self._without(runtime, _finalizer(runtime))
-
     # --- both
-
-    async def _held(self, obj: T, finalizer: str) -> T:
-        meta = obj.metadata
-        if finalizer in meta.finalizers or meta.deletion_timestamp:
-            return obj
-        meta = touched(meta, finalizers=(*meta.finalizers, finalizer))
-        return await self._api.update(replace(obj, metadata=meta))
-
-    async def _without(self, obj: Object, finalizer: str) -> None:
-        left = tuple(f for f in obj.metadata.finalizers if f != finalizer)
-        if left != obj.metadata.finalizers:
-            await self._api.update(replace(obj, metadata=touched(obj.metadata, finalizers=left)))
 
     async def _say(self, dataset: Dataset, reason: str, why: str) -> None:
         """Once for as long as it stays so."""

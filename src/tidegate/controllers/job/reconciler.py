@@ -6,6 +6,7 @@ Source: kubernetes pkg/controller/job, pkg/controller/ttlafterfinished. What is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -17,11 +18,12 @@ from tidegate.kit.clock import Clock
 from tidegate.model.conditions import find, seconds_of
 from tidegate.model.errors import ApiError, NotFound
 from tidegate.model.jobs import COMPLETE, OWN_CONTROLLER, TRACKING, Job, ended_as
-from tidegate.model.meta import Key, LabelSelector, controller_of, touched
+from tidegate.model.meta import Key, LabelSelector, controller_of
 from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import write_status
 from tidegate.reconcile.claim import claim
+from tidegate.reconcile.finalizers import let_go
 
 #: No object is called so: a key that begins with it is a pod whose Job is gone.
 _STRAY = "~"
@@ -147,12 +149,8 @@ class JobController:
         current = self._api.get(Pod, *pod.key)
         if current is None or current.metadata.uid != pod.metadata.uid or not is_tracked(current):
             return
-        kept = tuple(f for f in current.metadata.finalizers if f != TRACKING)
-        meta = touched(current.metadata, finalizers=kept)
-        try:
-            await self._api.update(msgspec.structs.replace(current, metadata=meta))
-        except NotFound:
-            return
+        with suppress(NotFound):
+            await let_go(self._api, current, TRACKING)
 
     async def _tell(self, job: Job, plan: Plan) -> None:
         for reason, message in plan.said:

@@ -42,6 +42,7 @@ from tidegate.model.storage import (
 from tidegate.policy.claimed_volumes import claims_of
 from tidegate.reconcile import Done, Next, Watch, watch_mapped
 from tidegate.reconcile.apply import write_status
+from tidegate.reconcile.finalizers import let_go
 
 #: The one key: claims compete for volumes, so they are served one after the other.
 ALL = Key("", "volumes-and-claims")
@@ -210,7 +211,7 @@ class VolumeBinder:
     async def _let_go(self, claim: PersistentVolumeClaim) -> None:
         """Deleted, and no pod uses it: it may go."""
         if PVC_PROTECTION in claim.metadata.finalizers and not self._pods_of(claim):
-            await self._without_finalizer(claim, PVC_PROTECTION)
+            await let_go(self._api, claim, PVC_PROTECTION)
 
     def _class_of(self, claim: PersistentVolumeClaim) -> StorageClass | None:
         name = claim.spec.storage_class_name
@@ -258,7 +259,7 @@ class VolumeBinder:
         if volume.metadata.deletion_timestamp:
             bound = ref is not None and self._claim_of(ref) is not None
             if PV_PROTECTION in volume.metadata.finalizers and not bound:
-                await self._without_finalizer(volume, PV_PROTECTION)
+                await let_go(self._api, volume, PV_PROTECTION)
         elif ref is None or not ref.uid:
             await self._volume_is(volume, "Available")
         elif self._claim_of(ref) is None:
@@ -306,12 +307,6 @@ class VolumeBinder:
         return await write_status(self._api, volume, status)
 
     # --- both
-
-    async def _without_finalizer(
-        self, obj: PersistentVolume | PersistentVolumeClaim, finalizer: str
-    ) -> None:
-        left = tuple(f for f in obj.metadata.finalizers if f != finalizer)
-        await self._api.update(replace(obj, metadata=touched(obj.metadata, finalizers=left)))
 
     async def _say(self, about: Object, type_: str, reason: str, message: str) -> None:
         """Once for as long as it stays so: we come by whenever anything changes."""
