@@ -13,6 +13,7 @@ from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.core import Event
 from tidegate.model.cron_hpa import CronHorizontalPodAutoscaler, CronJobCondition
 from tidegate.model.errors import Invalid
+from tidegate.model.kserve import InferenceService
 from tidegate.model.wire import read
 from tidegate.testing.world import World, world
 
@@ -163,6 +164,25 @@ async def test_beside_an_autoscaler_its_bounds_move():
         spec = it.the(HorizontalPodAutoscaler, "qwen").spec
         assert (spec.min_replicas, spec.max_replicas) == (5, 5)
         assert size(it) == 5
+
+
+async def test_bounds_that_an_inference_service_keeps_are_not_moved_and_the_way_out_is_told():
+    raw = {
+        "metadata": {"name": "qwen", "namespace": "default"},
+        "spec": {"predictor": {"maxReplicas": 3, "containers": [{"image": "python:3"}]}},
+    }
+    async with world() as it:
+        beside = cron(job("up", in_s(it, 10), 5), kind="HorizontalPodAutoscaler")
+        ref = replace(beside.spec.scale_target_ref, name="qwen-predictor")
+        await it.given(
+            read(raw, InferenceService)[0],
+            replace(beside, spec=replace(beside.spec, scale_target_ref=ref)),
+        )
+        await it.settle(40)
+        assert row(it, "up").state == "Failed"
+        assert 'kept by InferenceService "qwen"' in (row(it, "up").message or "")
+        assert it.the(HorizontalPodAutoscaler, "qwen-predictor").spec.max_replicas == 3
+        assert it.the(Deployment, "qwen-predictor").spec.replicas == 1
 
 
 async def test_a_changed_job_is_registered_anew():

@@ -20,7 +20,7 @@ from tidegate.autoscale.cron.rows import (
     next_due,
     rows_of,
 )
-from tidegate.autoscale.hpa.targets import find_scaled, write_replicas
+from tidegate.autoscale.hpa.targets import OtherOwner, find_scaled, write_replicas
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.kit.clock import Clock
@@ -33,7 +33,8 @@ from tidegate.model.cron_hpa import (
     CronJobCondition,
 )
 from tidegate.model.errors import ApiError, NotFound
-from tidegate.model.meta import Key
+from tidegate.model.kserve_names import AUTOSCALER_CLASS
+from tidegate.model.meta import Key, controller_of
 from tidegate.model.scale import scale_view
 from tidegate.reconcile import Again, Done, Next, Watch, watch_self
 from tidegate.reconcile.apply import insist_on_status
@@ -127,6 +128,7 @@ class CronHpaController:
         hpa = self._api.get(HorizontalPodAutoscaler, namespace, name)
         if hpa is None:
             raise NotFound("horizontalpodautoscalers.autoscaling", name)
+        _check_bounds_free(hpa)
         ref = hpa.spec.scale_target_ref
         low = 1 if hpa.spec.min_replicas is None else hpa.spec.min_replicas
         current = scale_view(find_scaled(self._api, namespace, ref)).replicas
@@ -147,3 +149,17 @@ class CronHpaController:
         why = await write_replicas(self._api, self._clock, namespace, ref, change.replicas)
         if why is not None:
             raise ApiError(why)
+
+
+def _check_bounds_free(hpa: HorizontalPodAutoscaler) -> None:
+    """Bounds that something else keeps would be put back at once. Raises `OtherOwner`."""
+    owner = controller_of(hpa.metadata)
+    if owner is None:
+        return
+    way_out = "let that set them"
+    if owner.kind == "InferenceService":
+        way_out = f"annotate that with {AUTOSCALER_CLASS}: external and name the Deployment instead"
+    raise OtherOwner(
+        f'the bounds of HorizontalPodAutoscaler "{hpa.metadata.name}" are kept by {owner.kind} '
+        f'"{owner.name}": {way_out}'
+    )
