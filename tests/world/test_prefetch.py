@@ -155,7 +155,7 @@ async def test_a_service_that_asks_for_it_has_its_models_fetched_when_it_is_appl
     )
 
 
-async def test_a_deployment_that_asks_for_it_too_without_a_replica(world, caches):
+def lazy_deployment() -> Deployment:
     labels = {"app": "lazy"}
     asks = ObjectMeta(labels=labels, annotations={"tidegate.dev/prefetch": "true"})
     spec = DeploymentSpec(
@@ -163,5 +163,19 @@ async def test_a_deployment_that_asks_for_it_too_without_a_replica(world, caches
         selector=LabelSelector(match_labels=labels),
         template=PodTemplateSpec(metadata=asks, spec=SPEC),
     )
-    await world.given(Deployment(metadata=meta("lazy"), spec=spec))
+    return Deployment(metadata=meta("lazy"), spec=spec)
+
+
+async def test_a_deployment_that_asks_for_it_too_without_a_replica(world, caches):
+    await world.given(lazy_deployment())
     await until(world, lambda: ("prefetch/Deployment/default/lazy", URI) in caches.warmed)
+
+
+async def test_one_that_goes_before_its_models_came_is_forgotten_with_what_it_was_told(
+    world, caches
+):
+    caches.wrong[URI] = "s3://models: nobody answers"
+    await world.given(lazy_deployment())
+    await until(world, lambda: events(world, "PrefetchFailed"))
+    await world.api.delete(Deployment, "default", "lazy")
+    await until(world, lambda: "prefetch/Deployment/default/lazy" in caches.forgotten)

@@ -29,6 +29,7 @@ class FakeCaches:
     kept: set[Key] = field(default_factory=set)
     relisted: list[str] = field(default_factory=list)
     warmed: list[tuple[str, str]] = field(default_factory=list)  # owner, URI
+    forgotten: list[str] = field(default_factory=list)
     look_ahead_s: float = 300.0
 
     def listed(self, access: Access, place: CachePlace | None, *, anew: bool = False) -> Listed:
@@ -71,7 +72,7 @@ class FakeCaches:
         return Loading(done=access.uri not in self.loading)
 
     def forget(self, owner: str) -> None:
-        """Nothing runs here."""
+        self.forgotten.append(owner)
 
     def unpin(self, owner: str, namespace: str) -> None:
         self.pins.pop(owner, None)

@@ -35,8 +35,8 @@ class AppliedPrefetch:
         owner = f"prefetch/{self._type.__name__}/{key.namespace}/{key.name}"
         annotations, spec = _template(found)
         if found is None or found.metadata.deletion_timestamp:
-            if self._done.pop(key, None) is not None:
-                self._ahead.forget(owner)
+            self._done.pop(key, None)
+            self._ahead.forget(owner)
             return Done()
         if annotations.get(PREFETCH) != "true" or self._done.get(key) == spec:
             return Done()
