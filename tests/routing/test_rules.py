@@ -21,7 +21,9 @@ BROWSER = [
         pytest.param({"header": "X-Canar"}, False, id="not half a name"),
         pytest.param({"header": "X-Missing"}, False, id="absent"),
         pytest.param({"header": "X-Canary", "pattern": "al.*"}, True, id="pattern"),
-        pytest.param({"header": "X-Canary", "pattern": "al"}, False, id="of all of the value"),
+        pytest.param({"header": "X-Canary", "pattern": "wa"}, True, id="anywhere in the value"),
+        pytest.param({"header": "X-Canary", "pattern": "^wa"}, False, id="where it says"),
+        pytest.param({"header": "X-Canary", "pattern": "(?i)^ALW"}, True, id="with flags"),
         pytest.param(
             {"header": "X-Canary", "values": ("no",), "pattern": "al.*"}, True, id="either of both"
         ),

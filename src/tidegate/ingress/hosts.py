@@ -214,8 +214,7 @@ def _rules(said: Canary, main: str, canary: str) -> tuple[Rule, ...]:
     if said.header is not None and said.value is not None:
         rules.append(Rule(revision=canary, header=said.header, values=(said.value,)))
     elif said.header is not None and said.pattern is not None:
-        anywhere = f"(?s:.*)(?:{said.pattern})(?s:.*)"
-        rules.append(Rule(revision=canary, header=said.header, pattern=anywhere))
+        rules.append(Rule(revision=canary, header=said.header, pattern=said.pattern))
     elif said.header is not None:
         rules.append(Rule(revision=canary, header=said.header, values=("always",)))
         rules.append(Rule(revision=main, header=said.header, values=("never",)))

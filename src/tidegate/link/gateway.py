@@ -68,8 +68,8 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Requests that go to one revision whatever the weights say. Exactly one of `header` and `cookie`.
 
-    Matches when the request's value is one of `values`, or when `pattern` (a regular expression)
-    matches all of it; with neither, when there is one at all. The first rule that matches decides.
+    Matches when the request's value is one of `values`, or when `pattern` (a regular expression) is
+    found in it; with neither, when there is one at all. The first rule that matches decides.
     """
 
     revision: str  # Revision.key

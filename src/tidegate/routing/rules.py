@@ -20,7 +20,7 @@ class BadRule(ValueError):
 class Match:
     """The condition of one rule. `name` is a header's in lower case, or a cookie's as written.
 
-    True when the value is one of `values`, or `pattern` matches all of it; with neither, when there is
+    True when the value is one of `values`, or `pattern` is found in it; with neither, when there is
     a value at all.
     """
 
@@ -43,7 +43,7 @@ class Match:
         if value in self.values:
             return True
         text = value[:_MOST_CHARACTERS].decode("utf-8", "surrogateescape")
-        return len(value) <= _MOST_CHARACTERS and self.pattern.fullmatch(text) is not None
+        return len(value) <= _MOST_CHARACTERS and self.pattern.search(text) is not None
 
 
 def match_of(
