@@ -85,8 +85,11 @@ class Client:
         status, body = await self.ask(*asked, **more)
         return status, json.loads(body)
 
-    async def upload(self, content: bytes, *, purpose: str = "batch", name: str = "in.jsonl"):
-        return await self.json("POST", "/files", form(content, purpose, name), kind=FORM)
+    async def upload(
+        self, content: bytes, *, purpose: str = "batch", name: str = "in.jsonl", **fields: str
+    ):
+        body = form(content, purpose, name, **fields)
+        return await self.json("POST", "/files", body, kind=FORM)
 
     async def batch(self, **more):
         _, file = await self.upload(b"{}\n")
@@ -101,8 +104,12 @@ class Client:
 FORM = 'multipart/form-data; boundary="x-y"'
 
 
-def form(content: bytes, purpose: str, name: str) -> bytes:
-    return (
+def form(content: bytes, purpose: str, name: str, **fields: str) -> bytes:
+    more = "".join(
+        f'--x-y\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in fields.items()
+    )
+    return more.encode() + (
         b'--x-y\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n'
         + purpose.encode()
         + b"\r\n"
@@ -134,6 +141,33 @@ async def test_a_file_comes_back_byte_for_byte_and_goes_when_deleted(client, tmp
     status, said = await client.json("GET", f"/files/{file['id']}")
     assert (status, said["error"]["code"]) == (404, "not_found")
     assert list((tmp_path / "arriving").iterdir()) == []
+
+
+async def test_a_file_goes_when_its_time_is_over(client):
+    kept = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    _, file = await client.upload(b"{}\n", **kept)
+    assert file["expires_at"] == file["created_at"] + 3600
+    client.clock.s += 3599
+    assert (await client.ask("GET", f"/files/{file['id']}"))[0] == 200
+    client.clock.s += 1
+    assert (await client.ask("GET", f"/files/{file['id']}"))[0] == 404
+    assert (await client.json("GET", "/files"))[1]["data"] == []
+    await client.app.look_after_all()
+    assert client.shelf.file(file["id"]) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"expires_after[anchor]": "now", "expires_after[seconds]": "3600"}, "anchor can only"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "60"}, "from 3600"),
+        ({"expires_after[anchor]": "created_at"}, "from 3600"),
+        ({"colour": "red"}, "Unknown parameter: 'colour'"),
+    ],
+)
+async def test_what_an_upload_asks_for_is_done_or_refused(client, fields, said):
+    status, answer = await client.upload(b"{}\n", **fields)
+    assert (status, said in answer["error"]["message"]) == (400, True), answer
 
 
 async def test_uploads_that_ended_in_the_middle_and_broken_records_stop_nobody(client):
@@ -382,6 +416,21 @@ async def test_a_worker_that_dies_as_it_ends_a_batch_is_followed_by_one_that_end
         done = client.shelf.batch(batch.id)
         outcomes.append((done, client.shelf.content(done.error_file_id).read_text()))
     assert outcomes[0] == outcomes[1]
+
+
+async def test_the_outputs_of_a_batch_go_when_it_was_asked_that_they_do(client):
+    kept = {"anchor": "created_at", "seconds": 7200}
+    status, batch = await client.batch(output_expires_after=kept)
+    assert (status, batch["output_expires_after"]) == (200, kept)
+    status, said = await client.batch(output_expires_after=kept | {"seconds": 1})
+    assert (status, said["error"]["param"]) == (400, "output_expires_after[seconds]")
+    batch = msgspec.structs.replace(
+        begun(client), output_expires_after=records.ExpiresAfter(**kept)
+    )
+    served(client, batch, 1)
+    await Worker(client.shelf, batch, "http://127.0.0.1:1", client.clock, asyncio.Event()).run()
+    done = client.shelf.batch(batch.id)
+    assert client.shelf.file(done.output_file_id).expires_at == int(NOW_S) + 7200
 
 
 async def test_one_that_is_cancelled_before_it_began_has_no_files(client):

@@ -106,7 +106,9 @@ def test_openai_lines_go_to_their_url_and_come_back_in_openais_shape():
     }
     failed = json.loads(shape.failed_line(3, row, Failure("no", 400, b'{"error": 1}')))
     assert failed["response"]["status_code"] == 400
-    assert failed["error"]["message"] == "no"
+    assert failed["error"] is None  # the answer says why
+    failed = json.loads(shape.failed_line(3, row, Failure("no answer", code="no_answer")))
+    assert (failed["response"], failed["error"]["code"]) == (None, "no_answer")
 
 
 @pytest.mark.parametrize(

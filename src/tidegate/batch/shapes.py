@@ -113,8 +113,11 @@ class Shape:
     def failed_line(self, number: int, value: Any, failure: Failure) -> bytes:
         """The side file's line for a row."""
         if self.protocol == "openai":
-            response, error = None, {"code": failure.code, "message": failure.reason}
-            if failure.status is not None:
+            # OpenAI's `error` is for what has no answer; one that says why stands in `response`.
+            response, error = None, None
+            if failure.status is None:
+                error = {"code": failure.code, "message": failure.reason}
+            else:
                 body = as_value(failure.answer)
                 response = {"status_code": failure.status, "request_id": "", "body": body}
             return _ended(self._openai_line(number, value, response=response, error=error))

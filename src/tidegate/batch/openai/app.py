@@ -25,7 +25,7 @@ from tidegate.batch.openai.bodies import (
     too_large,
     whole_body,
 )
-from tidegate.batch.openai.form import boundary_of, parts_of
+from tidegate.batch.openai.form import boundary_of, expiry_of, parts_of
 from tidegate.batch.openai.records import (
     MOST_FILE_BYTES,
     OVER,
@@ -35,6 +35,7 @@ from tidegate.batch.openai.records import (
     NewBatch,
     Refused,
     checked,
+    has_expired,
     moved,
 )
 from tidegate.batch.openai.shelf import Shelf, new_id
@@ -65,7 +66,9 @@ class BatchApi:
     async def look_after_all(self) -> None:
         """Every batch that isn't over is worked on: who made it may have died before it said so. What
         was left of uploads goes."""
-        self._shelf.forget_arrivals(self._clock.now() - _FORGOTTEN_S)
+        now_s = self._clock.now()
+        self._shelf.forget_arrivals(now_s - _FORGOTTEN_S)
+        await asyncio.to_thread(self._shelf.forget_expired, now_s)
         for batch in await asyncio.to_thread(lambda: list(self._shelf.batches())):
             if batch.status not in OVER:
                 await self._ensure(batch.id)
@@ -134,39 +137,39 @@ class BatchApi:
 
     def _take(self, id_: str, form: Path, boundary: bytes) -> FileRecord:
         parts = parts_of(form, boundary)
-        file, purpose = parts.get("file"), parts.get("purpose")
-        if file is None or file.filename is None:
-            raise Refused(400, "the form has no `file`", param="file")
-        if purpose is None:
-            raise Refused(400, "the form has no `purpose`", param="purpose")
         with form.open("rb") as source:
-            source.seek(purpose.begin)
-            word = source.read(min(purpose.end - purpose.begin, 64)).decode("utf-8", "replace")
-            if word != "batch":
-                raise Refused(400, f"purpose {word!r}: only 'batch' is served", param="purpose")
+            asked = expiry_of(source, parts)
+            file = parts["file"]
             if file.end - file.begin > MOST_FILE_BYTES:
                 raise too_large()
             content = form.with_name(f"{id_}.content")
             copy_part(source, file.begin, file.end, content)
+        now_s = int(self._clock.now())
         record = FileRecord(
             id=id_,
             bytes=file.end - file.begin,
-            created_at=int(self._clock.now()),
-            filename=file.filename,
-            purpose=word,
+            created_at=now_s,
+            filename=file.filename or "",
+            purpose="batch",
+            expires_at=now_s + asked.seconds if asked else None,
         )
         self._shelf.add_file(content, record)
         return record
 
     def _file(self, id_: str) -> FileRecord:
         found = self._shelf.file(id_)
-        if found is None:
+        if found is None or has_expired(found, self._clock.now()):
             raise Refused(404, f"No such File object: {id_}", param="id", code="not_found")
         return found
 
     def _list_files(self, query: Mapping[str, str]) -> Reply:
         wanted = query.get("purpose")
-        files = [f for f in self._shelf.files() if wanted in (None, f.purpose)]
+        now_s = self._clock.now()
+        files = [
+            file
+            for file in self._shelf.files()
+            if wanted in (None, file.purpose) and not has_expired(file, now_s)
+        ]
         if query.get("order") == "asc":
             files.reverse()
         return _page(files, query, most=10_000)
@@ -188,6 +191,7 @@ class BatchApi:
             created_at=now_s,
             expires_at=now_s + WINDOW_S,
             metadata=new.metadata,
+            output_expires_after=new.output_expires_after,
         )
         await asyncio.to_thread(self._shelf.save, batch)
         await self._ensure(batch.id)

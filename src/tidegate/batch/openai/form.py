@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from tidegate.batch.openai.records import Refused
+from tidegate.batch.openai.records import ExpiresAfter, Refused, check_expiry
 
 _MOST_HEAD_BYTES: Final = 16 * 1024
+_WORD_BYTES: Final = 64
 _PARAMETER: Final = re.compile(r';\s*([a-z*]+)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))', re.IGNORECASE)
 
 
@@ -40,6 +41,33 @@ def parts_of(path: Path, boundary: bytes) -> Mapping[str, Part]:
         raise Refused(400, "the form is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return _parts(data, b"--" + boundary)
+
+
+def expiry_of(source: IO[bytes], parts: Mapping[str, Part]) -> ExpiresAfter | None:
+    """How long the file that a form brings is to be kept; None: until it is deleted. Raises `Refused`,
+    also for anything else that is no upload of a batch's."""
+    if "file" not in parts or parts["file"].filename is None:
+        raise Refused(400, "the form has no `file`", param="file")
+    said = {name: _text(source, part) for name, part in parts.items() if name != "file"}
+    purpose = said.pop("purpose", None)
+    if purpose is None:
+        raise Refused(400, "the form has no `purpose`", param="purpose")
+    if purpose != "batch":
+        raise Refused(400, f"purpose {purpose!r}: only 'batch' is served", param="purpose")
+    anchor, seconds = (said.pop(f"expires_after[{name}]", None) for name in ("anchor", "seconds"))
+    for name in said:
+        raise Refused(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+    if anchor is None and seconds is None:
+        return None
+    number = int(seconds) if seconds and seconds.isdecimal() else 0
+    asked = ExpiresAfter(anchor=anchor or "", seconds=number)
+    check_expiry(asked, "expires_after")
+    return asked
+
+
+def _text(source: IO[bytes], part: Part) -> str:
+    source.seek(part.begin)
+    return source.read(min(part.end - part.begin, _WORD_BYTES)).decode("utf-8", "replace")
 
 
 def _parts(data: mmap.mmap, line: bytes) -> dict[str, Part]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 
 WINDOW_S: Final = 24 * 3600
+LEAST_KEPT_S: Final = 3600
+MOST_KEPT_S: Final = 30 * 24 * 3600
 MOST_REQUESTS: Final = 50_000
 MOST_FILE_BYTES: Final = 200 * 2**20
 ENDPOINTS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
@@ -28,6 +30,13 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "processed"
     status_details: None = None
     expires_at: int | None = None
+
+
+class ExpiresAfter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a file is kept, in seconds from `anchor` on, which is its creation."""
+
+    anchor: str
+    seconds: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +83,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_at: int | None = None
     request_counts: Counts = Counts()
     metadata: dict[str, str] | None = None
+    output_expires_after: ExpiresAfter | None = None
 
 
 class NewBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +93,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     endpoint: str
     completion_window: str
     metadata: dict[str, str] | None = None
+    output_expires_after: ExpiresAfter | None = None
 
 
 def moved(batch: Batch, status: str, at_s: float, **more: Any) -> Batch:
@@ -118,3 +129,19 @@ def checked(new: NewBatch) -> None:
         raise Refused(400, "completion_window can only be '24h'", param="completion_window")
     if new.metadata is not None and len(new.metadata) > 16:
         raise Refused(400, "metadata has more than 16 keys", param="metadata")
+    if new.output_expires_after is not None:
+        check_expiry(new.output_expires_after, "output_expires_after")
+
+
+def check_expiry(asked: ExpiresAfter, param: str) -> None:
+    """Raises `Refused`."""
+    if asked.anchor != "created_at":
+        raise Refused(400, "anchor can only be 'created_at'", param=f"{param}[anchor]")
+    if not LEAST_KEPT_S <= asked.seconds <= MOST_KEPT_S:
+        said = f"seconds is from {LEAST_KEPT_S} to {MOST_KEPT_S}"
+        raise Refused(400, said, param=f"{param}[seconds]")
+
+
+def has_expired(file: FileRecord, now_s: float) -> bool:
+    """Whether it isn't to be found any more."""
+    return file.expires_at is not None and file.expires_at <= now_s

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from tidegate.batch.disk import Disk
-from tidegate.batch.openai.records import OVER, Batch, FileRecord
+from tidegate.batch.openai.records import OVER, Batch, FileRecord, has_expired
 
 R = TypeVar("R", FileRecord, Batch)
 _ID: Final = re.compile(r"(?:file|batch)[-_][A-Za-z0-9]{8,64}")
@@ -61,6 +61,12 @@ class Shelf:
     def remove_file(self, id_: str) -> None:
         (self._files / id_ / "about.json").unlink(missing_ok=True)
         shutil.rmtree(self._files / id_, ignore_errors=True)
+
+    def forget_expired(self, now_s: float) -> None:
+        """Remove the files whose time is over."""
+        for file in list(self.files()):
+            if has_expired(file, now_s):
+                self.remove_file(file.id)
 
     def forget_arrivals(self, before_s: float) -> None:
         """Remove what is left of uploads that ended in the middle, if nobody wrote to it since."""

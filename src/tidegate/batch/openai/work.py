@@ -23,6 +23,7 @@ from tidegate.batch.openai.records import (
     BatchErrors,
     Counts,
     FileRecord,
+    has_expired,
     moved,
 )
 from tidegate.batch.openai.records import BatchError as Problem
@@ -66,8 +67,9 @@ class Worker:
     async def _validate(self) -> None:
         batch = self._batch
         content = self._shelf.content(batch.input_file_id)
-        if self._shelf.file(batch.input_file_id) is None:
-            gone = Problem(code="file_not_found", message="The input file was deleted.")
+        file = self._shelf.file(batch.input_file_id)
+        if file is None or has_expired(file, self._clock.now()):
+            gone = Problem(code="file_not_found", message="The input file isn't there any more.")
             self._fail([gone])
             return
         models = await self._models()
@@ -203,10 +205,12 @@ class Worker:
         content = path if path.exists() else self._shelf.content(id_)  # else it was moved already
         if not content.exists() or not content.stat().st_size:
             return None
+        now_s, kept = int(self._clock.now()), self._batch.output_expires_after
         record = FileRecord(
             id=id_,
             bytes=content.stat().st_size,
-            created_at=int(self._clock.now()),
+            created_at=now_s,
+            expires_at=now_s + kept.seconds if kept else None,
             filename=f"{self._batch.id}_{what}.jsonl",
             purpose="batch_output",
         )
