@@ -1,5 +1,7 @@
 """Which kind a word means."""
 
+from dataclasses import replace
+
 import pytest
 
 from tidegate.cli.discovery import (
@@ -95,6 +97,11 @@ def test_a_command_line_means(words, means):
 def test_a_command_line_that_means_nothing_is_a_usage_error(words):
     with pytest.raises(Usage):
         wanted_objects(KNOWN, words)
+
+
+def test_a_kind_in_several_versions_is_once_in_its_category():
+    newer = replace(find_kind(KNOWN, "deploy"), version="v2")
+    assert [r.plural for r in category([*KNOWN, newer], "all")] == ["pods", "deployments"]
 
 
 def test_categories_are_groups_of_kinds():

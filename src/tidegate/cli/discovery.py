@@ -102,8 +102,12 @@ def find_document_kind(known: Sequence[Resource], api_version: str, kind: str) -
 
 
 def category(known: Sequence[Resource], word: str) -> list[Resource]:
-    """The kinds of a category such as `all`; empty when it is none."""
-    return [r for r in known if word.lower() in r.categories]
+    """The kinds of a category such as `all`, each in its first version; empty when it is none."""
+    found: dict[tuple[str, str], Resource] = {}
+    for resource in known:
+        if word.lower() in resource.categories:
+            found.setdefault((resource.group, resource.plural), resource)
+    return list(found.values())
 
 
 def _known(near: Sequence[str], every: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,9 +13,10 @@ from cyclopts import Parameter
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
-from tidegate.cli.errors import CliError, Usage
+from tidegate.cli.errors import CliError, Several, Usage
 from tidegate.cli.follow import Follower
 from tidegate.cli.options import DataDir, Namespace, duration_of, home_of
+from tidegate.model.errors import ApiError, NotFound
 
 Json = dict[str, Any]
 _BY_LABEL = {
@@ -75,8 +77,24 @@ def logs(
     pod, selector = _meant(cluster, target, namespace)
     if pod is None:
         return _of_several(cluster, target, namespace, selector, query)
-    _copy(cluster.log(namespace, pod, query), "")
+    try:
+        _copy(cluster.log(namespace, pod, query), "")
+    except NotFound as why:
+        others = _others_named(cluster, namespace, pod)
+        raise CliError(
+            f"{why}; did you mean {' or '.join(others)}?" if others else str(why)
+        ) from why
     return 0
+
+
+def _others_named(cluster: Cluster, namespace: str, name: str) -> list[str]:
+    """What has pods, and the name that was given for one."""
+    found = []
+    for word in ("ksvc", "isvc", "deployment", "job"):
+        with suppress(NotFound):
+            cluster.read(find_kind(cluster.resources(), word), namespace, name)
+            found.append(f"{word}/{name}")
+    return found
 
 
 def _of_several(
@@ -95,8 +113,15 @@ def _of_several(
         raise CliError(
             f"{target} has no pods now (at zero?): logs go with their pod; send a request and look again"
         )
+    failed = 0
     for name in names:
-        _copy(cluster.log(namespace, name, query), f"[{name}] " if len(names) > 1 else "")
+        try:
+            _copy(cluster.log(namespace, name, query), f"[{name}] " if len(names) > 1 else "")
+        except ApiError as why:  # it has not started, or has just gone: the others may have
+            failed += 1
+            print(f"tidegate: {why}", file=sys.stderr)
+    if failed:
+        raise Several(failed)
     return 0
 
 
