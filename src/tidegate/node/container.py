@@ -13,7 +13,6 @@ from tidegate.link.keeper import Process
 from tidegate.model.conditions import timestamp
 from tidegate.model.containers import Container
 from tidegate.model.pods import ContainerStateTerminated
-from tidegate.node.containers.boxed import Boxed
 from tidegate.node.errors import (
     CommandNotFound,
     ConfigMissing,
@@ -27,7 +26,8 @@ from tidegate.node.errors import (
 from tidegate.node.findings import RunFindings
 from tidegate.node.fixed_port import fixed_port_hint
 from tidegate.node.grace import grace_of
-from tidegate.node.launch import Launch, Site, keeper_name, plan_launch, pod_folder
+from tidegate.node.launch import Launch, keeper_name, pod_folder
+from tidegate.node.launching import Launching
 from tidegate.node.lifecycle import Happened, Phase, starts_again
 from tidegate.node.log_files import drop_log, log_path
 from tidegate.node.probing import Subject, probe
@@ -36,9 +36,7 @@ from tidegate.node.shortage import is_short
 from tidegate.node.status import PREFIX, run_id, termination
 from tidegate.node.stopping import ask_to_stop
 from tidegate.node.termination import fresh_message_file, termination_message
-from tidegate.node.zygote_kinds import Kind
 from tidegate.node.zygotes import Started
-from tidegate.policy.config_zygotes import ANNOTATION, NEVER
 
 _ROOM_AGAIN_S = 1.0
 _PROGRAM_AGAIN_S = 60.0
@@ -56,10 +54,7 @@ class ContainerRunner:
         self._policy = restart_policy
         self._woken = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
-        self._launch: Launch | None = None
-        self._boxed = Boxed(around, pod, record)
-        self._image = record.spec.image  # of the run that begins
-        self._patience: asyncio.Timeout | None = None  # with the image; None: it isn't waited for
+        self._launching = Launching(around, pod, record)
         self._begun, self._renewed = asyncio.Event(), asyncio.Event()
         self._stopping = self._asked = False
         if record.started:
@@ -89,7 +84,7 @@ class ContainerRunner:
         record = self.record
         if spec.image != record.spec.image:
             record.stale = True
-            self._hurry()
+            self._launching.hurry()
             self._renewed.set()
         record.spec = spec
 
@@ -104,7 +99,7 @@ class ContainerRunner:
     def begin_stop(self) -> None:
         """No more traffic, no more probes, no more starts."""
         self._stopping = True
-        self._hurry()
+        self._launching.hurry()
         self._woken.set()
         self._begun.set()
         self.record.ready = False
@@ -113,12 +108,6 @@ class ContainerRunner:
         if self._probing is not None:
             self._probing.cancel()
         self._pod.changed()
-
-    def _hurry(self) -> None:
-        """Don't wait for an image any longer."""
-        patience, self._patience = self._patience, None
-        if patience is not None:
-            patience.reschedule(asyncio.get_running_loop().time())
 
     async def stop(self) -> None:
         """preStop hook, then the stop signal; returns when it has ended. `kill` hurries it."""
@@ -154,7 +143,7 @@ class ContainerRunner:
         """The process and how it was started, for what is to run beside it; None: there is none, or
         its environment can't be worked out any more."""
         process = self.record.process
-        launch = self._launch_again() if process is not None and not process.ended else None
+        launch = self._launching.current() if process is not None and not process.ended else None
         return None if process is None or launch is None else (process, launch)
 
     # --- starting
@@ -164,7 +153,7 @@ class ContainerRunner:
         if not await self._waited_out():
             return None
         try:
-            launch = await self._planned()
+            launch = await self._launching.next()
         except ImageMissing as why:
             await self._without_image(why)
             return None
@@ -181,22 +170,20 @@ class ContainerRunner:
             self._wait(Waiting("CreateContainerError", str(why)), "Failed")
             await self._until_woken(_ROOM_AGAIN_S)
             return None
-        if launch is None:
+        stopping = self._stopping  # by now
+        if launch is None or stopping:
             return None
-        self._launch = launch
         fresh_message_file(pod_folder(self._around.home, self._pod.pod), self.record.spec.name)
         try:
-            started = await self._around.zygotes.spawn(launch.spec, self._zygote_kind(launch))
+            started = await self._launching.spawn(launch)
         except KeeperRefused as why:
-            if is_short(
-                why.number
-            ):  # not the container's fault: no run is counted, no back-off grows
+            if is_short(why.number):  # not its fault: no run is counted, no back-off grows
                 self._wait(Waiting(why.reason, str(why)), "Failed")
                 await self._until_woken(_ROOM_AGAIN_S)
             else:
                 await self._not_started(why)
             return None
-        failure = await self._failed_to_begin(started.process, launch)
+        failure = await self._launching.failure(started.process, launch)
         if failure is not None:
             await self._not_started(failure)
             return None
@@ -204,62 +191,6 @@ class ContainerRunner:
         if self._stopping:
             await self._around.keeper.kill_tree(started.process.name)
         return started.process
-
-    async def _failed_to_begin(
-        self, process: Process, launch: Launch
-    ) -> ContainerNotStarted | None:
-        """A container has its own process later than the keeper has its own."""
-        if launch.inside is None:
-            return None
-        try:
-            async with asyncio.timeout(None) as self._patience:
-                return await self._boxed.begun(process, launch)
-        except TimeoutError:  # it is to stop
-            return None
-        finally:
-            self._patience = None
-
-    def _zygote_kind(self, launch: Launch) -> Kind | None:
-        wanted = self._pod.pod.metadata.annotations.get(ANNOTATION)
-        return None if wanted == NEVER else self._around.zygotes.kind_of(launch.spec)
-
-    async def _planned(self) -> Launch | None:
-        """None: it is to stop, or to be another image by now; pulling one may take long."""
-        spec = self.record.spec
-        planned: list[Launch] = []
-        self._image = spec.image
-
-        def stands() -> None:
-            planned.append(self._plan())
-
-        try:
-            async with asyncio.timeout(None) as self._patience:
-                launch = await self._boxed.plan(self._site(), stands)
-        except TimeoutError:
-            return None
-        finally:
-            self._patience = None
-        if self._stopping or self.record.spec.image != spec.image:
-            return None
-        return launch or (planned[0] if planned else self._plan())
-
-    def _plan(self) -> Launch:
-        attempt = self.record.runs
-        return plan_launch(
-            self._around.api, self._pod.pod, self.record.spec, attempt=attempt, site=self._site()
-        )
-
-    def _site(self) -> Site:
-        around, pod = self._around, self._pod
-        return Site(
-            home=around.home,
-            machine=around.machine,
-            volumes=pod.volumes or {},
-            ports=pod.ports,
-            log_bytes=around.settings.log_bytes,
-            cards=around.cards,
-            gateway=around.settings.gateway,
-        )
 
     def _began(self, started: Started, launch: Launch) -> None:
         process = started.process
@@ -270,8 +201,8 @@ class ContainerRunner:
         record.process, record.container_id = process, run_id(process.name, launch)
         record.started_at = timestamp(clock.now())
         record.waiting, record.ready, record.started = None, False, False
-        record.trouble, record.image = None, self._image
-        record.stale = self._image != record.spec.image  # it changed while this run began
+        record.trouble, record.image = None, self._launching.image
+        record.stale = record.image != record.spec.image  # it changed while this run began
         if not record.stale:
             self._renewed.clear()
         self._begun.clear()
@@ -376,7 +307,7 @@ class ContainerRunner:
     async def _watch(self, process: Process) -> Process:
         """How it ended; probes it meanwhile."""
         if self._around.containers.known is not None:
-            self._launch_again()  # of an adopted one: whether it is a container
+            self._launching.current()  # of an adopted one: whether it is a container
         renewing: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             if not self._stopping and not process.ended:
@@ -406,23 +337,12 @@ class ContainerRunner:
             container=self.record.spec,
             process=process,
             ports=lambda: self._pod.ports,
-            launch=self._launch_again,
+            launch=self._launching.current,
             must_listen=routed,
             was_started=self.record.started,
             was_ready=self.record.ready,
             awake=self._pod.awake,
         )
-
-    def _launch_again(self) -> Launch | None:
-        """Of a process that was adopted: what it must have been started with."""
-        if self._launch is None:
-            try:
-                self._launch = self._boxed.again(self._site(), self._plan) or self._plan()
-            except (ConfigMissing, NotSupported, ImageNotRunnable, VolumeNotReady, CommandNotFound):
-                return None
-            except OSError:  # no room to make its folders again
-                return None
-        return self._launch
 
     # --- ending
 
@@ -443,7 +363,7 @@ class ContainerRunner:
 
     async def _after_exit(self, process: Process) -> None:
         record, clock = self.record, self._around.clock
-        fate = await self._boxed.fate(process, self._launch_again())
+        fate = await self._launching.fate(process)
         if fate is not None and fate.problem is not None:
             ended = self._start_error(str(fate.problem))
             self._say(WARNING, "Failed", f"Error: {fate.problem}")
