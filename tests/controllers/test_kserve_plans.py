@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tidegate.controllers.kserve.agent import in_cluster
 from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
 from tidegate.controllers.kserve.scaling import (
     carry_hpa,
@@ -160,7 +161,7 @@ def test_a_batcher_and_a_logger_are_an_agent_in_front_of_the_model():
         {
             **CUSTOM,
             "batcher": {"maxBatchSize": 8, "maxLatency": 50},
-            "logger": {"url": "http://sink/", "mode": "request"},
+            "logger": {"url": "http://sink/", "mode": "request", "metadataHeaders": ["X-A", "X-B"]},
         }
     )
     model, agent = raw_pods(given)["containers"]
@@ -177,12 +178,28 @@ def test_a_batcher_and_a_logger_are_an_agent_in_front_of_the_model():
         "--inference-service=iris",
         "--namespace=default",
         "--component=predictor",
+        "--metadata-headers=X-A,X-B",
     ]
     service = to_raw(desired_service(given, pods(given)))
     assert service["spec"]["ports"][0]["targetPort"] == 9081
     deployment = desired_deployment(given, given.spec.predictor, pods(given), "hpa")
     probes = [c.readiness_probe for c in deployment.spec.template.spec.containers]
     assert [p.tcp_socket.port for p in probes if p and p.tcp_socket] == [8080, 9081]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("http://dumper.default/", "http://dumper.default.svc.cluster.local/"),
+        ("http://dumper:8080/x?y=z", "http://dumper.team.svc.cluster.local:8080/x?y=z"),
+        ("http://dumper.default.svc.cluster.local/", "http://dumper.default.svc.cluster.local/"),
+        ("http://example.com/", "http://example.com/"),
+        ("http://localhost:9/", "http://localhost:9/"),
+        ("http://127.0.0.1:9/", "http://127.0.0.1:9/"),
+    ],
+)
+def test_a_loggers_url_may_be_short_as_a_clusters_dns_lets_it(written, meant):
+    assert in_cluster(written, "team", {"default", "team"}.__contains__) == meant
 
 
 def test_a_transformer_is_told_where_its_predictor_is_unless_it_knows():

@@ -169,6 +169,7 @@ def test_flags_are_kserves():
             "--log-mode=request",
             "--namespace=default",
             "--component-port=9000",
+            "--metadata-headers=X-User,X-Team",
         ],
         {"PORT": "9181"},
     )
@@ -176,6 +177,16 @@ def test_flags_are_kserves():
     assert plan.batching == Batching(8, 0.25)
     assert plan.logging is not None
     assert plan.logging.extensions == {"namespace": "default"}
+    assert plan.logging.headers == ("X-User", "X-Team")
+
+
+def test_an_event_tells_the_headers_that_it_is_asked_to():
+    plan = Logging("http://sink/", "all", "http://here/", {}, ("X-User", "X-Team"))
+    log = EventLog(plan, LoopClock(), [].append)
+    given = [(b"x-user", b"bob"), (b"host", b"h"), (b"x-user", b"eve")]
+    assert json.loads(log.metadata_of(given)) == {"X-User": ["bob", "eve"]}
+    silent = EventLog(Logging("http://sink/", "all", "http://here/", {}), LoopClock(), [].append)
+    assert silent.metadata_of(given) == b""
 
 
 @pytest.mark.parametrize(

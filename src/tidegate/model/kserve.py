@@ -64,7 +64,7 @@ class AutoScaling(Wire, frozen=True, kw_only=True):
 class Logger(Wire, frozen=True, kw_only=True):
     url: str | None = None
     mode: str | None = None  # all, request, response
-    metadata_headers: NotHonoured = None
+    metadata_headers: tuple[str, ...] = ()
     metadata_annotations: NotHonoured = None
     storage: NotHonoured = None
     batch_size: NotHonoured = None

@@ -5,6 +5,9 @@ Source: kserve pkg/webhook/admission/pod/agent_injector.go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
 from tidegate.model import kserve_names as names
 from tidegate.model.containers import (
     Container,
@@ -35,6 +38,8 @@ def agent_container(
             f"--namespace={isvc.metadata.namespace}",
             f"--component={name}",
         ]
+        if logger.metadata_headers:
+            args.append(f"--metadata-headers={','.join(logger.metadata_headers)}")
     return Container(
         name=names.AGENT,
         image=names.AGENT_IMAGE,
@@ -42,6 +47,18 @@ def agent_container(
         ports=(ContainerPort(container_port=names.AGENT_PORT, name="agent-port", protocol="TCP"),),
         readiness_probe=Probe(tcp_socket=TCPSocketAction(port=names.AGENT_PORT), period_seconds=10),
     )
+
+
+def in_cluster(url: str, namespace: str, is_namespace: Callable[[str], bool]) -> str:
+    """`http://dumper.default/` as `http://dumper.default.svc.cluster.local/`: a cluster's DNS completes
+    such names, `http://dumper/` within the own namespace; none here does."""
+    parts = urlsplit(url)
+    name, _, rest = (parts.hostname or "").partition(".")
+    space = rest or namespace
+    if not name or name == "localhost" or name.isdigit() or not is_namespace(space):
+        return url
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"{name}.{space}.svc.cluster.local{port}").geturl()
 
 
 def is_agent(container: Container) -> bool:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from tidegate.client.api import Api
 from tidegate.client.events import NORMAL, WARNING, EventRecorder
 from tidegate.controllers.kserve import serverless, standard, status
+from tidegate.controllers.kserve.agent import in_cluster
 from tidegate.controllers.kserve.children import Children
 from tidegate.controllers.kserve.pods import ComponentPods, plan_pods
 from tidegate.controllers.kserve.scaling import (
@@ -27,7 +31,7 @@ from tidegate.model.admission.kserve import mode_of
 from tidegate.model.apps import Deployment
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.conditions import is_true, timestamp
-from tidegate.model.core import ConfigMap, Service
+from tidegate.model.core import ConfigMap, Namespace, Service
 from tidegate.model.domains import DomainMapping
 from tidegate.model.errors import BadRequest, Forbidden, Invalid
 from tidegate.model.ingresses import Ingress
@@ -51,6 +55,7 @@ from tidegate.reconcile.apply import write_status
 
 _REFUSED_AGAIN_S = 30.0  # a quota or a policy may let the children in later
 _OWNER = "InferenceService"
+ComponentT = TypeVar("ComponentT", bound=Component)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class InferenceServiceController:
                 seen[name] = self._without_runtime(isvc, name, why)
                 continue
             runtime = chosen if name == "predictor" else runtime
-            pods = plan_pods(isvc, name, component, chosen)
+            pods = plan_pods(isvc, name, self._with_sink(isvc, component), chosen)
             make = self._standard if mode == names.STANDARD else self._knative
             seen[name] = await make(isvc, component, pods, config)
         await self._children.remove_all(isvc, keep=standard.components(isvc))
@@ -169,6 +174,17 @@ class InferenceServiceController:
             return None
         near = self._api.list(ServingRuntime, isvc.metadata.namespace)
         return choose_runtime(model, near, self._api.list(ClusterServingRuntime))
+
+    def _with_sink(self, isvc: InferenceService, component: ComponentT) -> ComponentT:
+        """With the logger's URL as it is true here."""
+        logger = component.logger
+        if logger is None or not logger.url:
+            return component
+        space = isvc.metadata.namespace or ""
+        url = in_cluster(
+            logger.url, space, lambda name: self._api.get(Namespace, "", name) is not None
+        )
+        return replace(component, logger=replace(logger, url=url))
 
     def _without_runtime(self, isvc: InferenceService, name: str, why: NoRuntime) -> Seen:
         """What ran before goes on; nothing new is made."""

@@ -105,7 +105,8 @@ class Agent:
         headers = dict(scope["headers"])
         event_id = headers.get(b"ce-id", b"").decode("latin-1") or self._new_id()
         content = headers.get(b"content-type", _JSON)
-        self.events.put(LoggedEvent(REQUEST, event_id, content, body))
+        told = self.events.metadata_of(scope["headers"])
+        self.events.put(LoggedEvent(REQUEST, event_id, content, body, told))
         return event_id
 
     def _log_answer(self, event_id: str | None, status: int, content: bytes, body: bytes) -> None:

@@ -7,7 +7,8 @@ Source: kserve pkg/logger/{handler,worker}.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,12 +28,13 @@ _LAST_S = 10.0  # for what is queued at the end: the node's own grace is 30 s
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """`id` is the same for a request and its answer."""
+    """`id` is the same for a request and its answer. `metadata`: headers of a request, as JSON."""
 
     type: str
     id: str
     content_type: bytes
     body: bytes
+    metadata: bytes = b""
 
 
 class EventLog:
@@ -45,6 +47,18 @@ class EventLog:
         self._host, self._port = url.hostname or "127.0.0.1", url.port or 80
         self._netloc = url.netloc.encode()
         self._target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+    def metadata_of(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """What an event tells of its request's headers; empty: nothing is asked for."""
+        if not self._plan.headers:
+            return b""
+        found: dict[str, list[str]] = {}
+        wanted = {name.lower(): name for name in self._plan.headers}
+        for key, value in headers:
+            name = wanted.get(key.decode("latin-1").lower())
+            if name is not None:
+                found.setdefault(name, []).append(value.decode("latin-1"))
+        return json.dumps(found, separators=(",", ":")).encode()
 
     def put(self, event: LoggedEvent) -> None:
         """Queue one, if this kind is asked for."""
@@ -99,6 +113,8 @@ class EventLog:
                 for name, value in self._plan.extensions.items()
             ),
         ]
+        if event.metadata:
+            headers.append((b"ce-metadata", event.metadata))
         where = (self._host, self._port, b"POST", self._target.encode())
         async with exchange(*where, headers, event.body) as answer:
             await answer.body()

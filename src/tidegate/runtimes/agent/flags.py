@@ -20,6 +20,7 @@ _VALUES = {
     "namespace": "",
     "component": "",
     "endpoint": "",
+    "metadata-headers": "",
 }
 _MODES = ("all", "request", "response")
 
@@ -34,12 +35,14 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class Logging:
-    """Where events go, which, and what they say of where they come from."""
+    """Where events go, which, and what they say of where they come from. `headers`: those of a request
+    that its event tells."""
 
     url: str
     mode: str
     source: str
     extensions: Mapping[str, str]
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def read_agent_flags(argv: Sequence[str], environ: Mapping[str, str]) -> AgentPl
             given["log-mode"],
             given["source-uri"],
             {key: value for key, value in extensions.items() if value},
+            tuple(name for name in given["metadata-headers"].split(",") if name),
         )
         if url
         else None,
