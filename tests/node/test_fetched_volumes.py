@@ -208,6 +208,19 @@ async def test_a_pod_deleted_while_it_fetches_goes_at_once_and_holds_nothing(wor
     assert cache(world).holds == {}
 
 
+async def test_where_the_data_can_not_be_shown_the_fetch_says_why_and_is_tried_again(world):
+    """The worker failed each second, and the pod said nothing."""
+    cache(world).slow[IRIS] = Progress(Stage.FETCHING, 1, 10)
+    await given_isvc_pod(world)
+    await world.until(lambda: cache(world).asked)
+    in_the_way = world.home.pods / world.pod().metadata.uid / ".fetched"
+    in_the_way.write_text("")
+    cache(world).let(IRIS)
+    await world.until(lambda: world.events("FailedFetch"))
+    in_the_way.unlink()
+    await world.until(lambda: world.main().ready)
+
+
 async def test_a_pod_holds_what_it_was_given_until_it_is_gone(world):
     await given_isvc_pod(world)
     await world.until(lambda: world.keeper.spawned)

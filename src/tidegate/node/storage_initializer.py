@@ -78,7 +78,7 @@ class FetchRunner:
             self._show(f"fetching {' '.join(self.record.spec.args[:1])}")
             try:
                 said = await self._fetch_all()
-            except (CacheError, BadAccess, ConfigMissing, NotSupported) as why:
+            except (CacheError, BadAccess, ConfigMissing, NotSupported, OSError) as why:
                 self._failed(str(why), began, delay_s)
                 await self._until_woken(delay_s)
                 delay_s = min(_LONGEST_DELAY_S, 2 * delay_s)
