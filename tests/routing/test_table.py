@@ -176,3 +176,11 @@ def test_a_catch_all_leaves_services_their_own_paths_and_the_models_their_api_on
     assert key(routes.find(b"else.example", b"/default/hello/x")) == "any"
     routes.remove("chat")
     assert key(routes.find(b"localhost", b"/openai/v1/models")) == "any"
+
+
+def test_whoever_claims_the_models_path_for_any_host_has_it():
+    chat = target("chat", models=("chat",))
+    routes = table(chat, part("any", "", "/openai"))
+    assert routes.find(b"localhost", b"/openai/v1/models") is None
+    routes = table(chat, part("any", "", "/openai/v1"))
+    assert key(routes.find(b"localhost", b"/openai/v1/models")) == "any"
