@@ -11,12 +11,14 @@ from tidegate.cli.engine import (
     HTTPS_PORT,
     INGRESS_HOST,
     PORT,
+    Engine,
     ask_for_gpus,
     last_gpus,
     last_https_port,
     last_ingress_host,
     ports_of_last_run,
 )
+from tidegate.cli.up import Addresses
 from tidegate.kit.home import Home
 
 
@@ -65,3 +67,14 @@ def test_a_killed_engines_simulated_gpus_are_kept(home):
     home.processes.write_text("{}")
     assert last_gpus(home) == "2x15GiB"
     assert ports_of_last_run(home) == (1234, 5678)  # beside the other settings
+
+
+def test_each_address_that_a_running_engine_has_otherwise_is_named():
+    running = Engine(1, 2, 3, "127.0.0.1", 8080, "127.0.0.1", 6443, https=("127.0.0.1", 8443))
+    asked = Addresses(port=8081, api_port=6443, https_port=9443, ingress_address="127.0.0.81")
+    assert list(asked.unlike(running)) == [
+        "--port 8081 has no effect on a running engine, which uses 8080",
+        "--https-port 9443 has no effect on a running engine, which uses 8443",
+        "--ingress-address 127.0.0.81 has no effect on a running engine, which has none",
+    ]
+    assert list(Addresses(port=0).unlike(running)) == []  # any port will do

@@ -10,6 +10,8 @@ import ipaddress
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -33,15 +35,58 @@ from tidegate.kit.home import Home
 _START_S = 60.0  # generous: a cold disk and a busy machine; a healthy start takes a second
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the engine answers. None: as an engine that was killed did, else the usual."""
+
+    port: int | None = None
+    """Port of the gateway on 127.0.0.1 (default 8080; 0 picks a free one)."""
+    api_port: int | None = None
+    """Port of the Kubernetes API on 127.0.0.1 (default 6443; 0 picks a free one)."""
+    https_port: int | None = None
+    """Port of the gateway's HTTPS on 127.0.0.1 (default 8443, or a free one with --port 0). Where it
+    can't be had, the gateway does without."""
+    ingress_address: str | None = None
+    """IP address of this machine on which the gateway has ports 80 and 443 too (default 127.0.0.80).
+    Where they can't be had, it does without."""
+
+    def check(self) -> None:
+        """Raises `Usage`."""
+        for option, number in (
+            ("--port", self.port),
+            ("--api-port", self.api_port),
+            ("--https-port", self.https_port),
+        ):
+            if number is not None and not 0 <= number <= 65535:
+                raise Usage(f"{option} {number}: a port is between 0 and 65535")
+        if self.ingress_address is not None:
+            try:
+                ipaddress.ip_address(self.ingress_address)
+            except ValueError:
+                raise Usage(
+                    f"--ingress-address {self.ingress_address}: it must be an IP address"
+                ) from None
+
+    def unlike(self, running: Engine) -> Iterator[str]:
+        """What was asked for and a running engine has otherwise, in words."""
+        for option, asked, has in (
+            ("--port", self.port, running.gateway_port),
+            ("--api-port", self.api_port, running.api_port),
+            ("--https-port", self.https_port, running.https and running.https[1]),
+            ("--ingress-address", self.ingress_address, running.ingress and running.ingress[0]),
+        ):
+            if asked and asked != has:
+                uses = "has none" if has is None else f"uses {has}"
+                yield f"{option} {asked} has no effect on a running engine, which {uses}"
+
+
 def up(
     *,
     filename: Files = None,
     detach: Annotated[bool, Parameter(name=["--detach", "-d"])] = False,
-    port: int | None = None,
-    api_port: int | None = None,
+    addresses: Addresses = Addresses(),
     simulate_gpus: str | None = None,
-    https_port: int | None = None,
-    ingress_address: str | None = None,
     data_dir: DataDir = None,
 ) -> int:
     """Start the engine and, with -f, apply documents. On a running engine: repair what is missing.
@@ -57,19 +102,8 @@ def up(
     simulate_gpus
         Pretend to have so many GPUs, with or without their memory: 1 or 4x15GiB. They are counted like
         real ones and nothing computes on them.
-    port
-        Port of the gateway on 127.0.0.1 (default 8080; 0 picks a free one).
-    api_port
-        Port of the Kubernetes API on 127.0.0.1 (default 6443; 0 picks a free one).
-    https_port
-        Port of the gateway's HTTPS on 127.0.0.1 (default 8443, or a free one with --port 0). Where it
-        can't be had, the gateway does without.
-    ingress_address
-        IP address of this machine on which the gateway has ports 80 and 443 too (default 127.0.0.80).
-        Where they can't be had, it does without.
     """
-    _check_ports(("--port", port), ("--api-port", api_port), ("--https-port", https_port))
-    _check_address(ingress_address)
+    addresses.check()
     _check_gpus(simulate_gpus)
     home = home_of(data_dir)
     files = list(filename or [])
@@ -78,42 +112,32 @@ def up(
         raise CliError(f"{missing[0]}: no such file")  # before anything is started
     running = engine_or_none(home)
     if running is None and not gateway_lives(home):
-        _settle(home, port, api_port, https_port, ingress_address, simulate_gpus)
+        _settle(home, addresses, simulate_gpus)
         if not detach:
             _become_keeper(home, files)
     elif simulate_gpus:
-        note = "--simulate-gpus has no effect on a running engine: `tidegate down` first"
-        print(f"tidegate: {note}", file=sys.stderr)
-    return _in_background(home, files, running, port, api_port)
+        _say("--simulate-gpus has no effect on a running engine: `tidegate down` first")
+    return _in_background(home, files, running, addresses)
 
 
-def _settle(
-    home: Home,
-    port: int | None,
-    api_port: int | None,
-    https_port: int | None,
-    ingress_address: str | None,
-    simulate_gpus: str | None,
-) -> None:
-    """Write what the engine starts with; None: as an engine that was killed had it, else the usual."""
+def _settle(home: Home, asked: Addresses, simulate_gpus: str | None) -> None:
+    """Write what the engine starts with."""
     last_port, last_api_port = ports_of_last_run(home)
     wanted_gpus = simulate_gpus or last_gpus(home)  # before its settings are written anew
+    https_port = asked.https_port
     write_settings(
         home,
-        port=last_port if port is None else port,
-        api_port=last_api_port if api_port is None else api_port,
-        https_port=last_https_port(home, port) if https_port is None else https_port,
-        ingress_host=ingress_address or last_ingress_host(home),
+        port=last_port if asked.port is None else asked.port,
+        api_port=last_api_port if asked.api_port is None else asked.api_port,
+        https_port=last_https_port(home, asked.port) if https_port is None else https_port,
+        ingress_host=asked.ingress_address or last_ingress_host(home),
     )
     if wanted_gpus:
         ask_for_gpus(home, wanted_gpus)
 
 
-def _check_ports(*ports: tuple[str, int | None]) -> None:
-    """Raises `Usage`."""
-    for option, number in ports:
-        if number is not None and not 0 <= number <= 65535:
-            raise Usage(f"{option} {number}: a port is between 0 and 65535")
+def _say(text: str) -> None:
+    print(f"tidegate: {text}", file=sys.stderr)
 
 
 def _check_gpus(text: str | None) -> None:
@@ -128,14 +152,6 @@ def _check_gpus(text: str | None) -> None:
         raise Usage(f"--simulate-gpus {why}") from why
 
 
-def _check_address(text: str | None) -> None:
-    if text is not None:
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            raise Usage(f"--ingress-address {text}: it must be an IP address") from None
-
-
 def announce(home: Home, files: list[str]) -> int:
     """Wait for the engine, say where it answers, apply the documents."""
     engine = wait_until_serving(home, timeout_s=_START_S)
@@ -143,7 +159,7 @@ def announce(home: Home, files: list[str]) -> int:
     print("gateway    ", "  ".join(url for url in urls if url))
     if engine.https_url is None:
         why = "its port can't be had: `tidegate down`, then `up --https-port N` (0 picks one)"
-        print(f"tidegate: no HTTPS at the gateway: {why}", file=sys.stderr)
+        _say(f"no HTTPS at the gateway: {why}")
     print(f"API         {engine.api_url}")
     print(f"kubeconfig  {home.kubeconfig}", flush=True)
     if not files:
@@ -157,20 +173,15 @@ def announce(home: Home, files: list[str]) -> int:
 
 
 def _in_background(
-    home: Home, files: list[str], running: Engine | None, port: int | None, api_port: int | None
+    home: Home, files: list[str], running: Engine | None, addresses: Addresses
 ) -> int:
     from tidegate.link.keeper_start import start_keeper
 
     start_keeper(home)  # an engine that runs keeps running; a missing keeper takes over its parts
     if running is not None:
-        print(f"already running (keeper pid {running.keeper_pid})")
-        for option, asked, has in (
-            ("--port", port, running.gateway_port),
-            ("--api-port", api_port, running.api_port),
-        ):
-            if asked and asked != has:
-                note = f"{option} {asked} has no effect on a running engine, which uses {has}"
-                print(f"tidegate: {note}: `tidegate down` first", file=sys.stderr)
+        print(f"already running (keeper pid {running.keeper_pid})", flush=True)
+        for text in addresses.unlike(running):
+            _say(f"{text}: `tidegate down` first")
     return announce(home, files)
 
 
