@@ -8,7 +8,7 @@ from typing import Any
 from tidegate.cli.engine import Engine, engine_of
 from tidegate.cli.options import AsTable, DataDir, home_of
 from tidegate.cli.tables import show_table
-from tidegate.cli.zygotes_shown import zygotes_of
+from tidegate.cli.zygotes_shown import memory_text, pss_kib, zygotes_of
 from tidegate.kit.home import Home
 
 
@@ -17,7 +17,7 @@ def status(
     output: AsTable = "table",
     data_dir: DataDir = None,
 ) -> int:
-    """Show the engine's processes and addresses. Exits with 1 when none runs.
+    """Show the engine's processes, their memory and addresses. Exits with 1 when none runs.
 
     Example: tidegate status -o json
     """
@@ -27,14 +27,13 @@ def status(
         print(json.dumps(as_json(engine, home)))
         return 0
     show_table(
-        ["PART", "PID", "ADDRESS"],
+        ["PART", "PID", "MEMORY", "ADDRESS"],
         [
-            ["keeper", str(engine.keeper_pid), ""],
-            ["control plane", _pid(engine.control_plane_pid), engine.api_url],
-            ["gateway", _pid(engine.gateway_pid), engine.gateway_url],
-            *([] if engine.https_url is None else [["", "", engine.https_url]]),
-            *([] if engine.ingress_url is None else [["", "", engine.ingress_url]]),
-            *([f"zygote {z.kind}", str(z.pid), z.memory] for z in zygotes_of(home)),
+            _row("keeper", engine.keeper_pid),
+            _row("control plane", engine.control_plane_pid, engine.api_url),
+            _row("gateway", engine.gateway_pid, engine.gateway_url),
+            *(["", "", "", url] for url in (engine.https_url, engine.ingress_url) if url),
+            *([f"zygote {z.kind}", str(z.pid), z.memory, ""] for z in zygotes_of(home)),
         ],
     )
     print(f"\nkubeconfig  {home.kubeconfig}\ndata        {home.root}")
@@ -59,5 +58,7 @@ def as_json(engine: Engine, home: Home) -> dict[str, Any]:
     }
 
 
-def _pid(pid: int | None) -> str:
-    return "restarting" if pid is None else str(pid)
+def _row(part: str, pid: int | None, address: str = "") -> list[str]:
+    if pid is None:
+        return [part, "restarting", "", address]
+    return [part, str(pid), memory_text(pss_kib(pid)), address]

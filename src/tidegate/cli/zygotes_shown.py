@@ -22,7 +22,7 @@ class ShownZygote:
 
     @property
     def memory(self) -> str:
-        return "" if self.pss_kib is None else f"{self.pss_kib / 1024:.0f} MiB"
+        return memory_text(self.pss_kib)
 
 
 def zygotes_of(home: Home) -> list[ShownZygote]:
@@ -32,13 +32,19 @@ def zygotes_of(home: Home) -> list[ShownZygote]:
     except KeeperCallFailed:
         return []
     return [
-        ShownZygote(each["name"].split("/")[1], each["pid"], _pss_kib(each["pid"]))
+        ShownZygote(each["name"].split("/")[1], each["pid"], pss_kib(each["pid"]))
         for each in processes
         if each["name"].startswith(_PREFIX) and not each["ended"]
     ]
 
 
-def _pss_kib(pid: int) -> int | None:
+def memory_text(pss_kib: int | None) -> str:
+    """Empty for None."""
+    return "" if pss_kib is None else f"{pss_kib / 1024:.0f} MiB"
+
+
+def pss_kib(pid: int) -> int | None:
+    """What a process has of memory, shared pages by its share; None: gone, or not ours to read."""
     with suppress(OSError, ValueError, IndexError):
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         return int(text.partition("Pss:")[2].split()[0])
