@@ -21,7 +21,6 @@ from typing import Protocol
 from tidegate.link.keeper import Process
 from tidegate.node.containers.strays import end_marked
 from tidegate.node.gpus import real_cards
-from tidegate.node.grpc_health import grpc_health
 from tidegate.node.listeners import Holder, holder_of, listening_of
 from tidegate.node.shortage import is_short
 from tidegate.policy.gpu_cards import Card
@@ -182,6 +181,8 @@ class LocalMachine:
         return Outcome(False, f"HTTP probe failed with statuscode: {status}")
 
     async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome:
+        from tidegate.node.grpc_health import grpc_health  # HPACK, which few need
+
         try:
             problem = await grpc_health(port, service, timeout_s=timeout_s)
         except OSError as why:

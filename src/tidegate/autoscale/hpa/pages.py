@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, isfinite
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from tidegate.autoscale.hpa.asked import Asked
 from tidegate.autoscale.hpa.fetch import Get, NotFetched, fetch, get
 from tidegate.model.pods import Pod
@@ -122,6 +120,8 @@ def place_of(pod: Pod) -> str | None:
 
 def parse(text: str) -> Iterable[Series]:
     """The samples of a page. Raises ValueError for what is none."""
+    from prometheus_client.parser import text_string_to_metric_families  # 2 MiB that few need
+
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             yield sample.name, sample.labels, sample.value
