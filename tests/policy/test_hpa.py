@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tidegate.model.autoscaling import HorizontalPodAutoscaler
 from tidegate.model.meta import LabelSelector, LabelSelectorRequirement
-from tidegate.model.wire import read
+from tidegate.model.wire import read, to_raw
 from tidegate.policy.config_hpa import parse_config_hpa
 from tidegate.policy.errors import BadConfig
-from tidegate.policy.hpa import approximate, go_selector, hpa_spec
-from tidegate.scaling.hpa import HpaConfig, Metric, MetricType, Target, TargetType
+from tidegate.policy.hpa import approximate, go_selector, hpa_spec, hpa_status, wire_status
+from tidegate.scaling.hpa import (
+    Condition,
+    Current,
+    HpaConfig,
+    HpaStatus,
+    Metric,
+    MetricType,
+    Target,
+    TargetType,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +82,22 @@ WEB = {"apiVersion": "v1", "kind": "Service", "name": "web"}
 SELECTOR = "&LabelSelector{MatchLabels:map[string]string{topic: a,},MatchExpressions:[]LabelSelectorRequirement{},}"
 
 
-def metric(type_: str, source: str, **said: Any) -> Metric:
+def autoscaler(*metrics: dict[str, Any]) -> HorizontalPodAutoscaler:
     raw = {
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {
             "scaleTargetRef": {"kind": "Deployment", "name": "web"},
             "maxReplicas": 3,
-            "metrics": [{"type": type_, source: said}],
+            "metrics": list(metrics),
         },
     }
     found, reading = read(raw, HorizontalPodAutoscaler)
     assert not reading.unknown
-    (one,) = hpa_spec(found).metrics
+    return found
+
+
+def metric(type_: str, source: str, **said: Any) -> Metric:
+    (one,) = hpa_spec(autoscaler({"type": type_, source: said})).metrics
     return one
 
 
@@ -139,3 +153,57 @@ def test_objects_and_outside_metrics_are_meant_as_values_or_averages(target, of_
     found = metric("External", "external", metric=LAG, target=target)
     assert (found.name, found.target) == ("lag", outside)
     assert found.selector == SELECTOR
+
+
+def test_each_metric_is_shown_in_its_place_as_kubernetes_writes_it():
+    share = {"type": "Utilization", "averageUtilization": 50}
+    average = {"type": "AverageValue", "averageValue": 5}
+    inside = {"name": "cpu", "container": "main", "target": share}
+    about = {"metric": {"name": "n"}, "describedObject": WEB, "target": average}
+    hpa = autoscaler(
+        {"type": "Resource", "resource": {"name": "memory", "target": share}},
+        {"type": "ContainerResource", "containerResource": inside},
+        {"type": "Pods", "pods": {"metric": {"name": "depth"}, "target": average}},
+        {"type": "Object", "object": about},
+        {"type": "External", "external": {"metric": LAG, "target": average}},
+        {"type": "Pods", "pods": {"metric": {"name": "away"}, "target": average}},
+    )
+    now = (
+        Current(average=3 * 2**20 * 1000, utilization=30),
+        Current(average=250, utilization=25),
+        Current(average=1500),
+        Current(value=7000),
+        Current(average=2500),
+        None,
+    )
+    shown = to_raw(wire_status(hpa, HpaStatus(metrics=now), None))["currentMetrics"]
+    assert [one["type"] for one in shown] == [
+        *("Resource", "ContainerResource", "Pods", "Object", "External"),
+        "",  # could not be had
+    ]
+    assert shown[0]["resource"] == {
+        "name": "memory",
+        "current": {"averageValue": "3Mi", "averageUtilization": 30},
+    }
+    assert shown[1]["containerResource"]["container"] == "main"
+    assert shown[1]["containerResource"]["current"]["averageValue"] == "250m"
+    assert shown[2]["pods"] == {"metric": {"name": "depth"}, "current": {"averageValue": "1500m"}}
+    assert shown[3]["object"]["current"] == {"value": "7"}
+    assert shown[3]["object"]["describedObject"] == WEB
+    assert shown[4]["external"]["current"] == {"averageValue": "2500m"}
+
+
+def test_a_status_is_read_as_it_was_written():
+    status = HpaStatus(
+        current=2,
+        desired=3,
+        last_scale_s=1_700_000_000,
+        conditions=(
+            Condition("ScalingActive", True, "ValidMetricFound", "it could be had", 1_700_000_001),
+            Condition("AbleToScale", False, "FailedGetScale", "it was gone", 1_700_000_002),
+        ),
+    )
+    hpa = autoscaler()
+    assert hpa_status(hpa) == HpaStatus()
+    written = msgspec.structs.replace(hpa, status=wire_status(hpa, status, None))
+    assert hpa_status(written) == status
