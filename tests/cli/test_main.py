@@ -118,6 +118,20 @@ def test_run_shows_the_document_and_changes_nothing_when_asked(capsys, tmp_path)
     assert said(capsys)[0].startswith("apiVersion: serving.knative.dev/v1\nkind: Service\n")
 
 
+def test_run_tells_a_folder_and_a_missing_model_from_a_program(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "odd.xyz").write_bytes(b"")
+    for words, line in (
+        (["models"], "tidegate: models: a folder; name the model file in it\n"),
+        (["m.onnx"], "tidegate: m.onnx: no such model file\n"),
+        (["odd.xyz"], f"tidegate: {tmp_path}/odd.xyz: no runtime for .xyz"),
+        (["nobody"], "tidegate: 'nobody' is neither a model file nor a program of this machine"),
+    ):
+        assert main(["run", "--dry-run", *words]) != 0
+        assert said(capsys)[1].startswith(line)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_all_commands(capsys, shell):
     assert main(["completion", shell]) == 0

@@ -88,17 +88,19 @@ def _apply(document: dict[str, Any], data_dir: str | None) -> None:
 
 
 def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, Any]:
-    if len(target) == 1 and PurePosixPath(target[0]).suffix:
+    found = bool(target) and shutil.which(target[0]) is not None
+    if len(target) == 1:
         file = Path(target[0])
-        if file.is_file():
+        if (
+            file.is_file() and file.suffix
+        ):  # whether it may be executed or not: on some disks all may
             file = file.absolute()
             return model_service(PurePosixPath(file), wanted, beside=os.listdir(file.parent))
-        if not file.exists():
+        if file.is_dir() and not found:
+            raise CliError(f"{file}: a folder; name the model file in it")
+        if file.suffix and not file.exists() and not found:
             raise CliError(f"{file}: no such model file")
-        raise CliError(f"{file}: a folder, not a model file")
-    return command_service(
-        target, os.getcwd(), wanted, found=bool(target) and shutil.which(target[0]) is not None
-    )
+    return command_service(target, os.getcwd(), wanted, found=found)
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:
