@@ -582,6 +582,23 @@ async def test_tries_that_outlast_a_handover_are_repeated_only_where_the_partiti
 
 
 @scenario
+async def test_a_try_that_lasts_for_ever_does_not_keep_the_process_from_ending_in_order(kafka):
+    for_ever = asyncio.Event()
+
+    async def never(_request):
+        await for_ever.wait()
+        return 200
+
+    kafka.sink.rule = never
+    source = await kafka.source(environ={"K_DRAIN_S": "1"})
+    await kafka.produce(values(1))
+    await until(lambda: kafka.sink.busy == 1, "it is at the sink")
+    async with asyncio.timeout(60):
+        assert await source.end() == 0
+    for_ever.set()
+
+
+@scenario
 async def test_replies_go_to_a_topic_with_the_key_before_the_event_is_finished(kafka):
     kafka.sink.rule = answers_with_an_event
     reply = await kafka.kafka_sink("out", numPartitions=2)

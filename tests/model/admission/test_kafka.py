@@ -65,6 +65,7 @@ REF = {"apiVersion": "v1", "kind": "Service", "name": "web"}
     [
         (source(bootstrapServers=[]), "spec.bootstrapServers: Required value"),
         (source(bootstrapServers=["http://a:9092"]), "spec.bootstrapServers[0]: Invalid"),
+        (source(bootstrapServers=["a"]), "spec.bootstrapServers[0]: Invalid"),
         (source(topics=[]), "spec.topics: Required value"),
         (source(topics=["a b"]), "spec.topics[0]: Invalid"),
         (source(sink=None), "spec.sink: Required value"),

@@ -144,7 +144,7 @@ def _brokers(path: str, servers: Sequence[str]) -> Problems:
 def _is_broker(server: str) -> bool:
     try:
         parsed = urlsplit(f"//{server}")
-        return bool(parsed.hostname) and parsed.netloc == server and parsed.port != 0
+        return bool(parsed.hostname and parsed.port) and parsed.netloc == server
     except ValueError:
         return False
 

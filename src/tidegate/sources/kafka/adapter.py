@@ -140,6 +140,7 @@ class Adapter:
                     await membership.hand_back()
                     for task in beside:
                         task.cancel()
+                    self._dispatcher.break_off()
         finally:
             self._tasks = None
             await self._leave(consumer)
@@ -198,17 +199,17 @@ class Adapter:
         """Notices brokers that went away and topics that were deleted."""
         while True:
             await self._clock.sleep(_LOOK_S)
-            self._connected = consumer._coordinator.coordinator_id is not None
-            if not self._connected:
-                self._say(KafkaError("connection lost"))
-                continue
             try:
                 await self._topics_there(consumer)
+                if consumer._coordinator.coordinator_id is None:
+                    raise KafkaError("connection to the group's coordinator lost")
             except TopicsMissing as error:
                 self._fail(error)  # by way of `_poll`, so that what is in the air may end
             except (KafkaError, TimeoutError) as error:
+                self._connected = False
                 self._say(error)
             else:
+                self._connected = True
                 self._well()
 
     async def _poll(self, consumer: Any, stop: asyncio.Event) -> None:
@@ -258,6 +259,8 @@ class Adapter:
     def _came(self) -> None:
         """Partitions were taken over."""
         self._well()
+        n, group = len(self._membership.assigned), self._settings.consumer_group
+        log.info("group %s: %d partition%s to consume here", group, n, "s" * (n != 1))
         self._room.set()
 
     def _fail(self, error: Exception) -> None:

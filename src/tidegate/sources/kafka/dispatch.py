@@ -33,6 +33,7 @@ class Dispatcher:
         self._course, self._maker, self._ordered = course, maker, ordered
         self._most, self._changed = in_flight, changed
         self._bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self.in_flight = 0
 
     def pump(self, partitions: list[Partition], tasks: asyncio.TaskGroup) -> None:
@@ -65,7 +66,14 @@ class Dispatcher:
         partition.running += 1
         self.in_flight += 1
         self._bytes += size
-        tasks.create_task(self._run(partition, made, record.offset, size, before))
+        task = tasks.create_task(self._run(partition, made, record.offset, size, before))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def break_off(self) -> None:
+        """End all tries that are under way: their events stay unfinished."""
+        for task in self._tasks:
+            task.cancel()
 
     async def _run(
         self, partition: Partition, made: Made, offset: int, size: int, before: Tries

@@ -108,6 +108,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
                 await self._take_over(list(assigned))
         except (KafkaError, TimeoutError) as error:
             self._fail(KafkaError(f"taking over partitions: {error!r}"))
+        except Exception as error:  # noqa: BLE001  (the library would only log it: the session ends)
+            self._fail(error)
 
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
         committed = await committed_offsets(self._consumer, assigned)
