@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.policy.gpu_cards import (
+    CORES,
     COUNT,
     MEMORY,
     WHOLE,
@@ -24,7 +25,7 @@ from tidegate.policy.gpu_cards import (
 
 
 def asks(**amounts: int) -> dict[str, Decimal]:
-    names = {"whole": WHOLE, "mem": MEMORY, "count": COUNT}
+    names = {"whole": WHOLE, "mem": MEMORY, "count": COUNT, "cores": CORES}
     return {names.get(name, name): Decimal(n) for name, n in amounts.items()}
 
 
@@ -58,6 +59,16 @@ def test_memory_may_be_spread_over_several_cards():
     assert placed(FOUR, [asks(mem=16, count=2), asks(mem=8)]) == [(0, 1), (2,)]
 
 
+def test_cores_of_a_shared_card_are_counted_beside_its_memory():
+    assert placed(FOUR, [asks(mem=3, cores=60)] * 5) == [(0,), (1,), (2,), (3,), None]
+    assert placed(FOUR, [asks(mem=3, cores=60), asks(mem=3, cores=40), asks(mem=3)]) == [(0,)] * 3
+    assert placed(FOUR, [asks(mem=4, count=2, cores=200), asks(mem=1, cores=5)]) == [(0, 1), (2,)]
+    full = [Holding(asks(mem=3, cores=100), (i,)) for i in range(4)]
+    assert choose_cards(FOUR, full, asks(mem=3, cores=5)) == (None, CORES)
+    assert choose_cards(FOUR, full, asks(mem=13, cores=5)) == (None, MEMORY)
+    assert choose_cards(FOUR, [], asks(cores=5)) == (None, CORES)
+
+
 def test_what_fits_no_single_card_names_the_resource():
     assert choose_cards(FOUR, [], asks(mem=16)) == (None, MEMORY)
     assert choose_cards(FOUR, [], asks(whole=5)) == (None, WHOLE)
@@ -78,7 +89,7 @@ def test_a_slice_that_no_card_has_is_refused():
 
 
 def test_a_node_offers_what_its_cards_have():
-    assert capacity_of(FOUR) == {WHOLE: "4", MEMORY: "60", COUNT: "4"}
+    assert capacity_of(FOUR) == {WHOLE: "4", MEMORY: "60", COUNT: "4", CORES: "400"}
     cut = capacity_of(simulated_cards("2x80GiB"))
     assert cut["nvidia.com/mig-1g.10gb"] == "14"
     assert cut["nvidia.com/mig-3g.40gb"] == "4"

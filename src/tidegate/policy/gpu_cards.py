@@ -1,7 +1,7 @@
 """GPU cards of a node, real or simulated, and which of them a pod gets. Pure.
 
 Three ways to ask: whole cards (`nvidia.com/gpu`), memory of a shared card (`aliyun.com/gpu-mem`, GiB,
-over `aliyun.com/gpu-count` cards), and MIG slices (`nvidia.com/mig-2g.10gb`). A card serves one way at
+over `aliyun.com/gpu-count` cards, beside it maybe `aliyun.com/gpu-core.percentage` of them), and MIG slices (`nvidia.com/mig-2g.10gb`). A card serves one way at
 a time. Shared cards are filled one after the other (binpack), as ACK's default is.
 """
 
@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 WHOLE, MEMORY, COUNT = "nvidia.com/gpu", "aliyun.com/gpu-mem", "aliyun.com/gpu-count"
+CORES = "aliyun.com/gpu-core.percentage"  # of shared cards, 100 each; means nothing without MEMORY
 MIG = "nvidia.com/mig-"
 #: On a Node: its cards as JSON. On a Pod: the cards it was given, `0` or `0,1`.
 CARDS_NOTE = "tidegate.dev/gpu-cards"
 MOST_CARDS = 64
 _DEFAULT_GIB = 16
+_ALL_CORES = 100
 _COMPUTE_SLICES, _MEMORY_SLICES = 7, 8
 #: Compute slices -> eighths of the memory, as NVIDIA's A100 and H100 are cut.
 _PROFILES: Mapping[int, int] = {1: 1, 2: 2, 3: 4, 4: 4, 7: 8}
@@ -43,6 +45,7 @@ class _Use:
 
     whole: bool = False
     gib: Decimal = Decimal(0)
+    cores: Decimal = Decimal(0)  # percent
     compute: int = 0
     eighths: int = 0
 
@@ -81,6 +84,7 @@ def capacity_of(cards: Sequence[Card]) -> dict[str, str | int | float]:
         WHOLE: str(len(cards)),
         MEMORY: str(sum(card.memory_gib for card in cards)),
         COUNT: str(len(cards)),
+        CORES: str(_ALL_CORES * len(cards)),
     }
     for card in cards:
         for name, (compute, eighths) in _profiles(card).items():
@@ -116,7 +120,7 @@ def indexes_of(note: str | None) -> tuple[int, ...]:
 
 
 def is_gpu(resource: str) -> bool:
-    return resource in (WHOLE, MEMORY, COUNT) or resource.startswith(MIG)
+    return resource in (WHOLE, MEMORY, COUNT, CORES) or resource.startswith(MIG)
 
 
 def choose_cards(
@@ -132,9 +136,11 @@ def choose_cards(
     for resource in sorted(name for name in asked if is_gpu(name) and asked[name] > 0):
         found = _room(cards, use, resource, asked)
         if found is None:
-            return None, resource
+            bare = {name: amount for name, amount in asked.items() if name != CORES}
+            is_it = resource != MEMORY or _room(cards, use, MEMORY, bare) is None
+            return None, resource if is_it else CORES
         for index in found:
-            _take(use[index], by_index[index], resource, _each(resource, asked))
+            _take(use[index], by_index[index], resource, asked)
         given += found
     return tuple(sorted(set(given))), ""
 
@@ -162,7 +168,7 @@ def environment_of(
 def _room(
     cards: Sequence[Card], use: Mapping[int, _Use], resource: str, asked: Mapping[str, Decimal]
 ) -> list[int] | None:
-    if resource == COUNT:  # how many cards the memory is spread over; alone it means nothing
+    if resource in (COUNT, CORES):  # how the memory is spread and what goes with it
         return [] if asked.get(MEMORY) else None
     each = _each(resource, asked)
     if resource == WHOLE:
@@ -170,7 +176,7 @@ def _room(
         return free[: int(each)] if len(free) >= each else None
     if resource == MEMORY:
         count = max(1, int(asked.get(COUNT, 1)))
-        fitting = [card for card in cards if _shares(card, use[card.index], each)]
+        fitting = [card for card in cards if _shares(card, use[card.index], asked)]
         fullest = sorted(fitting, key=lambda c: (-use[c.index].gib, c.index))
         return [card.index for card in fullest[:count]] if len(fullest) >= count else None
     return _slices(cards, use, resource, int(each))
@@ -195,14 +201,18 @@ def _slices(
 
 
 def _each(resource: str, asked: Mapping[str, Decimal]) -> Decimal:
-    """Of one card: the share of memory that is spread over several."""
-    if resource == MEMORY:
-        return asked[MEMORY] / max(1, int(asked.get(COUNT, 1)))
-    return asked[resource]
+    """Of one card: the share of memory, or of cores, that is spread over several."""
+    amount = asked.get(resource, Decimal(0))
+    return amount / max(1, int(asked.get(COUNT, 1))) if resource in (MEMORY, CORES) else amount
 
 
-def _shares(card: Card, use: _Use, gib: Decimal) -> bool:
-    return not use.whole and not use.compute and use.gib + gib <= card.memory_gib
+def _shares(card: Card, use: _Use, asked: Mapping[str, Decimal]) -> bool:
+    return (
+        not use.whole
+        and not use.compute
+        and use.gib + _each(MEMORY, asked) <= card.memory_gib
+        and use.cores + _each(CORES, asked) <= _ALL_CORES
+    )
 
 
 def _take_all(use: Mapping[int, _Use], cards: Mapping[int, Card], holding: Holding) -> None:
@@ -215,11 +225,11 @@ def _take_all(use: Mapping[int, _Use], cards: Mapping[int, Card], holding: Holdi
             rest = int(holding.asked[resource])
             for index in known:
                 while rest and _fits(use[index], cards[index], resource):
-                    _take(use[index], cards[index], resource, Decimal(1))
+                    _take(use[index], cards[index], resource, holding.asked)
                     rest -= 1
             continue
         for index in known:
-            _take(use[index], cards[index], resource, _each(resource, holding.asked))
+            _take(use[index], cards[index], resource, holding.asked)
 
 
 def _fits(use: _Use, card: Card, resource: str) -> bool:
@@ -231,11 +241,13 @@ def _fits(use: _Use, card: Card, resource: str) -> bool:
     )
 
 
-def _take(use: _Use, card: Card, resource: str, amount: Decimal) -> None:
+def _take(use: _Use, card: Card, resource: str, asked: Mapping[str, Decimal]) -> None:
+    """Its part of one card; of slices, one."""
     if resource == WHOLE:
         use.whole = True
     elif resource == MEMORY:
-        use.gib += amount
+        use.gib += _each(MEMORY, asked)
+        use.cores += _each(CORES, asked)
     elif resource.startswith(MIG):
         compute, eighths = _profiles(card).get(resource, (0, 0))
         use.compute += compute
