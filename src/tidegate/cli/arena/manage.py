@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -17,19 +17,32 @@ from tidegate.cli.arena.parse import Parser, parse_change
 from tidegate.cli.arena.render_istio import gateway_name
 from tidegate.cli.arena.show import as_output, job_text, job_values, list_table
 from tidegate.cli.arena.submit import apply_documents
-from tidegate.cli.arena.types import ServeType, type_named
+from tidegate.cli.arena.types import TYPES, ServeType, type_named
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Told, Usage
 from tidegate.model.errors import NotFound
 
 Connect = Callable[[], Cluster]
+_TYPES = ", ".join(type_.name for type_ in TYPES)
+_SHOWN = "a table (wide), json or yaml"
+
+
+_UPDATE_HELP = f"""Usage: arena serve update TYPE --name=NAME [FLAGS]
+
+Change a serving job; only the flags that are given change anything.
+
+TYPE is one of {_TYPES}; `arena serve update TYPE --help` lists its flags.
+
+Example: arena serve update custom --name=demo --replicas=2"""
 
 
 def list_jobs(argv: Sequence[str], connect: Connect, now_s: float) -> int:
     parser = _parser("list", "List serving jobs.", "arena serve list -A")
-    parser.add_argument("-A", "--all-namespaces", action="store_true")
-    parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    parser.add_argument(
+        "-o", "--output", choices=("wide", "json", "yaml"), default="wide", help=_SHOWN
+    )
     given = parser.parse_args(list(argv))
     namespace = None if given.all_namespaces else given.namespace
     jobs = find_jobs(connect(), namespace, type_=_type(given))
@@ -43,9 +56,11 @@ def list_jobs(argv: Sequence[str], connect: Connect, now_s: float) -> int:
 
 def get_job(argv: Sequence[str], connect: Connect, now_s: float) -> int:
     parser = _parser("get", "Show one serving job.", "arena serve get sklearn-iris")
-    parser.add_argument("name")
-    parser.add_argument("-v", "--version")
-    parser.add_argument("-o", "--output", choices=("wide", "json", "yaml"), default="wide")
+    parser.add_argument("name", help="the job's name")
+    parser.add_argument("-v", "--version", help="of the job, where it has several")
+    parser.add_argument(
+        "-o", "--output", choices=("wide", "json", "yaml"), default="wide", help=_SHOWN
+    )
     given = parser.parse_args(list(argv))
     job = _the_job(connect(), given)
     if given.output == "wide":
@@ -57,15 +72,15 @@ def get_job(argv: Sequence[str], connect: Connect, now_s: float) -> int:
 
 def show_logs(argv: Sequence[str], connect: Connect) -> int:
     parser = _parser("logs", "Print an instance's log.", "arena serve logs sklearn-iris -f")
-    parser.add_argument("name")
-    parser.add_argument("-v", "--version")
-    parser.add_argument("-i", "--instance")
-    parser.add_argument("-c", "--container")
-    parser.add_argument("-f", "--follow", action="store_true")
-    parser.add_argument("--since", type=_seconds, help="such as 10s, 5m, 1h")
-    parser.add_argument("--since-time", help="RFC 3339")
-    parser.add_argument("-t", "--tail", type=int, default=-1)
-    parser.add_argument("--timestamps", action="store_true")
+    parser.add_argument("name", help="the job's name")
+    parser.add_argument("-v", "--version", help="of the job, where it has several")
+    parser.add_argument("-i", "--instance", help="a pod, where the job has several")
+    parser.add_argument("-c", "--container", help="of the pod (the one with the port)")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("--since", type=_seconds, help="only the last 10s, 5m or 1h")
+    parser.add_argument("--since-time", help="only from then on (RFC 3339)")
+    parser.add_argument("-t", "--tail", type=int, default=-1, help="lines from the end (all)")
+    parser.add_argument("--timestamps", action="store_true", help="each line with its time")
     given = parser.parse_args(list(argv))
     cluster = connect()
     job = _the_job(cluster, given)
@@ -90,8 +105,8 @@ def show_logs(argv: Sequence[str], connect: Connect) -> int:
 
 def delete_jobs(argv: Sequence[str], connect: Connect, log: Log) -> int:
     parser = _parser("delete", "Delete serving jobs.", "arena serve delete sklearn-iris")
-    parser.add_argument("names", nargs="+")
-    parser.add_argument("-v", "--version")
+    parser.add_argument("names", nargs="+", help="the jobs' names")
+    parser.add_argument("-v", "--version", help="of the job, where it has several")
     given = parser.parse_args(list(argv))
     cluster = connect()
     for name in given.names:
@@ -110,8 +125,11 @@ def delete_jobs(argv: Sequence[str], connect: Connect, log: Log) -> int:
 
 def update_job(argv: Sequence[str], connect: Connect, log: Log) -> int:
     """Only the flags that are given change anything (Arena's own resets replicas)."""
+    if argv and argv[0] in ("-h", "--help"):
+        print(_UPDATE_HELP)
+        return 0
     if not argv or argv[0].startswith("-"):
-        raise Usage("arena serve update TYPE --name=NAME: TYPE is one of the serving types")
+        raise Usage(f"arena serve update TYPE --name=NAME: TYPE is one of {_TYPES}")
     type_ = type_named(argv[0])
     options = parse_change(type_, f"arena serve update {type_.name}", argv[1:])
     if not options.name:
@@ -200,8 +218,8 @@ def _instance(job: Job, wanted: str | None) -> str:
 
 def _parser(command: str, about: str, example: str) -> Parser:
     parser = Parser(f"arena serve {command}", about, example)
-    parser.add_argument("-n", "--namespace", default="default")
-    parser.add_argument("-T", "--type", help="a serving type")
+    parser.add_argument("-n", "--namespace", default="default", help="of the job (default)")
+    parser.add_argument("-T", "--type", help=f"{_TYPES}: only jobs of that type")
     return parser
 
 
@@ -210,6 +228,9 @@ def _type(given: Namespace) -> ServeType | None:
 
 
 def _seconds(text: str) -> int:
-    from tidegate.kit.duration import parse_duration
+    from tidegate.kit.duration import BadDuration, parse_duration
 
-    return int(parse_duration(text))
+    try:
+        return int(parse_duration(text))
+    except BadDuration as why:
+        raise ArgumentTypeError(f"{text!r} is no time: write 10s, 5m or 1h") from why
