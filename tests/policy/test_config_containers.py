@@ -26,7 +26,7 @@ def test_arguments_are_words_as_a_shell_has_them():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"programme": "podman"}, r"data\[programme\]: unknown key"),
+        ({"programme": "podman"}, r"data\[programme\]: no such key"),
         ({"program": "containerd"}, r"data\[program\]: 'containerd' is none of podman"),
         ({"program": "/usr/bin/nerdctl"}, "must begin with podman or docker"),
         ({"arguments": "--root 'x"}, r"data\[arguments\]: no closing quotation"),

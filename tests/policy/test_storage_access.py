@@ -124,6 +124,19 @@ def test_an_oss_secret_is_kserves_too():
     assert (found.options, found.secrets) == ({"endpoint": "oss-x"}, SECRETS)
 
 
+def test_of_an_account_with_secrets_of_both_kinds_each_store_is_asked_by_its_own():
+    of_s3 = {"AWS_ACCESS_KEY_ID": "you", "AWS_SECRET_ACCESS_KEY": "sh"}
+    of_oss = {"OSS_ACCESS_KEY_ID": "me", "OSS_ACCESS_KEY_SECRET": "hush", "OSS_ENDPOINT": "oss-x"}
+    both = (
+        secret("s3", data=of_s3, s3_endpoint="minio:9000"),
+        secret("oss", data=of_oss),
+    )
+    assert access("oss://b/m", *both).options["endpoint"] == "oss-x"
+    assert access("oss://b/m", *both).secrets == SECRETS
+    assert access("s3://b/m", *both).options["endpoint"] == "https://minio:9000"
+    assert access("s3://b/m", *both).secrets["access_key_id"] == "you"
+
+
 @pytest.mark.parametrize("name", ["s3_useaccelerate", "s3_cabundle_configmap"])
 def test_what_cannot_be_honoured_is_refused_by_its_name(name):
     with pytest.raises(BadAccess, match=name.replace("_", "-")):

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from tidegate.kit.duration import BadDuration, parse_duration
 from tidegate.kit.quantity import BadQuantity, parse_quantity
+from tidegate.policy.config_map import bad_key, refuse_unknown
 from tidegate.policy.errors import BadConfig
 
 NAMESPACE, NAME = "tidegate-system", "config-cache"
 _FIELDS = ("path", "quota", "high", "low", "look-ahead")
-_EXAMPLE = "_example"
 _HIGH, _LOW = 0.95, 0.7  # Fluid's samples; a cache that is swept seldom loses little to it
 _LOOK_AHEAD_S = 300.0  # a model of some GiB takes minutes from an object store far away
 
@@ -39,9 +39,7 @@ class CacheConfig:
 
 def parse_config_cache(data: Mapping[str, str]) -> CacheConfig:
     """Raises `BadConfig`, which names the key."""
-    unknown = [key for key in data if key not in (*_FIELDS, _EXAMPLE)]
-    if unknown:
-        raise _bad(unknown[0], f"unknown (there are {', '.join(_FIELDS)})")
+    refuse_unknown(NAME, data, _FIELDS)
     path = data.get("path", "").strip() or None
     if path is not None and (not path.startswith("/") or path.strip("/") == ""):
         raise _bad("path", f"must be a full path below /, not {path!r}")
@@ -91,4 +89,4 @@ def _ratio(data: Mapping[str, str], key: str, default: float) -> float:
 
 
 def _bad(key: str, why: str) -> BadConfig:
-    return BadConfig(NAME, f"data[{key}]: {why}")
+    return bad_key(NAME, key, why)

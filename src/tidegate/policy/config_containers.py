@@ -15,12 +15,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidegate.policy.config_map import bad_key, refuse_unknown
 from tidegate.policy.errors import BadConfig
 
 NAMESPACE, NAME = "tidegate-system", "config-containers"
 NONE = "none"
 KNOWN = ("podman", "docker")
-_EXAMPLE = "_example"
 _KEYS = ("program", "arguments", "run-arguments", "insecure-registries")
 #: What the engine says itself, and what would change whose container it is.
 _OURS = ("--name", "--label", "-l", "--rm", "-d", "--detach", "--network", "--net", "-i", "-t")
@@ -38,9 +38,7 @@ class ContainersConfig:
 
 def parse_config_containers(data: Mapping[str, str]) -> ContainersConfig:
     """Raises `BadConfig`, which names the key."""
-    for key in sorted(data):
-        if key not in (*_KEYS, _EXAMPLE):
-            raise _bad(key, f"unknown key (there are {', '.join(_KEYS)})")
+    refuse_unknown(NAME, data, _KEYS)
     program = data.get("program", "").strip()
     if program and program not in (*KNOWN, NONE):
         if not program.startswith("/") or " " in program:
@@ -72,4 +70,4 @@ def _words(key: str, text: str) -> tuple[str, ...]:
 
 
 def _bad(key: str, why: str) -> BadConfig:
-    return BadConfig(NAME, f"data[{key}]: {why}")
+    return bad_key(NAME, key, why)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidegate.policy.config_map import Key, read_keys
+from tidegate.policy.config_map import Key, read_keys, refuse_unknown
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.go_values import parse_bool, parse_int, parse_seconds
 
@@ -33,12 +33,7 @@ class ZygoteConfig:
 
 def parse_config_zygotes(data: Mapping[str, str]) -> ZygoteConfig:
     """Raises `BadConfig`, which names the key."""
-    known = {key for key, _, _ in KEYS}
-    for key in data:
-        if key not in known and not key.startswith("_"):
-            raise BadConfig(
-                NAME, f"data[{key}]: no such key (there are {', '.join(sorted(known))})"
-            )
+    refuse_unknown(NAME, data, [key for key, _, _ in KEYS])
     config = ZygoteConfig(**read_keys(NAME, data, KEYS))
     if config.keep_s < 0:
         raise BadConfig(NAME, f"keep must be non-negative, was: {data['keep']}")

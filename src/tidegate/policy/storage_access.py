@@ -105,13 +105,7 @@ def of_environment(uri: str, env: Mapping[str, str]) -> Access:
     """As KServe's storage initializer reads its environment. Raises `BadAccess`."""
     if scheme_of(uri) == names.STORAGE_PLACEHOLDER:
         return _of_storage_config(uri, env)
-    options = _chosen(env, _KSERVE_OPTIONS)
-    secrets = _chosen(env, _KSERVE_SECRETS)
-    if scheme_of(uri) == "oss":
-        secrets |= _chosen({k: v for k, v in env.items() if k.startswith("OSS_")}, _KSERVE_SECRETS)
-    endpoint = env.get("S3_ENDPOINT")
-    if endpoint and "endpoint" not in options:
-        options["endpoint"] = with_scheme(endpoint, secure=_yes(env.get("S3_USE_HTTPS"), True))
+    options, secrets = _of_kserve(uri, env)
     if not _yes(env.get("S3_VERIFY_SSL"), True):
         options["verify_tls"] = "false"
     if _yes(env.get("awsAnonymousCredential"), False):
@@ -132,6 +126,23 @@ def of_environment(uri: str, env: Mapping[str, str]) -> Access:
     if headers := env.get(f"{host}{_HEADERS}"):
         secrets["headers"] = headers
     return Access(uri, options, secrets)
+
+
+def _of_kserve(uri: str, env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Options and secrets. Where an account has Secrets of S3 and of OSS, a store is asked by its own; with
+    one kind only, that is meant."""
+    oss = {name: value for name, value in env.items() if name.startswith("OSS_")}
+    rest = {name: value for name, value in env.items() if name not in oss}
+    endpoint = rest.get("S3_ENDPOINT")
+    if endpoint:
+        secure = _yes(rest.get("S3_USE_HTTPS"), True)
+        rest.setdefault("AWS_ENDPOINT_URL", with_scheme(endpoint, secure=secure))
+    own, other = (oss, rest) if scheme_of(uri) == "oss" else (rest, oss)
+    secrets = _chosen(own, _KSERVE_SECRETS)
+    if "access_key_id" in secrets:
+        return _chosen(own, _KSERVE_OPTIONS), secrets
+    options = _chosen(other, _KSERVE_OPTIONS) | _chosen(own, _KSERVE_OPTIONS)
+    return options, _chosen(other, _KSERVE_SECRETS) | secrets
 
 
 def _of_storage_config(uri: str, env: Mapping[str, str]) -> Access:
