@@ -288,6 +288,22 @@ def test_a_success_is_a_fact_even_when_the_pod_was_deleted_then():
     assert settled(plan, plan.status, set(), now_s=BEGAN_S).succeeded == 1
 
 
+def test_a_job_that_is_being_deleted_starts_nothing_more_and_ends_nothing_itself():
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
+    raw = {
+        "metadata": {"name": "sums", "namespace": "default", "uid": "u"},
+        "spec": {"completions": 3, "parallelism": 2, "template": {"spec": pod}},
+    }
+    job = default_job(read(raw, Job)[0], None)
+    assert len(plan_job(job, (), now_s=BEGAN_S).create) == 2
+    one = desired_pod(job)
+    running = replace(one, metadata=replace(one.metadata, name="p", uid="p"))
+    going = replace(job, metadata=replace(job.metadata, deletion_timestamp=timestamp(BEGAN_S)))
+    plan = plan_job(going, (running,), now_s=BEGAN_S)
+    assert (plan.create, plan.end) == ((), ())
+    assert plan.status.active == 1
+
+
 def test_what_a_success_policy_ended_has_not_failed_however_often_the_controller_looks():
     pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
     raw = {
