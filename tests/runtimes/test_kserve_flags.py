@@ -35,13 +35,31 @@ def test_a_server_without_a_container_listens_on_loopback():
     "flag", ["--enable_grpc=false", "--enable_grpc=False", "--workers=1", "--configure_logging=yes"]
 )
 def test_what_holds_anyway_may_be_said(flag):
-    assert read(*IMAGE, flag).model_name == "iris"
+    assert read(*IMAGE, flag).without_effect == ()
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--workers=4", "--workers=4 has no effect: one process is one replica here: scale the"),
+        (
+            "--enable_docs_url=True",
+            "--enable_docs_url=True has no effect: there is no page of docs",
+        ),
+        ("--max_threads=4", "--max_threads=4 has no effect: calls run on max_asyncio_workers"),
+        ("--access_log_format=%a", "--access_log_format=%a has no effect: logs go to stdout"),
+    ],
+)
+def test_what_changes_no_answer_is_taken_and_reported(flag, says, capsys):
+    plan = read(*IMAGE, flag)
+    assert plan.without_effect[0].startswith(says)
+    plan.server("sklearnserver", lambda: None)
+    assert f"sklearnserver: {says}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("flag", "why"),
     [
-        ("--workers=4", "--workers=4: one process is one replica here: scale the service"),
         ("--enable_grpc=maybe", "--enable_grpc: 'maybe' is neither true nor false"),
         ("--grpc_port=x", "--grpc_port: 'x' is not a number"),
         ("--predictor_host=x", "--predictor_host: a transformer's flag"),

@@ -1,12 +1,14 @@
 """The flags of KServe's Python model servers, read into a plan.
 
-KServe ignores flags it doesn't know; here each one is honoured, already so, or refused by name.
+KServe ignores flags it doesn't know; here each one is honoured, reported as without effect, or refused
+by name. What only says how a server logs or spreads its work is no reason not to serve.
 Source: kserve python/kserve/kserve/model_server.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.runtimes.backend import Backend
@@ -15,7 +17,7 @@ from tidegate.runtimes.grpc_plan import GrpcPlan
 from tidegate.runtimes.start import Plan
 
 _TRANSFORMER = "a transformer's flag: this server is a predictor, leave it out"
-_LOGS = "logs go to stdout and stderr as lines: leave it out"
+_LOGS = "logs go to stdout and stderr as lines"
 
 HONOURED = (
     "model_name",
@@ -32,29 +34,28 @@ HONOURED = (
 GRPC_PORT = "TIDEGATE_GRPC_PORT"
 """The variable that says where gRPC's own port, 8081, is on this machine: set by the node, which makes
 it true when the document declares that port."""
-ALREADY_SO: Mapping[str, tuple[str, str]] = {
+WITHOUT_EFFECT: Mapping[str, tuple[str | None, str]] = {
     "workers": ("1", "one process is one replica here: scale the service instead"),
-    "enable_docs_url": ("false", "there is no page of docs: leave it out"),
-    "enable_latency_logging": ("false", "requests are not logged: leave it out"),
+    "enable_docs_url": ("false", "there is no page of docs"),
+    "enable_latency_logging": ("false", "requests are not logged"),
     "configure_logging": ("true", _LOGS),
+    "max_threads": (None, "calls run on max_asyncio_workers threads"),
+    "log_config_file": (None, _LOGS),
+    "access_log_format": (None, _LOGS),
 }
-"""Flags with the one value that holds here, and why no other does."""
-REFUSED: Mapping[str, str] = {
-    "max_threads": "calls run on max_asyncio_workers threads: leave it out",
-    **dict.fromkeys(("log_config_file", "access_log_format"), _LOGS),
-    **dict.fromkeys(
-        (
-            "predictor_host",
-            "predictor_protocol",
-            "predictor_use_ssl",
-            "predictor_request_timeout_seconds",
-            "predictor_request_retries",
-            "enable_predictor_health_check",
-            "protocol",
-        ),
-        _TRANSFORMER,
+"""Flags that are taken and not followed, with the value that holds here (None: no value does), and why."""
+REFUSED: Mapping[str, str] = dict.fromkeys(
+    (
+        "predictor_host",
+        "predictor_protocol",
+        "predictor_use_ssl",
+        "predictor_request_timeout_seconds",
+        "predictor_request_retries",
+        "enable_predictor_health_check",
+        "protocol",
     ),
-}
+    _TRANSFORMER,
+)
 _GRPC_SIZES = ("grpc_max_send_message_length", "grpc_max_receive_message_length")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
@@ -73,9 +74,12 @@ class KServePlan:
     max_body_bytes: int | None  # None: no limit, as in KServe today
     grpc_port: int | None = None  # None: no gRPC
     grpc_bytes: int | None = None  # of one message; None: KServe's 8 MiB
+    without_effect: tuple[str, ...] = ()  # a sentence each
 
     def server(self, program: str, load: Callable[[], Backend]) -> Plan:
-        """The server to start, with what `load` makes."""
+        """The server to start, with what `load` makes. Says on stderr what has no effect."""
+        for said in self.without_effect:
+            sys.stderr.write(f"{program}: {said}\n")
         grpc = None
         if self.grpc_port is not None:
             grpc = GrpcPlan(self.grpc_port, "v2", most_bytes=self.grpc_bytes)
@@ -97,15 +101,10 @@ def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: 
     machine's, so it is loopback unless TIDEGATE_HOST says otherwise.
     """
     seen = _split(argv)
-    for name, value in seen.items():
-        if name in ALREADY_SO:
-            only, why = ALREADY_SO[name]
-            if _same(value, only):
-                continue
-            raise BadFlag(f"--{name}={value}", why)
+    for name in seen:
         if name in REFUSED:
             raise BadFlag(f"--{name}", REFUSED[name])
-        if name not in HONOURED:
+        if name not in HONOURED and name not in WITHOUT_EFFECT:
             raise BadFlag(f"--{name}", f"not a flag of this server: it takes {', '.join(HONOURED)}")
     if "model_dir" not in seen:
         raise BadFlag("--model_dir", "missing: give the folder (or file) of the model")
@@ -121,7 +120,15 @@ def read_kserve_flags(argv: Sequence[str], environ: Mapping[str, str], *, cpus: 
         max_body_bytes=_number(seen, "max_buffer_size", "") if limit is not None else None,
         grpc_port=_grpc_port(seen, environ),
         grpc_bytes=max(sizes, default=None),
+        without_effect=tuple(_unheeded(seen)),
     )
+
+
+def _unheeded(seen: Mapping[str, str]) -> Iterator[str]:
+    for name, value in seen.items():
+        only, why = WITHOUT_EFFECT.get(name, (value, ""))
+        if only is None or not _same(value, only):
+            yield f"--{name}={value} has no effect: {why}"
 
 
 def _grpc_port(seen: Mapping[str, str], environ: Mapping[str, str]) -> int | None:
@@ -154,7 +161,7 @@ def _split(argv: Sequence[str]) -> dict[str, str]:
 
 
 def _same(value: str, only: str) -> bool:
-    low = value.lower()
+    low, only = value.lower(), only.lower()
     return low == only or (low in _FALSE and only in _FALSE) or (low in _TRUE and only in _TRUE)
 
 
