@@ -7,11 +7,16 @@ import ipaddress
 import json
 import signal
 import ssl
+import struct
 import tempfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -337,6 +342,40 @@ async def test_offsets_that_are_out_of_range_go_on_at_the_oldest_event(kafka, br
     second = await kafka.source()
     await all_came(kafka, values(3, 100))
     assert b"kafka_source_resets_total 1" in (await second.ask("/metrics"))[1]
+
+
+@scenario
+async def test_the_mark_of_a_transaction_behind_the_last_event_is_no_lag(kafka, broker):
+    await kafka.make_topic("one", 1)
+    source = await kafka.source(topics=["one"])
+    await kafka.produce([b"event"], topic="one")
+    await all_came(kafka, [b"event"])
+    await put_batch(broker.address, "one", mark_of_a_transaction())
+    await until(lambda: broker.kept["g", "one", 0][0] == 2, "it is committed past the mark")
+    await kafka.produce([b"another"], topic="one")
+    await all_came(kafka, [b"another"])
+    await committed_all(source)
+    assert set(kafka.sink.bodies.values()) == {1}
+
+
+def mark_of_a_transaction():
+    """A control batch, as brokers write them: no client's call makes one."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**10)
+    builder.append(0, 1_700_000_000_000, b"\0\0\0\1", bytes(6), [])
+    batch = bytearray(builder.build())
+    attributes, control, transactional = 21, 0x20, 0x10
+    struct.pack_into(">h", batch, attributes, control | transactional)
+    struct.pack_into(">I", batch, attributes - 4, calc_crc32c(bytes(batch[attributes:])))
+    return bytes(batch)
+
+
+async def put_batch(address, topic, batch):
+    client = AIOKafkaClient(bootstrap_servers=address)
+    await client.bootstrap()
+    await client.force_metadata_update()
+    request = ProduceRequest(None, -1, 5000, [(topic, [(0, batch)])])
+    await client.send(client.get_random_node(), request)
+    await client.close()
 
 
 @scenario

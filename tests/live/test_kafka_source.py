@@ -373,12 +373,13 @@ def test_lag_behind_credentials_that_are_refused_is_told_as_that():
         assert "guess" not in str(refused.value)
 
 
-async def test_lag_is_read_with_the_right_password():
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_lag_is_read_with_the_right_password(mechanism):
     from tidegate.autoscale.keda import Access, BrokerOffsets, NoOffsets
     from tidegate.testing.kafka_proxy import remembering_broker
 
-    async with remembering_broker(users={"ann": "right"}) as broker:
+    async with remembering_broker(users={"ann": "right"}, mechanisms=(mechanism,)) as broker:
         for password, said in (("wrong", "none takes the credentials"), ("right", 'topic "none"')):
-            access = Access((broker.address,), sasl="PLAIN", username="ann", password=password)
+            access = Access((broker.address,), sasl=mechanism, username="ann", password=password)
             with pytest.raises(NoOffsets, match=said):
                 await BrokerOffsets().read(access, "nobody", ["none"])

@@ -27,7 +27,7 @@ from tidegate.model.pods import Pod
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_owned, watch_self
 from tidegate.reconcile.apply import ensure, write_status
 
-_ASK_AGAIN_S, _LOOK_AGAIN_S = 2.0, 30.0  # as for sources
+_ASK_AGAIN_S, _LOOK_AGAIN_S = 2.0, 10.0  # as for sources
 
 
 class KafkaSinkController:

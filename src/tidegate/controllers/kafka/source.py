@@ -46,9 +46,10 @@ from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_own
 from tidegate.reconcile.apply import ensure, write_status
 
 #: How soon adapters are asked again while something is wrong: their pods stay unready meanwhile, so
-#: nothing that is watched changes. Once all is well, losing the connection shows in their readiness.
+#: nothing that is watched changes. Once all is well, losing the connection shows in their readiness, some
+#: probes later; asking tells it sooner.
 _ASK_AGAIN_S = 2.0
-_LOOK_AGAIN_S = 30.0
+_LOOK_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
