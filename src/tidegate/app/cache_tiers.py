@@ -8,6 +8,7 @@ from pathlib import Path
 from tidegate.kit.home import Home
 from tidegate.model.meta import Key
 from tidegate.modelcache.errors import NoRoom
+from tidegate.modelcache.layout import blob_bytes
 from tidegate.modelcache.values import Medium, Tier
 from tidegate.policy.cache_place import CachePlace, TierPlace
 from tidegate.policy.config_cache import NAME, NAMESPACE, CacheConfig
@@ -22,7 +23,7 @@ def default_tiers(home: Home, config: CacheConfig) -> tuple[Tier, ...]:
     _make(path, f"ConfigMap {NAMESPACE}/{NAME}, path")
     quota = config.quota_bytes
     if quota is None:
-        quota = max(1, int(_SHARE_OF_FREE * (shutil.disk_usage(path).free + _used(path))))
+        quota = max(1, int(_SHARE_OF_FREE * (shutil.disk_usage(path).free + blob_bytes(path))))
     return (Tier(path, quota, Medium.SSD, config.high, config.low),)
 
 
@@ -62,18 +63,3 @@ def _make(path: Path, said: str) -> None:
         raise NoRoom(
             f"the cache's folder {path} can't be made: {why.strerror}: name another one ({said})"
         ) from why
-
-
-def _used(path: Path) -> int:
-    """Bytes in regular files, each counted once."""
-    seen: set[int] = set()
-    total = 0
-    for file in path.rglob("*"):
-        try:
-            about = file.lstat()
-        except OSError:
-            continue
-        if file.is_file() and not file.is_symlink() and about.st_ino not in seen:
-            seen.add(about.st_ino)
-            total += about.st_size
-    return total

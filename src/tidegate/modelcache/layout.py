@@ -102,6 +102,17 @@ def blob_path(tier: Path, digest: str) -> Path:
     return tier / "blobs" / digest[:2] / digest
 
 
+def blob_bytes(tier: Path) -> int:
+    """What a tier's snapshots take together: each file once, however many have it."""
+    total = 0
+    for blob in tier.glob("blobs/??/*"):
+        try:
+            total += blob.lstat().st_size
+        except OSError:
+            continue  # evicted meanwhile
+    return total
+
+
 def staging(tier: Path, key: str) -> Path:
     """Where a tier keeps a fetch under way."""
     return tier / "staging" / key
