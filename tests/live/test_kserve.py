@@ -79,6 +79,21 @@ def ask(engine: RunningEngine, url: str, path: str, body: Any = None) -> tuple[i
         connection.close()
 
 
+def found_by(engine: RunningEngine, name: str) -> tuple[str, str]:
+    """The host and the path that the command line names for it."""
+    said = json.loads(engine.cli("url", name, "-o", "json"))
+    assert said["url"].startswith(said["gateway"])
+    return said["host"], said["url"].removeprefix(said["gateway"])
+
+
+def inside(engine: RunningEngine, name: str, folder: Path) -> str:
+    """Where a batch Job would send its rows."""
+    files = ("--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl"))
+    said = engine.cli("batch", "run", name, *files, "--as-job", "--dry-run", "-o", "json")
+    args = json.loads(said)["spec"]["template"]["spec"]["containers"][0]["args"]
+    return str(args[args.index("--url") + 1])
+
+
 def gone(engine: RunningEngine, name: str) -> None:
     engine.cli("delete", "isvc", name)
     wait_until("its pods gone", lambda: not engine.get("pods"), within_s=60)
@@ -100,6 +115,11 @@ def test_a_sklearn_model_in_standard_mode_answers_as_kserves(engine, model):
     hpa = engine.get("hpa")[0]
     assert hpa["spec"]["scaleTargetRef"]["name"] == "iris-predictor"
     assert "in Standard mode" in engine.cli("explain", "iris", check=False)
+    assert found_by(engine, "iris") == ("iris-default.example.com", "/default/iris-predictor")
+    assert inside(engine, "iris", model) == "http://iris-predictor.default.svc.cluster.local"
+    assert "iris ready on" in engine.cli("logs", "isvc/iris", "--since", "1h")
+    report = engine.cli("load", "-n", "2", "-c", "1", "-o", "json", "isvc/iris/v1/models/iris")
+    assert json.loads(report)["statuses"] == {"200": 2}
     gone(engine, "iris")
 
 
@@ -119,7 +139,7 @@ def test_a_sklearn_model_in_knative_mode_is_a_knative_service(engine, model):
     gone(engine, "iris")
 
 
-def test_a_transformer_stands_in_front_of_its_predictor(engine):
+def test_a_transformer_stands_in_front_of_its_predictor(engine, tmp_path):
     """Both are the same small server, which answers its own pid: they are two."""
     container = {"image": "python:3", "command": ["python", str(SERVER), "8080"]}
     document = isvc("pair", {"containers": [container]}, transformer={"containers": [container]})
@@ -131,6 +151,9 @@ def test_a_transformer_stands_in_front_of_its_predictor(engine):
     wait_until("both", lambda: {ask(engine, u, "/")[0] for u in (first, second)} == {200})
     assert ask(engine, status["url"], "/")[1] == ask(engine, first, "/")[1]
     assert ask(engine, first, "/")[1] != ask(engine, second, "/")[1]
+    _, path = found_by(engine, "isvc/pair")
+    assert ask(engine, "http://127.0.0.1", path)[1] == ask(engine, first, "/")[1]
+    assert inside(engine, "pair", tmp_path) == "http://pair-transformer.default.svc.cluster.local"
     gone(engine, "pair")
 
 
