@@ -117,7 +117,7 @@ def test_a_new_version_needs_room_for_what_differs_only(disk: Disk) -> None:
     assert old.key == new.key
     (use,) = disk.rooms.usage()
     assert use.used_bytes == 801
-    with pytest.raises(NoRoom, match="800.00B are needed, and of the quota 1000.00B"):
+    with pytest.raises(NoRoom, match=r"800\.00B are needed, and of the quota 1000\.00B"):
         disk.publish("s3://a/other", {"big": b"o" * 800})
 
 
@@ -125,7 +125,7 @@ def test_what_is_held_or_pinned_stays_and_the_reason_has_numbers(disk: Disk) -> 
     held = disk.publish("s3://a/held", {"m": b"a" * 500}, holder="pod/1")
     disk.store.holds.pin(held.key, "cli")
     disk.store.holds.release("pod/1")
-    with pytest.raises(NoRoom, match="500.00B are in use or pinned"):
+    with pytest.raises(NoRoom, match=r"500\.00B are in use or pinned"):
         disk.publish("s3://a/other", {"m": b"b" * 600})
     assert disk.here(held)
     disk.store.holds.unpin(held.key, None)
