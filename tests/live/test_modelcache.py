@@ -34,9 +34,9 @@ from tidegate.modelcache.errors import (
     Refused,
     Unreachable,
 )
+from tidegate.modelcache.patience import Patience
 from tidegate.modelcache.source import Access, Secrets, Source
 from tidegate.modelcache.values import Progress, Stage, Tier
-from tidegate.modelcache.patience import Patience
 from tidegate.testing.object_server import ObjectServer, object_server
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

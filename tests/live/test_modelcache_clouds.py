@@ -16,8 +16,8 @@ import pytest
 from tidegate.kit.realtime import RealClock
 from tidegate.modelcache.cache import ModelCache
 from tidegate.modelcache.errors import CacheError, Corrupt, NotThere, Refused
-from tidegate.modelcache.source import Access, Secrets, Source
 from tidegate.modelcache.patience import Patience
+from tidegate.modelcache.source import Access, Secrets, Source
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
