@@ -101,6 +101,18 @@ async def test_class_keda_has_a_scaled_object_and_its_hpa():
         assert it.names(HorizontalPodAutoscaler) == ["iris-predictor"]
 
 
+async def test_one_that_rests_at_zero_is_ready():
+    async with world() as it:
+        fixed = {"serving.kserve.io/autoscalerClass": "none"}
+        await it.given(isvc({**CUSTOM, "minReplicas": 0}, annotations=fixed))
+        assert it.the(Deployment, "iris-predictor").spec.replicas == 0
+        assert ready(it) == ("True", "")
+        assert status(it).url == "http://iris-default.example.com"
+        await it.given(isvc({**CUSTOM, "minReplicas": 1}, annotations=fixed))
+        assert ready(it) == ("True", "")
+        assert it.the(Deployment, "iris-predictor").status.ready_replicas == 1
+
+
 async def test_a_model_without_a_runtime_says_so():
     async with world() as it:
         await it.given(isvc({"pmml": {"storageUri": "/m"}}))

@@ -51,7 +51,8 @@ def standard_ready(component: str, deployment: Deployment | None, pods: Iterable
     if status.observed_generation < (deployment.metadata.generation or 0):
         return Condition(type=type_, status="Unknown", reason="OutOfDate")
     available = find(status.conditions, "Available")
-    if available is not None and available.status == "True" and status.updated_replicas:
+    serves = status.updated_replicas or deployment.spec.replicas == 0  # at rest nothing is missing
+    if available is not None and available.status == "True" and serves:
         return Condition(type=type_, status="True")
     trouble = trouble_of(pods)
     if trouble is not None:

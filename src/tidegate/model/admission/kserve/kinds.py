@@ -81,5 +81,6 @@ def _check_runtime(spec: ServingRuntimeSpec) -> Iterator[str]:
 
 def _refuse(webhook: str, found: list[str]) -> None:
     if found:
-        text = "; ".join(sentence.strip() for sentence in found)
+        sentences = [sentence.strip() for sentence in found]
+        text = "; ".join(s.rstrip(".") if len(sentences) > 1 else s for s in sentences)
         raise BadRequest(f'admission webhook "{webhook}" denied the request: {text}')
