@@ -147,3 +147,23 @@ async def test_a_lowered_quota_holds_though_nobody_fetches(home, tmp_path):
             await asyncio.sleep(0.01)
     life.cancel()
     assert on_disk.find(Source(str(tmp_path / "new"))) is not None
+
+
+@pytest.mark.slow  # each fetch is a process
+async def test_a_load_whose_owner_goes_meanwhile_pins_nothing(home, tmp_path):
+    (tmp_path / "weights").write_text("weights")
+    caches = ModelCaches(home, RealClock(), lambda _: {})
+    running = asyncio.ensure_future(caches.run())
+    access = Access(f"file://{tmp_path / 'weights'}", {}, {})
+    caches.load("dataload/default/gone", access, None)
+    caches.forget("dataload/default/gone")
+    caches.load("dataload/default/here", access, None)
+    async with asyncio.timeout(60):
+        while (
+            not (entries := ModelCache(home.cache, clock=RealClock()).entries())
+            or not entries[0].pinned_by
+        ):
+            await RealClock().sleep(0.02)
+    running.cancel()
+    await asyncio.wait([running])
+    assert entries[0].pinned_by == ("dataload/default/here",)

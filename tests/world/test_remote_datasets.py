@@ -208,6 +208,18 @@ async def test_what_a_load_pinned_is_let_go_with_it(world, caches):
     await until(world, lambda: caches.pins == {})
 
 
+async def test_what_it_pinned_is_let_go_also_if_nobody_looked_when_it_was_deleted(world, caches):
+    await bound(world)
+    await world.given(load())
+    await until(world, lambda: loaded(world) and loaded(world).phase == "Complete")
+    await world.kill_plane()
+    await world.api.delete(DataLoad, "default", "warm")
+    await world.settle(5)
+    await world.start_plane()
+    await until(world, lambda: caches.pins == {})
+    await until(world, lambda: world.names(DataLoad) == [])
+
+
 async def test_a_load_that_cannot_succeed_fails_with_the_reason(world, caches):
     await bound(world)
     caches.wrong[SD] = "oss://models/sd: there is no such key"

@@ -70,6 +70,10 @@ class CacheJobs:
         self._asked.put_nowait(job)
         return job
 
+    def knows(self, key: tuple[Hashable, ...]) -> bool:
+        """Whether somebody is still interested."""
+        return key in self._jobs
+
     def forget(self, *words: Hashable) -> None:
         """The jobs whose key has all of these words. What runs goes on to its end."""
         for key in [key for key in self._jobs if all(word in key for word in words)]:

@@ -183,14 +183,19 @@ class ModelCaches:
         return self._hits.get(key, Hits())
 
     def load(self, owner: str, access: Access, place: CachePlace | None) -> Loading:
+        key = ("load", owner, access.uri)
+
         async def fetch(told: Callable[[Progress], None]) -> Snapshot:
             cache, source = self._cache(place), source_of(access)
             found = await cache.ensure(source, check_after_s=0, on_progress=told)
-            cache.pin(source, owner)
+            if self._jobs.knows(
+                key
+            ):  # else its owner has gone meanwhile, and nobody would unpin it
+                cache.pin(source, owner)
             self._count(place, found)
             return found
 
-        job = self._jobs.ask(("load", owner, access.uri), fetch, by=access)
+        job = self._jobs.ask(key, fetch, by=access)
         return Loading(job.progress, job.value is not None, job.why, job.again)
 
     def warm(self, owner: str, access: Access, place: CachePlace | None) -> Loading:

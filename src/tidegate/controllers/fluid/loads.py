@@ -29,8 +29,10 @@ from tidegate.policy.dataset_parts import remote_mounts
 from tidegate.policy.pod_fetches import runtime_of
 from tidegate.reconcile import Again, Done, Next, Watch, watch_mapped, watch_self
 from tidegate.reconcile.apply import write_status
+from tidegate.reconcile.finalizers import hold, let_go
 
 _ENDED = ("Complete", "Failed")
+_FINALIZER = "fluid-dataload-controller-finalizer"
 _LOOK_EVERY_S = 1.0
 _LOOK_AGAIN_S = 3600.0  # the wall clock may be set
 _TELL_EVERY = 25  # per cent, as events
@@ -66,6 +68,8 @@ class DataLoadController:
         load = self._api.get(DataLoad, key.namespace, key.name)
         if load is None or load.metadata.deletion_timestamp:
             self._let_go(key)
+            if load is not None:
+                await let_go(self._api, load, _FINALIZER)
             return Done()
         if load.spec.policy == "Cron":
             if not _runs(load):
@@ -95,6 +99,8 @@ class DataLoadController:
             why = "the data is on this machine and read in place: nothing had to be loaded"
             await self._end(load, "Complete", "DataLoadComplete", why)
             return Done()  # our own write brings us back for the time to live
+        # Before anything is pinned: deleted while nobody looked, it would stay pinned for ever.
+        load = await hold(self._api, load, _FINALIZER)
         return await self._load(load, data, self._caches)
 
     async def _waits(self, load: DataLoad, dataset: Dataset | None) -> None:
