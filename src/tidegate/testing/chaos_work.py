@@ -183,7 +183,7 @@ class Events:
         self._got: Counter[bytes] = Counter()
         self._sent = 0
         self._stop = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _counting(self._got))
+        self._server = _Sink(("127.0.0.1", 0), _counting(self._got))
         self._threads = [
             threading.Thread(target=self._server.serve_forever, daemon=True),
             threading.Thread(target=lambda: asyncio.run(self._produce()), daemon=True),
@@ -246,6 +246,12 @@ def _source(broker: str, port: int) -> dict[str, object]:
             "sink": {"uri": f"http://127.0.0.1:{port}/"},
         },
     }
+
+
+class _Sink(ThreadingHTTPServer):
+    request_queue_size = (
+        256  # fifty events come at once: with five places some wait for seconds to connect
+    )
 
 
 def _counting(got: Counter[bytes]) -> type[BaseHTTPRequestHandler]:
