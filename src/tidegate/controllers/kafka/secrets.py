@@ -18,6 +18,7 @@ from tidegate.model.core import Secret
 from tidegate.model.kafka import KafkaAuth, KafkaNet
 
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _USER, _PASSWORD, _TYPE = "KAFKA_SASL_USER", "KAFKA_SASL_PASSWORD", "KAFKA_SASL_TYPE"
 _CA, _CERT, _KEY = "KAFKA_TLS_CA", "KAFKA_TLS_CERT", "KAFKA_TLS_KEY"
 #: An authentication secret's keys, as eventing-kafka-broker's pkg/security has them.
@@ -74,18 +75,19 @@ def of_auth(auth: KafkaAuth | None, namespace: str, api: Reader) -> Credentials:
     secret = api.get(Secret, namespace, ref.name)
     if secret is None:
         return Credentials(trouble=_absent(namespace, ref.name))
-    protocol = _text(secret, "protocol") or "PLAINTEXT"
-    if protocol not in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"):
-        said = f'secret "{namespace}/{ref.name}": protocol "{protocol}" is none of Kafka\'s'
-        return Credentials(trouble=said)
+    protocol = (_text(secret, "protocol") or "").strip()
+    if protocol not in _PROTOCOLS:
+        said = f'secret "{namespace}/{ref.name}": key "protocol" must be one of '
+        return Credentials(trouble=said + ", ".join(_PROTOCOLS))
     sasl, tls = protocol.startswith("SASL"), protocol.endswith("SSL")
+    shown = tls and "user.crt" in secret.data and (_text(secret, "user.skip") or "") != "true"
     wanted = {
         _USER: sasl,
         _PASSWORD: sasl,
         _TYPE: sasl,
         _CA: tls and "ca.crt" in secret.data,
-        _CERT: tls and "user.crt" in secret.data,
-        _KEY: tls and "user.crt" in secret.data,
+        _CERT: shown,
+        _KEY: shown,
     }
     refs = tuple(
         (name, KeySelector(name=ref.name, key=_OF_AUTH[name]))
