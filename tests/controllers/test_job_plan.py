@@ -302,6 +302,8 @@ def test_a_job_that_is_being_deleted_starts_nothing_more_and_ends_nothing_itself
     plan = plan_job(going, (running,), now_s=BEGAN_S)
     assert (plan.create, plan.end) == ((), ())
     assert plan.status.active == 1
+    suspended = replace(going, spec=replace(going.spec, suspend=True))
+    assert plan_job(suspended, (running,), now_s=BEGAN_S).said == ()
 
 
 def test_what_a_success_policy_ended_has_not_failed_however_often_the_controller_looks():
