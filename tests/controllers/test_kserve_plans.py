@@ -334,6 +334,7 @@ def test_kedas_annotations_are_handed_on_and_taken_back_and_others_stay():
     silent = isvc(CUSTOM)
     made = desired_scaled_object(told, told.spec.predictor, "predictor")
     assert made.metadata.annotations[paused] == "true"
+    assert paused not in pods(told).annotations
     without = desired_scaled_object(silent, silent.spec.predictor, "predictor")
     assert paused not in carry_scaled_object(made, without).metadata.annotations
     by_hand = replace(without, metadata=replace(without.metadata, annotations={paused: "true"}))

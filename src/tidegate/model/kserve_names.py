@@ -52,3 +52,8 @@ def child(isvc: str, component: str) -> str:
 
 def app_label(isvc: str, component: str) -> str:
     return f"isvc.{child(isvc, component)}"
+
+
+def is_kedas(annotation: str) -> bool:
+    """One that KEDA reads at a ScaledObject."""
+    return annotation.partition("/")[0].endswith("keda.sh")

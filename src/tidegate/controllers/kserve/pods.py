@@ -166,6 +166,8 @@ def _annotations(
         **{k: v for k, v in meta.annotations.items() if k not in _NOT_COPIED},
         **component.annotations,
     }
+    # KServe has them on pods too; a pause would be a rolling update.
+    found = {key: value for key, value in found.items() if not names.is_kedas(key)}
     if found.get(names.ENABLE_PROMETHEUS) == "true":
         found["prometheus.io/scrape"] = "true"
         for theirs, ours in _SCRAPE_KEYS.items():

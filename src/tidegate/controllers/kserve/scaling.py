@@ -136,7 +136,7 @@ def desired_scaled_object(isvc: InferenceService, component: Component, name: st
     low = 1 if component.min_replicas is None else component.min_replicas
     metrics = component.auto_scaling.metrics if component.auto_scaling else ()
     annotations = {**isvc.metadata.annotations, **component.annotations}
-    ours = {key: value for key, value in annotations.items() if _is_kedas(key)}
+    ours = {key: value for key, value in annotations.items() if names.is_kedas(key)}
     if ours:
         ours[names.HANDED_ON] = ",".join(sorted(ours))
     percent = scale_target(isvc, component)
@@ -153,10 +153,6 @@ def desired_scaled_object(isvc: InferenceService, component: Component, name: st
             ),
         ),
     )
-
-
-def _is_kedas(annotation: str) -> bool:
-    return annotation.partition("/")[0].endswith("keda.sh")
 
 
 def _labels(isvc: InferenceService, component: Component, name: str) -> dict[str, str]:
