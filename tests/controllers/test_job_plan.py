@@ -332,3 +332,38 @@ def test_what_a_success_policy_ended_has_not_failed_however_often_the_controller
     again = plan_job(replace(job, status=first.status), (done, going), now_s=BEGAN_S + 1)
     after = settled(again, again.status, set(), now_s=BEGAN_S + 1)
     assert (after.succeeded, after.failed) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "done", "met"),
+    [
+        ({"succeededIndexes": "1-2"}, {0, 1}, False),
+        ({"succeededIndexes": "1-2"}, {1, 2}, True),
+        ({"succeededIndexes": "1-2", "succeededCount": 1}, {0}, False),
+        ({"succeededIndexes": "1-2", "succeededCount": 1}, {2}, True),
+        ({"succeededCount": 2}, {0}, False),
+        ({"succeededCount": 2}, {0, 2}, True),
+    ],
+)
+def test_a_success_policy_looks_at_its_indexes_and_its_count(rule, done, met):
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
+    raw = {
+        "metadata": {"name": "sums", "namespace": "default", "uid": "u"},
+        "spec": {
+            "completions": 4,
+            "parallelism": 4,
+            "completionMode": "Indexed",
+            "successPolicy": {"rules": [rule]},
+            "template": {"spec": pod},
+        },
+    }
+    job = default_job(read(raw, Job)[0], None)
+    pods = []
+    for n in range(4):
+        one = desired_pod(job, n)
+        phase = "Succeeded" if n in done else "Running"
+        named = replace(one.metadata, name=f"p{n}", uid=f"p{n}")
+        pods.append(replace(one, metadata=named, status=PodStatus(phase=phase)))
+    plan = plan_job(job, pods, now_s=BEGAN_S)
+    assert ("SuccessCriteriaMet" in {c.type for c in plan.status.conditions}) is met
+    assert bool(plan.end) is met
