@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
 
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.errors import Usage
+from tidegate.cli.jsonpath import render
 from tidegate.cli.options import AllNamespaces, DataDir, Namespace, Selector, home_of
 from tidegate.cli.tables import bold, paint, widths_of
 from tidegate.cli.targets import Wanted, wanted_objects
@@ -17,6 +18,8 @@ from tidegate.cli.yaml_text import to_yaml
 from tidegate.model.errors import Expired
 
 Json = dict[str, Any]
+Output = Literal["table", "wide", "json", "yaml", "name"] | str  # or jsonpath=TEMPLATE
+_PATH = "jsonpath="
 
 
 def get(
@@ -24,9 +27,7 @@ def get(
     namespace: Namespace = "default",
     all_namespaces: AllNamespaces = False,
     selector: Selector = None,
-    output: Annotated[
-        Literal["table", "wide", "json", "yaml", "name"], Parameter(name=["--output", "-o"])
-    ] = "table",
+    output: Annotated[Output, Parameter(name=["--output", "-o"])] = "table",
     watch: Annotated[bool, Parameter(name=["--watch", "-w"])] = False,
     data_dir: DataDir = None,
 ) -> int:
@@ -42,10 +43,12 @@ def get(
     what
         KIND [NAME...] or KIND/NAME...
     output
-        table, wide (more columns), json, yaml or name.
+        wide is a table with more columns; also jsonpath={.status.url}, of one object or of their list.
     watch
         Go on printing what changes until Ctrl-C.
     """
+    if output not in get_args(get_args(Output)[0]) and not output.startswith(_PATH):
+        raise Usage(f"-o {output}: table, wide, json, yaml, name or {_PATH}{{.path}}")
     cluster = Cluster(home_of(data_dir))
     wanted = wanted_objects(cluster.resources(), what)
     inside = None if all_namespaces else namespace
@@ -156,10 +159,15 @@ def _objects(
         for item in found:
             print(f"{kinds.get(item['kind'], item['kind'].lower())}/{item['metadata']['name']}")
         return
-    whole = found[0] if single else {"apiVersion": "v1", "kind": "List", "items": found}
-    print(to_yaml(whole) if output == "yaml" else json.dumps(whole, indent=4), end="")
-    if output == "json":
-        print()
+    whole: Json = found[0] if single else {"apiVersion": "v1", "kind": "List", "items": found}
+    if output.startswith(_PATH):
+        print(
+            render(output.removeprefix(_PATH), whole), end=""
+        )  # as kubectl: no line's end of ours
+    elif output == "yaml":
+        print(to_yaml(whole), end="")
+    else:
+        print(json.dumps(whole, indent=4))
 
 
 def _watch(

@@ -83,7 +83,7 @@ def _label(entry: HelpEntry) -> str:
 
 
 def _value(entry: HelpEntry) -> str:
-    kind = (entry.metavar or "").removesuffix("...")
+    kind = (entry.metavar or "").removesuffix("...").removesuffix("|STR")
     if kind == "CHOICE" and entry.choices and len("|".join(entry.choices)) <= _CHOICES:
         return "|".join(entry.choices)
     return _VALUES.get(kind, kind)

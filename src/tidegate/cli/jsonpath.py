@@ -5,6 +5,7 @@ Names, `[0]`, `[-1]`, `[*]`, `['a.b']`, escaped dots and equality filters. No sc
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -18,6 +19,8 @@ _STEP = re.compile(
       | \[\?\(@\.(?P<field>[\w.\-]+)\s*==\s*(?P<q2>['"])(?P<equals>.*?)(?P=q2)\)\]""",
     re.VERBOSE,
 )
+
+_PART = re.compile(r"\{((?:\"(?:\\.|[^\"])*\"|'[^']*'|[^{}\"'])*)\}")
 
 
 def find(path: str, value: Any) -> list[Any]:
@@ -33,6 +36,38 @@ def find(path: str, value: Any) -> list[Any]:
         found = [inner for one in found for inner in _follow(step, one)]
         at = step.end()
     return found
+
+
+def render(template: str, value: Any) -> str:
+    """A template such as `{.metadata.name}: {.status.url}{"\\n"}`, with what its paths lead to; several
+    values of a path with blanks between. Without braces all of it is one path. Raises `Usage`."""
+    if "{" not in template:
+        template = f"{{{template}}}"
+    out, at = [], 0
+    for part in _PART.finditer(template):
+        out += [template[at : part.start()], _shown(part[1].strip(), value)]
+        at = part.end()
+    rest = template[at:]
+    if "{" in rest:
+        raise Usage(f"JSONPath {template!r}: {rest!r} has no end, close it with }}")
+    return "".join(out) + rest
+
+
+def _shown(part: str, value: Any) -> str:
+    if len(part) > 1 and part[0] == part[-1] == '"':
+        try:
+            return str(json.loads(part))  # a text: {"\n"}
+        except ValueError as why:
+            raise Usage(f"JSONPath {part}: no text: {why}") from why
+    if len(part) > 1 and part[0] == part[-1] == "'":
+        return part[1:-1]
+    if part.split(" ")[0] in ("range", "end"):
+        raise Usage(f"JSONPath {{{part}}}: loops are not known here, use `kubectl get` for it")
+    return " ".join(_text(one) for one in find(part, value))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _follow(step: re.Match[str], value: Any) -> list[Any]:
