@@ -97,8 +97,10 @@ def _restarted(desired: Deployment, existing: PodTemplateSpec) -> Deployment:
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """The same text for the same settings, whatever their order."""
-    return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """As a variable's value: the same for the same settings, whatever their order. `$(NAME)` in it would be
+    replaced by another variable: `$$` stands for `$`."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("$", "$$")
 
 
 def as_json(address: Address | None) -> dict[str, Any] | None:

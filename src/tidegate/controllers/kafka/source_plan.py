@@ -99,39 +99,30 @@ def _config(
     spec, annotations = source.spec, source.metadata.annotations
     delivery = delivery_of(source)
     domain, most = annotations.get(DOMAIN), annotations.get(MAX_IN_FLIGHT)
-    return _without_expansion(
-        config_text(
-            {
-                "bootstrapServers": list(spec.bootstrap_servers),
-                "topics": list(dict.fromkeys(spec.topics)),
-                "consumerGroup": spec.consumer_group,
-                "initialOffset": spec.initial_offset,
-                "ordering": spec.ordering,
-                "keyType": source.metadata.labels.get(KEY_TYPE_LABEL, "string"),
-                "source": source_name(source),
-                "sink": as_json(
-                    Address(sink.uri, sink.url, domain, sink.ca_certs) if domain else sink
-                ),
-                "extensions": spec.ce_overrides.extensions if spec.ce_overrides else {},
-                "delivery": {
-                    "retry": delivery.retries,
-                    "backoffPolicy": delivery.policy,
-                    "backoffDelayS": delivery.delay_s,
-                    "timeoutS": delivery.timeout_s,
-                    "retryAfterMaxS": delivery.retry_after_max_s,
-                    "deadLetterSink": as_json(dead_letter),
-                },
-                "maxInFlight": int(most) if most else None,
-                "reply": as_json(reply),
-                "net": credentials.net,
-            }
-        )
+    return config_text(
+        {
+            "bootstrapServers": list(spec.bootstrap_servers),
+            "topics": list(dict.fromkeys(spec.topics)),
+            "consumerGroup": spec.consumer_group,
+            "initialOffset": spec.initial_offset,
+            "ordering": spec.ordering,
+            "keyType": source.metadata.labels.get(KEY_TYPE_LABEL, "string"),
+            "source": source_name(source),
+            "sink": as_json(Address(sink.uri, sink.url, domain, sink.ca_certs) if domain else sink),
+            "extensions": spec.ce_overrides.extensions if spec.ce_overrides else {},
+            "delivery": {
+                "retry": delivery.retries,
+                "backoffPolicy": delivery.policy,
+                "backoffDelayS": delivery.delay_s,
+                "timeoutS": delivery.timeout_s,
+                "retryAfterMaxS": delivery.retry_after_max_s,
+                "deadLetterSink": as_json(dead_letter),
+            },
+            "maxInFlight": int(most) if most else None,
+            "reply": as_json(reply),
+            "net": credentials.net,
+        }
     )
-
-
-def _without_expansion(text: str) -> str:
-    """`$(NAME)` in a variable's value would be replaced by another variable: `$$` stands for `$`."""
-    return text.replace("$", "$$")
 
 
 def _owner(source: KafkaSource) -> OwnerReference:
