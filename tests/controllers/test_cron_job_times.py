@@ -46,6 +46,11 @@ def test_the_latest_start_that_was_not_made_is_due(line, since, now, expected):
     assert found == (None if expected is None else at(day + expected))
 
 
+def test_of_several_missed_starts_the_one_that_is_due_this_very_second_is_made():
+    found = due("0 * * * *", "2026-01-01 01:30", "2026-01-01 11:00")
+    assert (found.due_s, found.next_s) == (at("2026-01-01 11:00"), at("2026-01-01 12:00"))
+
+
 def test_the_next_start_follows_the_latest():
     assert due("0 * * * *", "2026-01-01 01:30", "2026-01-01 11:20").next_s == at("2026-01-01 12:00")
 
