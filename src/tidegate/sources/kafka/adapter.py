@@ -12,30 +12,25 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from aiokafka.structs import TopicPartition
+from aiokafka.errors import KafkaError
 
 from tidegate.kit.clock import Clock
+from tidegate.sources.kafka.clients import connected, left, missing_of, new_consumer
 from tidegate.sources.kafka.commits import Committer
 from tidegate.sources.kafka.counts import Counts, prometheus
 from tidegate.sources.kafka.delivery import Course
 from tidegate.sources.kafka.dispatch import Dispatcher
+from tidegate.sources.kafka.intake import Intake
 from tidegate.sources.kafka.library import LibraryLog, explain
 from tidegate.sources.kafka.membership import Membership
 from tidegate.sources.kafka.records import EventMaker
 from tidegate.sources.kafka.sender import Sender
 from tidegate.sources.kafka.settings import Credentials, SourceSettings, lacking, security
 from tidegate.sources.kafka.status import LastError, Phase, Status, Trouble
-from tidegate.sources.kafka.topics import connected, missing_of
 from tidegate.sources.waiting import happens
 
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 _LOOK_S: Final = 5.0  # between looks at whether topics are still there
-_FETCH_RECORDS: Final = 500
-_NEVER_MS: Final = 2**31 - 1
-"""For max.poll.interval: a slow handler is no reason to leave the group; heartbeats say we live."""
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +114,8 @@ class Adapter:
         """One consumer, from connecting to leaving the group."""
         self._library.last = ""
         self._failure = None
-        consumer, membership = self._new_consumer(), self._membership
+        membership = self._membership
+        consumer = new_consumer(self._settings, self._security, drain_s=self._drain_s)
         self._committer = Committer(consumer, membership.assigned.values, self._clock)
         membership.begin(consumer, self._committer)
         try:
@@ -143,7 +139,7 @@ class Adapter:
                     self._dispatcher.break_off()
         finally:
             self._tasks = None
-            await self._leave(consumer)
+            await left(consumer)
 
     async def _reaches(self, consumer: Any, stop: asyncio.Event) -> bool:
         """Whether the brokers and the topics are there; False when `stop` came first (a broker that
@@ -159,34 +155,6 @@ class Adapter:
     async def _connect(self, consumer: Any) -> None:
         await connected(consumer)
         await self._topics_there(consumer)
-
-    async def _leave(self, consumer: Any) -> None:
-        try:
-            async with asyncio.timeout(4):
-                await consumer.stop()
-        except TimeoutError:
-            log.warning("the group could not be told that this consumer leaves")
-
-    def _new_consumer(self) -> Any:
-        return AIOKafkaConsumer(
-            bootstrap_servers=list(self._settings.bootstrap_servers),
-            group_id=self._settings.consumer_group,
-            client_id="tidegate",
-            enable_auto_commit=False,
-            auto_offset_reset="none",  # see `_offsets_gone`
-            partition_assignment_strategy=(StickyPartitionAssignor,),
-            max_poll_interval_ms=_NEVER_MS,
-            session_timeout_ms=int(self._settings.session_s * 1000),
-            heartbeat_interval_ms=int(self._settings.session_s * 200),
-            # The broker answers a JoinGroup when all members have handed back; a request that gave up
-            # before would come again as a further member, for ever.
-            rebalance_timeout_ms=int((self._drain_s + 10) * 1000),
-            request_timeout_ms=int((self._drain_s + 20) * 1000),
-            metadata_max_age_ms=30_000,
-            fetch_max_wait_ms=250,
-            consumer_timeout_ms=1_000,
-            **self._security,
-        )
 
     async def _topics_there(self, consumer: Any) -> None:
         """Raises `TopicsMissing`, KafkaError, TimeoutError."""
@@ -214,47 +182,14 @@ class Adapter:
 
     async def _poll(self, consumer: Any, stop: asyncio.Event) -> None:
         """Fetch for partitions that have room, until `stop`. Raises KafkaError, `TopicsMissing`."""
-        assigned = self._membership.assigned
+        intake = Intake(consumer, self._membership)
         while not stop.is_set():
             if self._failure is not None:
                 raise self._failure
             self._room.clear()
-            wanted = [tp for tp, each in assigned.items() if each.wants_more]
-            if wanted or not assigned:
-                await self._fetch(consumer, wanted)
-            else:
+            if not await intake.fetch():
                 await happens(self._room, 0.5)
             self._pump()
-
-    async def _fetch(self, consumer: Any, wanted: list[TopicPartition]) -> None:
-        """Raises KafkaError."""
-        assigned = self._membership.assigned
-        # Short while a full partition may get room meanwhile, which the call wouldn't notice.
-        brief = len(wanted) < len(assigned)
-        try:
-            batches = await consumer.getmany(
-                *wanted, timeout_ms=100 if brief else 500, max_records=_FETCH_RECORDS
-            )
-        except OffsetOutOfRangeError as gone:
-            await self._offsets_gone(consumer, gone.args[0])
-            return
-        except (
-            NoOffsetForPartitionError
-        ):  # the library looked before `membership` said where to begin
-            return
-        for tp, records in batches.items():
-            self._receive(tp, records)
-        if not batches:
-            for tp, partition in assigned.items():
-                partition.passed(_read_up_to(consumer, tp))
-
-    async def _offsets_gone(self, consumer: Any, offsets: dict[TopicPartition, int]) -> None:
-        """Go on at the oldest event there is: nothing that can be had is skipped, and what can't is
-        told. Raises KafkaError."""
-        for tp, oldest in (await consumer.beginning_offsets(list(offsets))).items():
-            if tp in self._membership.assigned:
-                self._membership.oldest_is(tp, offsets[tp], oldest)
-                consumer.seek(tp, oldest)
 
     def _came(self) -> None:
         """Partitions were taken over."""
@@ -266,15 +201,6 @@ class Adapter:
     def _fail(self, error: Exception) -> None:
         self._failure = error
         self._room.set()
-
-    def _receive(self, tp: TopicPartition, records: list[Any]) -> None:
-        partition = self._membership.assigned.get(tp)
-        if partition is None or not partition.owned:
-            return
-        if records[0].offset < partition.fetched:
-            partition = self._membership.begins_anew(tp, records[0].offset)
-        for record in records:
-            partition.offer(record)
 
     def _pump(self) -> None:
         if self._tasks is not None:
@@ -345,17 +271,6 @@ class Adapter:
         """The text for /metrics."""
         lag = {(p.topic, p.partition): p.lag for p in self.status().partitions if p.lag is not None}
         return prometheus(self.counts, in_flight=self._dispatcher.in_flight, lag=lag)
-
-
-def _read_up_to(consumer: Any, tp: TopicPartition) -> int:
-    """The library's place in a partition: all before it was handed out. Further than the last event
-    where marks of transactions follow it. 0: it has none now (its own call would wait for one)."""
-    subscription = consumer._subscription.subscription
-    assignment = subscription.assignment if subscription is not None else None
-    if assignment is None or tp not in assignment.tps:
-        return 0
-    state = assignment.state_value(tp)
-    return int(state.position) if state.has_valid_position else 0
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -25,10 +25,10 @@ from aiokafka.errors import (
 
 from tidegate.kit.clock import Clock
 from tidegate.sources.cloudevents import NotAnEvent, from_http, to_kafka
+from tidegate.sources.kafka.clients import connected, missing_of
 from tidegate.sources.kafka.library import LibraryLog, explain
 from tidegate.sources.kafka.settings import Credentials, lacking, security
 from tidegate.sources.kafka.status import LastError, Trouble
-from tidegate.sources.kafka.topics import connected, missing_of
 from tidegate.sources.kafka_sink.settings import SinkSettings
 from tidegate.sources.serving import answer
 from tidegate.sources.waiting import happens

@@ -1,17 +1,21 @@
-"""A client is connected, and whether topics are there: asked by name, over the connections it has anyway.
+"""Clients of the brokers: how they are made, connected and ended, and whether topics are there.
 
-Asking for all topics would be megabytes from a large cluster, every few seconds, and leaves out without a
-word what this user may not see. Asking for one by the client's own calls might make it.
+Topics are asked for by name, over the connections that a client has anyway. Asking for all would be megabytes
+from a large cluster, every few seconds, and leaves out without a word what this user may not see; asking for
+one by the client's own calls might make it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaError,
@@ -22,10 +26,50 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from tidegate.sources.kafka.settings import SourceSettings
+
+_NEVER_MS: Final = 2**31 - 1
+"""For max.poll.interval: a slow handler is no reason to leave the group; heartbeats say we live."""
 _CONNECT_S: Final = 15.0
 """A server that takes connections and says nothing hangs: then others of the list have their turn."""
+_LEAVE_S: Final = 4.0
 _ANSWER_S: Final = 5.0
 """A broker that takes longer for this is no help: it hangs, or is about to."""
+
+
+log = logging.getLogger(__name__)
+
+
+def new_consumer(settings: SourceSettings, security: Mapping[str, Any], *, drain_s: float) -> Any:
+    """A consumer of the source's group, that commits nothing by itself."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=list(settings.bootstrap_servers),
+        group_id=settings.consumer_group,
+        client_id="tidegate",
+        enable_auto_commit=False,
+        auto_offset_reset="none",  # `membership` says where to begin, `intake` where to go on
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        max_poll_interval_ms=_NEVER_MS,
+        session_timeout_ms=int(settings.session_s * 1000),
+        heartbeat_interval_ms=int(settings.session_s * 200),
+        # The broker answers a JoinGroup when all members have handed back; a request that gave up
+        # before would come again as a further member, for ever.
+        rebalance_timeout_ms=int((drain_s + 10) * 1000),
+        request_timeout_ms=int((drain_s + 20) * 1000),
+        metadata_max_age_ms=30_000,
+        fetch_max_wait_ms=250,
+        consumer_timeout_ms=1_000,
+        **security,
+    )
+
+
+async def left(consumer: Any) -> None:
+    """Leave the group and disconnect, within the time that a pod has left."""
+    try:
+        async with asyncio.timeout(_LEAVE_S):
+            await consumer.stop()
+    except TimeoutError:
+        log.warning("the group could not be told that this consumer leaves")
 
 
 async def connected(client: Any) -> None:
