@@ -60,11 +60,11 @@ peers-venv: ## Install what the model cache is measured against into .venv-peers
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip --disable-pip-version-check --no-input --quiet install -r requirements/peers.txt
 
-chaos: $(STAMP) ## Kill -9 everything at random under load (SEED=7 FOR=300 seconds; 3 minutes if not said)
+chaos: $(STAMP) ## Kill -9 everything at random under load, fill the disk (SEED=7 FOR=300 seconds; 3 minutes if not said)
 	@$(PY) -m tidegate.testing.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(FOR),180)
 
-soak: $(STAMP) ## 200 cycles zero -> one -> zero, and what they leave behind (about 4 minutes)
-	@$(PY) -m tidegate.testing.leaks
+soak: $(STAMP) ## 200 cycles zero -> one -> zero, and what they leave behind (about 4 minutes; ROUNDS=30 for more)
+	@$(PY) -m tidegate.testing.leaks $(if $(ROUNDS),--rounds $(ROUNDS))
 
 live-seeds: $(STAMP) ## Published runs of Arena, KServe and autoscalers, at full length (a quarter of an hour)
 	@$(PY) examples/seeds/live_seeds.py $(RUNS)
