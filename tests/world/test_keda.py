@@ -117,6 +117,8 @@ async def test_a_server_that_does_not_answer_leaves_the_size_and_says_so():
         ready = condition(it, "Ready")
         assert (ready.status, ready.reason) == ("False", "TriggerError")
         assert "http://127.0.0.1:9" in (ready.message or "")
+        [told] = [e for e in it.api.list(Event) if e.reason == "KEDAScalerFailed"]
+        assert told.count == 1
 
 
 async def test_a_fallback_stands_in_for_a_server_that_does_not_answer():

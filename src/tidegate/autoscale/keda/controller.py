@@ -69,7 +69,6 @@ class ScaledObjectController:
         except (ApiError, BadOrder) as why:
             text = why.message if isinstance(why, ApiError) else str(why)
             outcome = Outcome(refused=text)
-            await self._events.emit(scaled, WARNING, "ScaledObjectCheckFailed", text)
         after = plan_status(scaled, outcome, now_s=self._clock.now())
         await write_status(self._api, scaled, after)
         await self._tell(scaled, after, outcome)
@@ -185,13 +184,17 @@ class ScaledObjectController:
     async def _tell(
         self, scaled: ScaledObject, after: ScaledObjectStatus, outcome: Outcome
     ) -> None:
+        """What is new: a failure is told once, and stands in the conditions as long as it lasts."""
         was = scaled.status.conditions if scaled.status else ()
-        ready = find(after.conditions, "Ready")
         if is_true(after.conditions, "Ready") and not is_true(was, "Ready"):
             text = "ScaledObject is ready for scaling"
             await self._events.emit(scaled, NORMAL, "ScaledObjectReady", text)
-        elif ready is not None and outcome.looked.failure:
-            await self._events.emit(scaled, WARNING, "KEDAScalerFailed", outcome.looked.failure)
+        for reason, wrong in (
+            ("ScaledObjectCheckFailed", outcome.refused),
+            ("KEDAScalerFailed", outcome.looked.failure),
+        ):
+            if wrong and not any(wrong in (condition.message or "") for condition in was):
+                await self._events.emit(scaled, WARNING, reason, wrong)
 
     async def _tell_of_step(
         self, scaled: ScaledObject, orders: Orders, looked: Looked, current: int, decided: Step
