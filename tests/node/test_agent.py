@@ -504,6 +504,21 @@ async def test_an_end_that_nobody_saw_reads_unknown_and_restarts(world):
     await world.until(world.is_ready)
 
 
+async def test_an_engine_that_is_stopped_again_and_again_is_no_crash_loop(world):
+    await world.given()
+    await world.until(world.is_ready)
+    for stops in (1, 2, 3):
+        await world.stop_agent()
+        (name,) = world.keeper.running()
+        world.keeper.end(name)
+        await world.keeper.forget(name)
+        await world.start_agent()
+        began_s = world.now()
+        await world.until(lambda stops=stops: world.main().restart_count == stops)
+        await world.until(world.is_ready)
+        assert world.now() - began_s < 5
+
+
 async def test_a_process_that_was_started_but_never_told_of_is_adopted(world):
     """The agent was killed between spawn and status."""
     await world.given()

@@ -11,7 +11,7 @@ from tidegate.link.keeper import Process
 from tidegate.model.conditions import seconds_of
 from tidegate.model.containers import Container
 from tidegate.model.pods import ContainerStatus, LocalPod, Pod
-from tidegate.node.lifecycle import Phase, back_off_after, starts_again
+from tidegate.node.lifecycle import BackOff, Phase, back_off_after, starts_again
 from tidegate.node.record import CREATING, INITIALIZING, ContainerRecord, PodRecord
 from tidegate.node.status import PREFIX
 
@@ -108,6 +108,9 @@ def recall_container(
         record.phase = Phase.READY if record.ready else Phase.STARTING
         if told.state is not None and told.state.running is not None:
             record.started_at = told.state.running.started_at
+    if name not in table:  # the engine or the machine was stopped with it: nothing that crashed
+        record.back_off = BackOff()
+        return record
     started_s = seconds_of(record.started_at) + shift_s if record.started_at else -1e9
     record.back_off = back_off_after(record.restarts, started_s)
     return record
