@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.apiserver.expiry import EventExpiry
 from tidegate.apiserver.garbage import GarbageCollector
 from tidegate.apiserver.local import LocalApi, ensure_namespaces
 from tidegate.model.core import ConfigMap, Event, Namespace
 from tidegate.model.meta import Object, ObjectMeta, OwnerReference
+from tidegate.store import Logged
 from tidegate.testing.api import make_api
 from tidegate.testing.clocks import LoopClock
 
@@ -166,3 +168,29 @@ async def test_events_go_an_hour_after_they_last_happened():
         await asyncio.sleep(200)
         assert [e.metadata.name for e in api.list(Event)] == ["new"]
         expiring.cancel()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.looptime
+async def test_a_write_that_is_on_its_way_is_waited_for_and_not_run_into_for_ever():
+    clock = LoopClock()
+    api = make_api(clock)
+    await ensure_namespaces(api)
+    writing: list[asyncio.Task[ConfigMap]] = []
+
+    def write_at_once(logged: Logged) -> None:
+        owner = logged.change.object
+        if owner.metadata.deletion_timestamp and not writing:
+            meta = replace(owner.metadata, labels={"by": "a controller"})
+            writing.append(asyncio.ensure_future(api.update(replace(owner, metadata=meta))))
+
+    api.writes.store.subscribe([ConfigMap], write_at_once)
+    async with asyncio.TaskGroup() as group:
+        collecting = group.create_task(GarbageCollector(api.writes, clock).run())
+        await asyncio.sleep(0.1)
+        await api.create(config("owner"))
+        await api.delete(ConfigMap, "default", "owner", propagation="Orphan")
+        await asyncio.sleep(1)
+        collecting.cancel()
+    assert (await writing[0]).metadata.labels == {"by": "a controller"}
+    assert names(api) == []

@@ -30,6 +30,7 @@ from tidegate.store import Logged
 SWEEP_EVERY_S = 60.0
 #: After a write was refused (a full disk).
 RETRY_AFTER_S = 2.0
+_LOOK_AGAIN_S = 0.005
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +107,10 @@ class GarbageCollector:
             try:
                 await self._look_at(obj)
             except (NotFound, Conflict):
-                self._note(uid)  # changed while we looked: look again
+                # Changed while we looked: look again. What is on its way is not seen before it is
+                # committed, so let that happen: without a pause nothing else in this process would run.
+                await self._clock.sleep(_LOOK_AGAIN_S)
+                self._note(uid)
             except ApiError as why:
                 _log.warning("collecting %s %s: %s", type(obj).__name__, obj.key, why)
                 await self._clock.sleep(RETRY_AFTER_S)
