@@ -1,5 +1,6 @@
 """When zygotes are started, which pods come from them, and when they go."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -10,6 +11,8 @@ from tidegate.apiserver.local import ensure_namespaces
 from tidegate.model.containers import EnvVar
 from tidegate.model.core import ConfigMap, Event
 from tidegate.model.meta import ObjectMeta
+from tidegate.node.zygote_kinds import kind_id
+from tidegate.testing.clocks import EPOCH_S
 from tidegate.testing.fake_keeper import Script
 from tidegate.testing.node_world import NodeWorld, main, node_world
 
@@ -48,6 +51,22 @@ def notes(world):
 async def configured(world, **data):
     meta = ObjectMeta(name="config-zygotes", namespace="tidegate-system")
     await world.api.create(ConfigMap(metadata=meta, data=data))
+
+
+async def test_logs_of_zygotes_that_are_long_gone_are_removed(world):
+    await given_server(world)
+    (zygote,) = zygotes(world)
+    names = [f"zygote-{kind_id(zygote)}.log", "zygote-old-0.log", "zygote-old-0.log.1"]
+    for name in names:
+        (world.home.logs / name).touch()
+        os.utime(world.home.logs / name, (0, 0))
+    (world.home.logs / "zygote-new-1.log").touch()
+    os.utime(world.home.logs / "zygote-new-1.log", (EPOCH_S, EPOCH_S))
+    await world.stop_agent()
+    await world.start_agent()
+    await world.until(lambda: not (world.home.logs / names[1]).exists())
+    left = {path.name for path in world.home.logs.glob("zygote-*")}
+    assert left == {names[0], "zygote-new-1.log"}
 
 
 async def test_without_room_for_a_zygote_pods_start_fresh_and_say_so(world):

@@ -33,6 +33,7 @@ _COLD_S = (
 _BARRED_S = (0.0, 10.0, 60.0, 600.0)  # after so many failures in a row
 _CANNOT_FORK = 3  # its exit code: see tidegate.runtimes.zygote
 _LOG_BYTES = 2**20
+_LOG_KEPT_S = 7 * 24 * 3600.0
 _ROOM_BYTES = 16 * 1024  # of environment that its children can show in /proc
 _TITLE_BYTES = 1000
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -109,7 +110,18 @@ class Zygotes:
             if not self._keeper.processes[name].ended:
                 line.name, line.used_s = name, self._clock.monotonic()
             self._born.put_nowait(name)
+        self._drop_old_logs()
         self._changed.set()
+
+    def _drop_old_logs(self) -> None:
+        """A kind whose code or variables have changed never comes again; its log says for a while why it
+        ended."""
+        living = {line.id for line in self._lines.values() if line.name is not None}
+        for path in self._home.logs.glob("zygote-*.log*"):
+            kind = path.name.removeprefix("zygote-").partition(".log")[0]
+            with suppress(OSError):
+                if kind not in living and self._clock.now() - path.stat().st_mtime > _LOG_KEPT_S:
+                    path.unlink()
 
     def kind_of(self, spec: SpawnSpec) -> Kind | None:
         """Which zygote it could come from; None: it can't be forked."""
