@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidegate.cli.engine import engine_or_none, gateway_lives, wait_until_gone
 from tidegate.cli.errors import CliError
 from tidegate.cli.options import DataDir, home_of
+from tidegate.cli.tables import progress
 from tidegate.kit.home import Home
 from tidegate.link.keeper_call import KeeperCall
 
@@ -28,6 +29,7 @@ def down(*, data_dir: DataDir = None) -> int:
         keeper_pid = start_keeper(home)
     else:
         keeper_pid = engine.keeper_pid
+    progress(f"stopping the engine of {home.root}: requests under way are finished first")
     KeeperCall(home, timeout_s=_STOP_S).ask("shutdown")
     if not wait_until_gone(keeper_pid, timeout_s=_STOP_S):
         raise CliError(

@@ -1,4 +1,4 @@
-"""Tables: aligned columns in a pipe, the same with colour on a terminal.
+"""What is printed for people. Tables: aligned columns in a pipe, the same with colour on a terminal.
 
 Cells never wrap and never get cut when piped: scripts read them.
 """
@@ -67,3 +67,9 @@ def paint(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def bold(text: str) -> str:
     return f"\x1b[1m{text}\x1b[0m" if colours() else text
+
+
+def progress(text: str) -> None:
+    """Say what takes a while to somebody who waits at a terminal; scripts don't hear it."""
+    if sys.stderr.isatty():
+        print(f"{text} ...", file=sys.stderr, flush=True)

@@ -30,6 +30,7 @@ from tidegate.cli.engine import (
 )
 from tidegate.cli.errors import CliError, Several, Usage
 from tidegate.cli.options import DataDir, Files, home_of
+from tidegate.cli.tables import progress
 from tidegate.kit.home import Home
 
 _START_S = 60.0  # generous: a cold disk and a busy machine; a healthy start takes a second
@@ -182,6 +183,8 @@ def _in_background(
         print(f"already running (keeper pid {running.keeper_pid})", flush=True)
         for text in addresses.unlike(running):
             _say(f"{text}: `tidegate down` first")
+    else:
+        progress(f"starting the engine of {home.root}")
     return announce(home, files)
 
 
