@@ -89,7 +89,7 @@ class Fetching:
                 if why.again and entry is not None and self._held(entry):
                     return Fetched(0, stale=str(why))
                 raise
-            same = entry is not None and entry.files == listing and _versioned(listing)
+            same = _versioned(listing) and self._store.listed(self._source.key) == listing
             if same and entry is not None and self._held(entry):
                 self._store.checked(self._source, listing)
                 return Fetched(0)

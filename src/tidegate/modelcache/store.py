@@ -28,7 +28,13 @@ from tidegate.modelcache.layout import (
     staging,
     sync_folder,
 )
-from tidegate.modelcache.records import EntryRecord, FileRecord, SnapshotRecord, TierRecord
+from tidegate.modelcache.records import (
+    EntryRecord,
+    FileRecord,
+    ListedRecord,
+    SnapshotRecord,
+    TierRecord,
+)
 from tidegate.modelcache.source import Source
 from tidegate.modelcache.values import Medium, RemoteFile, Snapshot, Tier
 
@@ -62,6 +68,11 @@ class Store:
 
     def entry(self, key: str) -> EntryRecord | None:
         return read_json(self.layout.entry(key), EntryRecord)
+
+    def listed(self, key: str) -> tuple[RemoteFile, ...]:
+        """What the store held when it was last asked; empty: it never was."""
+        record = read_json(self.layout.entry(key), ListedRecord)
+        return record.files if record is not None else ()
 
     def entries(self) -> Iterator[tuple[str, EntryRecord]]:
         """(key, record) of every source that was ever published."""
@@ -259,8 +270,13 @@ class Store:
     ) -> None:
         replace_json(
             self.layout.entry(source.key),
-            EntryRecord(
-                source.shown, source.endpoint_shown, snapshot_id, self._now(), listing, single
+            ListedRecord(
+                uri=source.shown,
+                endpoint=source.endpoint_shown,
+                snapshot=snapshot_id,
+                checked_at=self._now(),
+                single=single,
+                files=listing,
             ),
         )
 
