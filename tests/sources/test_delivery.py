@@ -36,6 +36,7 @@ class Place:
         self.ledger, self.waits, self.written, self.leave = Ledger(0), [], [], leave_after
         self.ledger.take(0)
         self.note, self.finish = self.ledger.note, self.ledger.finish
+        self.tried = self.ledger.tried
 
     async def write_down(self):
         self.written.append(self.ledger.notes().tries[0][1])
@@ -163,3 +164,18 @@ async def test_a_reply_to_an_event_without_a_partition_key_has_the_key_of_its_re
     reply, event = Sink(OK), CloudEvent({"id": "1", "source": "/s", "type": "t"}, b"x")
     await run(Place(), Sink(Accepted(answer)), reply=reply, event=event, key="of the record")
     assert reply.got[0].attributes["partitionkey"] == "of the record"
+
+
+async def test_an_event_that_another_consumer_finished_while_a_try_was_in_the_air_is_let_go():
+    place, sink, dead = Place(), Sink(DOWN), Sink(OK)
+    place.tried = lambda offset: None
+    with pytest.raises(Interrupted):
+        await run(place, sink, dead=dead)
+    assert (len(sink.got), len(dead.got)) == (1, 0)
+
+
+async def test_tries_that_another_consumer_made_are_not_made_again():
+    place, sink = Place(), Sink(DOWN)
+    place.tried = lambda offset: 2
+    await run(place, sink)
+    assert len(sink.got) == 2  # of three: the first here, one elsewhere, the last here

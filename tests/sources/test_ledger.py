@@ -89,6 +89,19 @@ def test_a_try_in_the_air_that_ends_before_its_event_is_met_again_is_not_repeate
     assert after.base == 2
 
 
+def test_tries_that_another_consumer_made_meanwhile_count_for_one_that_is_still_in_the_air():
+    here = taken(0)
+    here.note(0, Tries(1, under_way=True))
+    there = resume(*here.commit())
+    assert there.take(0) == Tries(1, under_way=True)
+    there.note(0, Tries(2, under_way=True))
+    after = resume(*there.commit(), here)
+    assert after.take(0) is None
+    assert after.tried(0) == 2
+    there.finish(0)
+    assert resume(*there.commit(), here).tried(0) is None
+
+
 def test_what_this_process_finished_is_known_even_if_its_last_commit_was_lost():
     before = taken(0, 1)
     before.finish(0)

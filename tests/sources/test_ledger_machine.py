@@ -115,6 +115,11 @@ class Group(RuleBasedStateMachine):
             self.finished.add(offset)
             process.done.add(offset)
             return
+        known = process.ledger.tried(offset)
+        if known is None:
+            assert offset in self.finished  # by the other one, while it had the partition
+            return
+        which = max(which, known)
         process.tried[offset] = which
         process.ledger.note(offset, Tries(which))
         if not process.owned:

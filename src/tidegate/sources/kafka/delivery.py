@@ -48,6 +48,10 @@ class Place(Protocol):
 
     def note(self, offset: int, tries: Tries) -> None: ...
 
+    def tried(self, offset: int) -> int | None:
+        """As noted, or more if another consumer had the event meanwhile. None: that one finished it."""
+        ...
+
     def finish(self, offset: int) -> None: ...
 
     async def write_down(self) -> None:
@@ -93,6 +97,10 @@ async def deliver(
                 return
             failure = outcome
             counts.failed += 1
+            known = place.tried(offset)
+            if known is None:
+                raise Interrupted
+            made = max(made, known)
             place.note(offset, Tries(made))
             if made == 1:  # it was not written down before; the others were
                 await place.write_down()

@@ -84,6 +84,12 @@ class Ledger:
         elif offset in self._ahead:
             self._ahead[offset] = tries
 
+    def tried(self, offset: int) -> int | None:
+        """How often an open event has been tried, as far as anybody told. None: it isn't open: another
+        consumer finished it while its partition was there."""
+        tries = self._open.get(offset) or self._ahead.get(offset)
+        return None if tries is None else tries.made
+
     def finish(self, offset: int) -> None:
         """Done with it: handled, dead-lettered or dropped."""
         if self._open.pop(offset, None) is None and self._ahead.pop(offset, None) is not None:
@@ -142,7 +148,9 @@ def resume(committed: int, metadata: str | None, former: Ledger | None = None) -
             if offset not in tries or tries[offset].made <= each.made:
                 tries[offset] = each
         under_way = {**former._open, **former._ahead}
-        ahead = {at: each for at, each in under_way.items() if at not in former._idle}
+        ahead = {
+            at: tries.get(at, each) for at, each in under_way.items() if at not in former._idle
+        }
     finished = joined([(max(first, base), end) for first, end in finished])
     while finished and finished[0][0] <= base:
         base = max(base, finished.pop(0)[1])

@@ -53,6 +53,10 @@ class Partition:
         """How often an event under way has been tried now."""
         self.ledger.note(offset, tries)
 
+    def tried(self, offset: int) -> int | None:
+        """How often it has been tried, elsewhere too. None: it was finished elsewhere."""
+        return self.ledger.tried(offset)
+
     def finish(self, offset: int) -> None:
         """An event is finished."""
         self.ledger.finish(offset)
