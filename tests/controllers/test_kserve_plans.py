@@ -31,14 +31,14 @@ from tidegate.controllers.revision.pods import pod_spec
 from tidegate.model.admission import admit_kserve
 from tidegate.model.admission.autoscalers import default_autoscaler
 from tidegate.model.containers import Container
-from tidegate.model.kserve import ComponentStatus, InferenceService
+from tidegate.model.kserve import ComponentStatus, InferenceService, ServingRuntimeSpec
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.serving import Revision, RevisionSpec, TrafficTarget
 from tidegate.model.wire import read, to_raw
 from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
 from tidegate.policy.errors import BadConfig
 from tidegate.policy.kserve_builtin import BUILT_IN_RUNTIMES
-from tidegate.policy.kserve_runtimes import choose_runtime
+from tidegate.policy.kserve_runtimes import Chosen, choose_runtime
 
 CUSTOM = {"containers": [{"image": "kserve/sklearnserver:v0.12", "args": ["--model_name=iris"]}]}
 
@@ -200,6 +200,40 @@ def test_a_batcher_and_a_logger_are_an_agent_in_front_of_the_model():
 )
 def test_a_loggers_url_may_be_short_as_a_clusters_dns_lets_it(written, meant):
     assert in_cluster(written, "team", {"default", "team"}.__contains__) == meant
+
+
+def test_what_the_user_says_of_a_volume_or_a_node_lies_over_the_runtimes():
+    runtime, _ = read(
+        {
+            "supportedModelFormats": [{"name": "sklearn", "autoSelect": True}],
+            "nodeSelector": {"disk": "ssd", "zone": "a"},
+            "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "shm", "emptyDir": {}}],
+            "containers": [
+                {
+                    "name": "kserve-container",
+                    "image": "r:1",
+                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                }
+            ],
+        },
+        ServingRuntimeSpec,
+    )
+    own = {"name": "tmp", "hostPath": {"path": "/fast"}}
+    mount = {"name": "shm", "mountPath": "/tmp"}
+    given = isvc(
+        {
+            "sklearn": {"volumeMounts": [mount]},
+            "volumes": [own],
+            "nodeSelector": {"zone": "b"},
+        }
+    )
+    made = plan_pods(given, "predictor", given.spec.predictor, Chosen("mine", runtime, False)).spec
+    assert made.node_selector == {"disk": "ssd", "zone": "b"}
+    assert [(v.name, v.host_path is not None) for v in made.volumes] == [
+        ("tmp", True),
+        ("shm", False),
+    ]
+    assert [(m.name, m.mount_path) for m in made.containers[0].volume_mounts] == [("shm", "/tmp")]
 
 
 def test_a_transformer_is_told_where_its_predictor_is_unless_it_knows():

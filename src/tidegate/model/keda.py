@@ -49,7 +49,8 @@ class KedaAdvanced(Wire, frozen=True, kw_only=True):
 
 
 class KedaFallback(Wire, frozen=True, kw_only=True):
-    """`behavior` absent: static."""
+    """The size for want of a trigger's value, after more failures in a row than the threshold.
+    `behavior` absent: static."""
 
     failure_threshold: int = always(0)
     replicas: int = always(0)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tidegate.model import kserve_names as names
-from tidegate.model.containers import Container, EnvVar, ResourceRequirements
+from tidegate.model.containers import Container, ResourceRequirements
 from tidegate.model.kserve import (
     ClusterServingRuntime,
     ModelSpec,
@@ -126,11 +126,11 @@ def serving_container(runtime: ServingRuntimeSpec, model: ModelSpec, meta: Objec
         image=image,
         command=model.command or base.command,
         args=(*base.args, *model.args),
-        env=_by_name(base.env, model.env),
+        env=by_key(base.env, model.env, "name"),
         env_from=(*base.env_from, *model.env_from),
         ports=model.ports or base.ports,
         resources=_resources(base.resources, model.resources),
-        volume_mounts=(*base.volume_mounts, *model.volume_mounts),
+        volume_mounts=by_key(base.volume_mounts, model.volume_mounts, "mount_path"),
         **{
             field: getattr(model, field)
             for field in (
@@ -183,11 +183,12 @@ def with_tag(image: str, tag: str) -> str:
     return f"{head}{slash}{last.partition(':')[0]}:{tag}"
 
 
-NamedT = TypeVar("NamedT", bound=EnvVar)
+T = TypeVar("T")
 
 
-def _by_name(base: Iterable[NamedT], over: Iterable[NamedT]) -> tuple[NamedT, ...]:
-    return tuple({item.name: item for item in (*base, *over)}.values())
+def by_key(base: Iterable[T], over: Iterable[T], key: str) -> tuple[T, ...]:
+    """Two lists as a strategic merge makes one: `over` takes the place of what has the same key."""
+    return tuple({getattr(item, key): item for item in (*base, *over)}.values())
 
 
 def _resources(

@@ -18,7 +18,7 @@ from tidegate.model.containers import Container, ContainerPort, EnvVar
 from tidegate.model.kserve import Component, InferenceService, Predictor, ServingRuntimeSpec
 from tidegate.model.meta import ObjectMeta
 from tidegate.model.pods import PodSpec
-from tidegate.policy.kserve_runtimes import Chosen, filled_in, serving_container
+from tidegate.policy.kserve_runtimes import Chosen, by_key, filled_in, serving_container
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NOT_COPIED = {
@@ -59,7 +59,8 @@ def plan_pods(
         field: _set(getattr(component, field), getattr(base, field) if base else None)
         for field in PodSpec.__struct_fields__
     }
-    fields["volumes"] = (*(base.volumes if base else ()), *component.volumes, *models.volumes)
+    volumes = by_key(base.volumes if base else (), component.volumes, "name")
+    fields["volumes"] = (*volumes, *models.volumes)
     fields["init_containers"] = (*models.init_containers, *fields["init_containers"])
     ports = serving.ports or (ContainerPort(container_port=names.DEFAULT_PORT, protocol="TCP"),)
     if component.logger is not None or component.batcher is not None:
@@ -88,6 +89,9 @@ def serving_of(containers: tuple[Container, ...]) -> Container:
 
 
 def _set(first: Any, second: Any) -> Any:
+    """The component's value, else the runtime's; of two mappings the one over the other."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {**second, **first}
     return first if first not in (None, (), {}) else (second if second is not None else first)
 
 
