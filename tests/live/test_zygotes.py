@@ -544,6 +544,8 @@ def test_a_service_of_a_users_class_is_forked_from_zero_and_adopted_after_kills(
         assert said == [f"forked from zygote pythonserver (pid {zygote['pid']})"]
         shown = engine.cli("describe", "pod", pod["metadata"]["name"])
         assert "forked from zygote pythonserver" in shown
+        kept = f"(imported): zygote {zygote['kind']} (pid {zygote['pid']}) waits"
+        wait_until("its standby is told", lambda: kept in engine.cli("explain", "letters"))
 
         old = engine.pid("control_plane")
         os.kill(old, signal.SIGKILL)
