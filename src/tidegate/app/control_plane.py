@@ -31,8 +31,8 @@ from tidegate.apiserver.writes import Writes
 from tidegate.app.addresses import dialled, gateway_address
 from tidegate.app.images_ahead import CachedImages
 from tidegate.app.node_side import NodeSide
-from tidegate.app.plane import Plane, config_reader
-from tidegate.app.settings_maps import ensure_settings
+from tidegate.app.plane import Plane
+from tidegate.app.settings_maps import config_reader, ensure_settings
 from tidegate.app.surroundings import Surroundings
 from tidegate.autoscale.hpa.fetch import fetch, get
 from tidegate.controllers.fluid import DatasetFolders

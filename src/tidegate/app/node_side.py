@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from tidegate.apiserver.local import LocalApi
 from tidegate.app.addresses import dialled
 from tidegate.app.model_caches import ModelCaches
-from tidegate.app.plane import config_reader
+from tidegate.app.settings_maps import config_reader
 from tidegate.kit.clock import Clock
 from tidegate.kit.home import Home
 from tidegate.link.keeper_start import KeeperNotStarted, start_keeper

@@ -7,11 +7,12 @@ world run the same plane.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from tidegate.app.controllers import Ground, object_controllers
 from tidegate.app.gateway_program import GatewayProgram
+from tidegate.app.settings_maps import config_reader
 from tidegate.app.surroundings import Surroundings
 from tidegate.autoscale.cron import CronHpaController
 from tidegate.autoscale.hpa.controller import HpaController
@@ -30,13 +31,9 @@ from tidegate.client.api import Api
 from tidegate.controllers.image_cache import ImageCacheController
 from tidegate.kit.clock import Clock
 from tidegate.link.gateway import FromGateway, Snapshot, ToGateway
-from tidegate.model import serving_names as names
-from tidegate.model.core import ConfigMap
 from tidegate.model.image_cache import ImageCache
 from tidegate.policy.cluster_config import ClusterConfig
 from tidegate.reconcile import Controller, Engine
-
-_NOTHING: Mapping[str, str] = {}
 
 
 class Link(Protocol):
@@ -47,23 +44,6 @@ class Link(Protocol):
     def send(self, message: ToGateway) -> None: ...
     def listen(self, listener: Callable[[FromGateway], None]) -> None: ...
     async def run(self, snapshot: Callable[[], Snapshot]) -> None: ...
-
-
-class Gets(Protocol):
-    """The API or the store: whatever has objects."""
-
-    def get(self, type_: type[ConfigMap], namespace: str, name: str, /) -> ConfigMap | None: ...
-
-
-def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
-    """Reads the data of a ConfigMap, by `<namespace>/<name>` or by its name in knative-serving."""
-
-    def read(name: str) -> Mapping[str, str]:
-        namespace, _, bare = name.rpartition("/")
-        found = source.get(ConfigMap, namespace or names.SYSTEM_NAMESPACE, bare)
-        return found.data if found is not None else _NOTHING
-
-    return read
 
 
 class Plane:

@@ -1,6 +1,9 @@
-"""The ConfigMaps of settings, empty at first: there to be edited and patched, as on a cluster."""
+"""The ConfigMaps of settings: read by name; empty at first, there to be edited and patched, as on a cluster."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from tidegate.client.api import Api
 from tidegate.model.core import ConfigMap
@@ -25,6 +28,7 @@ NAMES = (
     config_gc.NAME,
     config_network.NAME,
 )
+_NOTHING: Mapping[str, str] = {}
 
 
 async def ensure_settings(api: Api) -> None:
@@ -36,3 +40,20 @@ async def ensure_settings(api: Api) -> None:
                 await api.create(ConfigMap(metadata=meta))
             except AlreadyExists:
                 continue
+
+
+class Gets(Protocol):
+    """The API or the store: whatever has objects."""
+
+    def get(self, type_: type[ConfigMap], namespace: str, name: str, /) -> ConfigMap | None: ...
+
+
+def config_reader(source: Gets) -> Callable[[str], Mapping[str, str]]:
+    """Reads the data of a ConfigMap, by `<namespace>/<name>` or by its name in knative-serving."""
+
+    def read(name: str) -> Mapping[str, str]:
+        namespace, _, bare = name.rpartition("/")
+        found = source.get(ConfigMap, namespace or SYSTEM_NAMESPACE, bare)
+        return found.data if found is not None else _NOTHING
+
+    return read

@@ -10,7 +10,7 @@ from tidegate.apiserver.admission import Admission
 from tidegate.apiserver.local import LocalApi
 from tidegate.apiserver.quotas import Quotas
 from tidegate.apiserver.writes import Admits, Writes
-from tidegate.app.plane import config_reader
+from tidegate.app.settings_maps import config_reader
 from tidegate.kit.clock import Clock
 from tidegate.model.meta import Object
 from tidegate.store import Database, InlineJournal, Store
