@@ -25,7 +25,7 @@ _TRIED: Final = ("ksvc", "isvc", "svc")  # where no kind is said, in this order
 @dataclass(frozen=True, slots=True)
 class Named:
     """`[KIND/]NAME[:PORT][/PATH]` of a command line. `kind` None: any that is there; `path` None: none was
-    said. Only a Service has a port."""
+    said. Only a Service has a port, so a port makes it one."""
 
     kind: str | None
     name: str
@@ -53,6 +53,9 @@ def named(text: str) -> Named:
     name, _, port = first.partition(":")
     if not name:
         raise Usage(f"{text!r} names no service: SERVICE, or isvc/NAME, ksvc/NAME, svc/NAME")
+    if port and kind in ("ksvc", "isvc"):
+        raise Usage(f"{text!r}: only a Service has ports to choose from, svc/{first}")
+    kind = "svc" if port else kind
     return Named(kind, name, port, f"/{rest}" if slash and rest else None)
 
 
