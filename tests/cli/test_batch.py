@@ -7,11 +7,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from tidegate.batch.plan import Progress, Summary
+from tidegate.batch.spool import Journal
+from tidegate.cli.batch.jobs import _why
 from tidegate.cli.batch.options import Pace, Places, Requests
 from tidegate.cli.batch.progress import _Remaining, said
 from tidegate.cli.batch.target import batch_target
 from tidegate.cli.main import main
 
+FAILED = {"type": "Failed", "status": "True", "message": "no more tries"}
 URL = "http://127.0.0.1:1"
 
 
@@ -62,6 +65,8 @@ def test_what_is_not_there_is_said(folder, capsys):
     assert "No such file" in capsys.readouterr().err
     assert batch(URL, "--input", "in.jsonl", "--output", "no/folder/o.jsonl") == 1
     assert "there is no folder" in capsys.readouterr().err
+    assert batch("iris", "--input", "none.jsonl", "--output", "o.jsonl", "--as-job") == 1
+    assert "none.jsonl: No such file" in capsys.readouterr().err
     assert batch("iris", *FILES) == 1
     assert "tidegate up" in capsys.readouterr().err
     assert main(["batch", "status"]) == 2
@@ -187,3 +192,19 @@ def test_progress_and_the_end_are_one_line_each():
         "o.jsonl: 90 rows served, 10 failed (o.jsonl.failed.jsonl) in 3m20s"
         " (0.5 rows/s, resumed at row 50)"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "rows_failed", "state", "why"),
+    [
+        ({"active": 1}, 0, "running", ""),
+        ({"failed": 2}, 0, "running", "pods that ended early: 2, the next one goes on;"),
+        ({"failed": 1, "conditions": [FAILED]}, 0, "running", "no more tries"),
+        ({"failed": 1, "conditions": [FAILED]}, 3, "complete", "all rows are done, and the failed"),
+    ],
+)
+def test_a_run_that_is_a_job_tells_what_is_the_matter(status, rows_failed, state, why):
+    journal = Journal(about={}, state=state, failed=rows_failed)
+    said = _why({"metadata": {"name": "rows"}, "status": status}, journal)
+    assert (said == "") == (why == "")
+    assert said.startswith(why)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tidegate.testing.engine import CLI, running_engine, service_document, wait_until
+from tidegate.testing.engine import CLI, EngineProblem, running_engine, service_document, wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -91,6 +91,8 @@ def test_a_job_does_what_the_command_does(engine, tmp_path):
     ]
     assert "Complete" in engine.cli("batch", "ls")
     assert f"served:    {count}" in engine.cli("batch", "status", "rows")
+    with pytest.raises(EngineProblem, match="the Job rows is there already"):
+        engine.cli("batch", "run", "model", *files, "--as-job", "--name", "rows")
     engine.cli("batch", "cancel", "rows")
     assert "rows" not in engine.cli("batch", "ls")
 

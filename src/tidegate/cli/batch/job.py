@@ -16,9 +16,10 @@ from tidegate.cli.batch.options import Asked, words_of
 from tidegate.cli.batch.target import BatchTarget
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
-from tidegate.cli.errors import Usage
+from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.options import home_of
 from tidegate.cli.yaml_text import to_yaml
+from tidegate.model.errors import AlreadyExists
 
 Json = dict[str, Any]
 LABEL: Final = "tidegate.dev/batch"
@@ -92,8 +93,16 @@ def create_job(document: Json, asked: Asked, *, dry_run: bool, report: str) -> i
         print(text, end="")
         return 0
     cluster = Cluster(home_of(asked.data_dir))
-    made = cluster.create(find_kind(cluster.resources(), "jobs.batch"), asked.namespace, document)
-    name = made.body["metadata"]["name"]
+    name = document["metadata"]["name"]
+    try:
+        made = cluster.create(
+            find_kind(cluster.resources(), "jobs.batch"), asked.namespace, document
+        )
+    except AlreadyExists as why:
+        raise CliError(
+            f"the Job {name} is there already: `tidegate batch status {name}` says how it is doing. After"
+            f" `tidegate batch cancel {name}` the same command goes on where it stopped"
+        ) from why
     for warning in made.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     print(f"job.batch/{name} created")

@@ -111,7 +111,7 @@ def _about(job: Mapping[str, Any]) -> Json:
         "served": journal.served if journal else 0,
         "failed": journal.failed if journal else 0,
         "output": notes.get(OUTPUT, ""),
-        "why": _why(job),
+        "why": _why(job, journal),
     }
 
 
@@ -130,6 +130,15 @@ def _state(job: Mapping[str, Any]) -> str:
     return "Running" if status.get("active") else "Pending"
 
 
-def _why(job: Mapping[str, Any]) -> str:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return next((c.get("message", "") for c in conditions if c["type"] == "Failed"), "")
+def _why(job: Mapping[str, Any], journal: Journal | None) -> str:
+    """What a person should know of a run that isn't simply going on or done."""
+    status = job.get("status") or {}
+    if journal is not None and journal.state == "complete" and journal.failed:
+        return "all rows are done, and the failed ones are in the output's .failed.jsonl"
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Failed":
+            return str(condition.get("message", ""))
+    if not status.get("failed") or _state(job) == "Complete":
+        return ""
+    logs = f"`tidegate logs job/{job['metadata']['name']}`"
+    return f"pods that ended early: {status['failed']}, the next one goes on; {logs} says why"

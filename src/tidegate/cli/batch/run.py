@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from tidegate.batch.errors import BatchError
-from tidegate.batch.places import STDIN, source_of
+from tidegate.batch.places import STDIN, is_object, source_of
 from tidegate.batch.plan import Plan, Summary
 from tidegate.batch.rows import Start, read_rows
 from tidegate.batch.shapes import check_shape, detect
@@ -123,7 +123,11 @@ def _as_job(asked: Asked, job: Job, *, dry_run: bool, report: str) -> int:
 
     target = _target(asked, inside=True)
     try:
-        plan_of(asked, target)
+        plan = plan_of(asked, target)
+        if not (asked.input == STDIN or is_object(asked.input)):
+            source_of(
+                asked.input, plan.access
+            )  # else its pods would look for it one after the other
     except BatchError as why:
         raise RunFailed(why) from why
     document = job_document(asked, target, name=job.name, secret=job.secret)
