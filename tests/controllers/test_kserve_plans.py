@@ -27,12 +27,20 @@ from tidegate.controllers.kserve.standard import (
     desired_ingress,
     desired_service,
 )
+from tidegate.controllers.kserve.status import model_status
 from tidegate.controllers.revision.pods import pod_spec
 from tidegate.model.admission import admit_kserve
 from tidegate.model.admission.autoscalers import default_autoscaler
 from tidegate.model.containers import Container
-from tidegate.model.kserve import ComponentStatus, InferenceService, ServingRuntimeSpec
-from tidegate.model.meta import ObjectMeta
+from tidegate.model.kserve import (
+    ComponentStatus,
+    InferenceService,
+    ModelStates,
+    ModelStatus,
+    ServingRuntimeSpec,
+)
+from tidegate.model.meta import Condition, ObjectMeta
+from tidegate.model.pods import Pod, PodStatus
 from tidegate.model.serving import Revision, RevisionSpec, TrafficTarget
 from tidegate.model.wire import read, to_raw
 from tidegate.policy.config_inference import InferenceConfig, parse_inference_config
@@ -273,6 +281,51 @@ def test_standard_mode_has_kserves_names_labels_and_ports():
     assert service["spec"]["selector"] == {"app": "isvc.iris-predictor"}
     (port,) = service["spec"]["ports"]
     assert port == {"name": "iris-predictor", "port": 80, "targetPort": 8080, "protocol": "TCP"}
+
+
+def test_pods_change_a_quarter_at_a_time_unless_the_document_says_how():
+    given = isvc(CUSTOM)
+    deployment = to_raw(desired_deployment(given, given.spec.predictor, pods(given), "hpa"))
+    quarter = {"maxSurge": "25%", "maxUnavailable": "25%"}
+    assert deployment["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": quarter}
+    given = isvc({**CUSTOM, "deploymentStrategy": {"type": "Recreate"}})
+    deployment = to_raw(desired_deployment(given, given.spec.predictor, pods(given), "hpa"))
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_further_ports_of_the_container_are_ports_of_the_service():
+    ports = [
+        {"containerPort": 8080},
+        {"containerPort": 9000, "name": "grpc"},
+        {"containerPort": 9999, "protocol": "UDP"},
+    ]
+    given = isvc({"containers": [{**CUSTOM["containers"][0], "ports": ports}]})
+    service = to_raw(desired_service(given, pods(given)))
+    assert list(service["spec"]["ports"])[1:] == [
+        {"name": "grpc", "port": 9000, "targetPort": 9000, "protocol": "TCP"},
+        {"name": "port-9999", "port": 9999, "targetPort": 9999, "protocol": "UDP"},
+    ]
+
+
+def a_pod(ready: str | None) -> Pod:
+    """None: nothing is known of it yet."""
+    conditions = () if ready is None else (Condition(type="Ready", status=ready),)
+    meta = ObjectMeta(name="a", namespace="default", uid="a")
+    return Pod(metadata=meta, status=PodStatus(conditions=conditions))
+
+
+@pytest.mark.parametrize(
+    ("ready", "active"), [(None, ""), ("False", ""), ("True", "Loaded")], ids=["young", "no", "yes"]
+)
+def test_a_model_that_served_before_is_active_while_a_pod_of_it_is_ready(ready, active):
+    served = ModelStatus(states=ModelStates(active_model_state="Loaded"))
+    predictor = Condition(type="PredictorReady", status="False")
+    found = model_status(predictor, [a_pod(ready)], served, time="now")
+    assert found.states is not None
+    assert found.states.active_model_state == active
+    assert model_status(predictor, [a_pod(ready)], None, time="now").states == ModelStates(
+        active_model_state="", target_model_state="Loading"
+    )
 
 
 def test_the_size_stays_its_scalers_unless_the_class_is_none():
