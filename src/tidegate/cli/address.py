@@ -107,4 +107,5 @@ def _route(kind: str, live: dict[str, Any], service: Named) -> str:
     if kind == "isvc":
         components = (live.get("status") or {}).get("components") or {}
         return f"{service.name}-{'transformer' if 'transformer' in components else 'predictor'}"
-    return f"{service.name}:{service.port}" if service.port else service.name
+    # Port 80 has the bare path, as it has the bare host.
+    return service.name if service.port in ("", "80") else f"{service.name}:{service.port}"

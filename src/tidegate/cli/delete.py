@@ -56,8 +56,11 @@ def delete(
         deletion.documents(filename, namespace)
     else:
         wanted = wanted_objects(cluster.resources(), what)
-        for one in _named(cluster, wanted, namespace, selector):
+        doomed = _named(cluster, wanted, namespace, selector)
+        for one in doomed:
             deletion.one(one, namespace)
+        if not doomed:
+            print(f"nothing found in namespace {namespace}")
     if wait:
         deletion.wait(patience_s)
     if deletion.failed:
