@@ -12,12 +12,15 @@ from tidegate.app.control_plane import run
 from tidegate.kit.home import home_from
 from tidegate.kit.realtime import RealClock
 from tidegate.link.sockets import inherited
+from tidegate.model.errors import StorageFull
+from tidegate.store import StoreError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def main() -> int:
-    """Run until SIGTERM. 0: ended well; 2: not startable as asked."""
+    """Run until SIGTERM. 0: ended well; 1: it can't start now, the keeper tries again; 2: not startable as
+    asked."""
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -30,9 +33,13 @@ def main() -> int:
         )
         return 2
     home = home_from(os.environ)
-    home.make()
     boot = BOOT_ID.read_text().strip()
-    uvloop.run(run(home, sockets, RealClock(), boot=boot))
+    try:
+        home.make()
+        uvloop.run(run(home, sockets, RealClock(), boot=boot))
+    except (StoreError, StorageFull, OSError) as why:  # once it runs, such errors end in its tasks
+        logging.getLogger(__name__).error("the control plane can't start: %s", why)
+        return 1
     return 0
 
 

@@ -258,7 +258,8 @@ class Client:
         if isinstance(why, ConnectionRefusedError):
             return NoApi(f"no API at {server}: start the engine with `tidegate up`")
         if isinstance(why, TimeoutError):
-            return NoApi(f"the API at {server} did not answer in {self._timeout_s:g} s")
+            late = f"the API at {server} did not answer in {self._timeout_s:g} s"
+            return NoApi(f"{late}: `tidegate status` shows whether its control plane runs")
         return NoApi(f"the API at {server} broke off ({why}): is the engine still running?")
 
 
