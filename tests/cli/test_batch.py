@@ -177,7 +177,7 @@ def test_a_job_that_writes_to_a_store_keeps_its_state_in_the_engines_folder(fold
         ("http://h:8/a/", "http://h:8", "/a"),
     ],
 )
-def test_targets_as_pods_call_them(text, inside, path):
+def test_targets_as_pods_call_them(folder, text, inside, path):
     target = batch_target(text, "ns", None, inside=True)
     assert (target.inside, target.path) == (inside, path)
 

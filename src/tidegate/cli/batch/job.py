@@ -89,8 +89,7 @@ def _pod(asked: Asked, target: BatchTarget, run: str, state: Path, secret: str |
 def create_job(document: Json, asked: Asked, *, dry_run: bool, report: str) -> int:
     """Show it, or make it. Raises `CliError` and errors of the API."""
     if dry_run:
-        text = json.dumps(document, indent=2) + "\n" if report == "json" else to_yaml(document)
-        print(text, end="")
+        print(_as_text(document, report), end="")
         return 0
     cluster = Cluster(home_of(asked.data_dir))
     name = document["metadata"]["name"]
@@ -105,9 +104,16 @@ def create_job(document: Json, asked: Asked, *, dry_run: bool, report: str) -> i
         ) from why
     for warning in made.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
+    if report != "text":
+        print(_as_text(made.body, report), end="")
+        return 0
     print(f"job.batch/{name} created")
     print(f"# `tidegate batch status {name}` says how it is doing", file=sys.stderr)
     return 0
+
+
+def _as_text(document: Json, report: str) -> str:
+    return json.dumps(document, indent=2) + "\n" if report == "json" else to_yaml(document)
 
 
 def _arguments(asked: Asked, target: BatchTarget, *, state: Path | None, run: str) -> Iterator[str]:

@@ -70,7 +70,7 @@ def run(
     dry_run
         Only print the first request, or the Job.
     report
-        text or json; with --as-job --dry-run also yaml.
+        text, or json for scripts; with --as-job also yaml: the Job.
     """
     if input is None or output is None:
         raise Usage("tidegate batch run SERVICE --input FILE --output FILE: all three are needed")
@@ -90,7 +90,7 @@ def run(
     if job.name is not None or job.secret is not None:
         raise Usage("--name and --secret are for --as-job")
     if report == "yaml":
-        raise Usage("-o yaml is for --as-job --dry-run: use json")
+        raise Usage("-o yaml is for --as-job: use json")
     return _here(asked, dry_run=dry_run, as_json=report == "json")
 
 

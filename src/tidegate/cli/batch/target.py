@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -59,10 +60,13 @@ def _inside(service: Named, namespace: str, data_dir: str | None) -> str:
     """What pods call it; the usual name of one that can't be looked up yet."""
     try:
         return address_of(service, namespace, data_dir).inside
-    except (CliError, ApiError, KeeperCallFailed):
-        host = f"{service.name}-predictor" if service.kind == "isvc" else service.name
-        port = f":{service.port}" if service.port else ""
-        return f"http://{host}.{namespace}.svc.cluster.local{port}"
+    except CliError as why:  # the engine answers: most likely the name is wrong
+        print(f"Warning: {why}; the Job waits for it", file=sys.stderr)
+    except (ApiError, KeeperCallFailed):
+        pass
+    host = f"{service.name}-predictor" if service.kind == "isvc" else service.name
+    port = f":{service.port}" if service.port else ""
+    return f"http://{host}.{namespace}.svc.cluster.local{port}"
 
 
 def _of_url(text: str) -> BatchTarget:
