@@ -256,6 +256,22 @@ async def test_a_call_that_takes_too_long_ends_with_deadline_exceeded(tmp_path):
         await pod.says("stream ended after")
 
 
+async def test_a_batch_call_gives_its_only_place_to_an_ordinary_one(tmp_path):
+    async with gateway(tmp_path) as gate, grpc_replica() as pod, channel(gate) as made:
+        control = await gate.control()
+        await control.tell(h2c(pod.endpoint, container_concurrency=1))
+        batch = (("tidegate-priority", "batch"),)
+        long = made.stream_stream(method("Both"))(metadata=batch)
+        async with asyncio.timeout(WITHIN_S):
+            await long.write(b"here")
+            assert await long.read() == b"here"  # it has the only place
+            slow = asyncio.ensure_future(outcome(unary(made, b"sleep 1000", metadata=batch)))
+            while not slow.done():
+                assert await unary(made, b"online") == b"online"
+        for code, said in (await outcome(until_it_ends(long)), await slow):
+            assert (code, "gave its place" in said) == (grpc.StatusCode.UNAVAILABLE, True), said
+
+
 async def test_calls_that_nobody_can_serve_say_why(tmp_path):
     async with gateway(tmp_path) as gate, replica() as plain:
         control = await gate.control()
