@@ -737,6 +737,35 @@ async def test_who_waits_a_while_is_served_when_a_replica_comes_and_refused_when
         assert b"within 0.3 s" in answer.body
 
 
+async def test_who_waits_for_replicas_that_take_no_connection_waits_no_longer_than_for_none(
+    tmp_path,
+):
+    async with gateway(tmp_path) as gate:
+        control = await gate.control()
+        dead = Endpoint(id="dead", host="127.0.0.1", port=free_port())
+        await control.tell(revision(dead, wait_s=0.3))
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(gate.ask()) for _ in range(3)]
+        for answer in (one.result() for one in asked):
+            assert (answer.status, answer.reason) == (503, "no-replica")
+            assert b"within 0.3 s: none of its replicas takes a connection" in answer.body
+
+
+async def test_who_comes_later_does_not_put_off_those_who_have_waited_long_enough(tmp_path):
+    async with gateway(tmp_path) as gate:
+        control = await gate.control()
+        await control.tell(revision(wait_s=1.0))
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(gate.ask())
+            others = 0
+            while not first.done():  # one after the other, until the first is answered
+                tasks.create_task(gate.ask())
+                others += 1
+                await asyncio.wait([first], timeout=0.2)
+                assert others < 150, "the first is put off for ever"
+        assert first.result().reason == "no-replica"
+
+
 async def test_a_host_that_nothing_serves_yet_is_refused_at_once_with_the_reason(tmp_path):
     async with gateway(tmp_path) as gate, replica() as pod:
         control = await gate.control()

@@ -120,6 +120,21 @@ def test_after_its_rest_a_replica_is_tried_by_one_request_before_the_others_foll
     assert [r for r, _ in g.proved(seat)] == [1, 2]
 
 
+def test_a_gate_is_refused_while_no_replica_has_taken_what_it_was_offered_last():
+    g = gate("a", limit=0)
+    assert not g.is_refused
+    seat = seat_of(g.arrive(1))
+    g.rest(seat)
+    g.give_back(1, seat, held_bytes=0, order=1)
+    assert g.is_refused
+    assert [r for r, _ in g.rested(seat)] == [1]
+    assert not g.is_refused, "it is being tried"
+    g.proved(seat)
+    g.leave(seat)
+    assert not g.is_refused
+    assert gate().is_refused
+
+
 def test_a_smaller_limit_lets_running_requests_finish_and_starts_no_new_ones():
     g = gate("a", limit=2)
     seat = seat_of(g.arrive(1))

@@ -35,12 +35,13 @@ class _Limit(Enum):
 class Deadlines:
     """Ends the requests of one revision that are late. Owned by its lane."""
 
-    __slots__ = ("_gate", "_hub", "_revision", "_timer", "alive")
+    __slots__ = ("_gate", "_hub", "_look_at_s", "_revision", "_timer", "alive")
 
     def __init__(self, hub: Hub, gate: Gate[Exchange], revision: Revision) -> None:
         self.alive: dict[Exchange, None] = {}  # in order of arrival; the lane takes out who ends
         self._hub, self._gate, self._revision = hub, gate, revision
         self._timer: TimerHandle | None = None
+        self._look_at_s = 0.0  # when the timer is due
 
     def revise(self, revision: Revision) -> None:
         """The limits may have changed."""
@@ -59,14 +60,20 @@ class Deadlines:
             limits = (revision.timeout_s, starts_s, idle_s)
             self._arm(min((limit for limit in limits if limit), default=0.0))
 
-    def watch_wait(self) -> None:
-        """Look when who comes now has waited long enough for a replica that isn't there."""
-        if self._revision.wait_s is not None:
-            self._arm(self._revision.wait_s)
+    def watch_wait(self, exchange: Exchange) -> None:
+        """Look when it has waited long enough for a replica that isn't there, or takes no connection."""
+        wait_s = self._revision.wait_s
+        if wait_s is not None:
+            self._arm(max(0.0, exchange.arrived_s + wait_s - self._hub.monotonic()))
 
     def _arm(self, after_s: float) -> None:
+        """Look then, or sooner if that is agreed already: who comes later puts nobody off."""
+        look_at_s = self._hub.monotonic() + after_s
         if self._timer is not None:
+            if self._look_at_s <= look_at_s:
+                return
             self._timer.cancel()
+        self._look_at_s = look_at_s
         self._timer = self._hub.later(after_s, self._look)
 
     def _look(self) -> None:
@@ -88,13 +95,12 @@ class Deadlines:
     def _late(self, now_s: float) -> tuple[list[tuple[Exchange, _Limit]], float]:
         """Who is late, by which limit; and when the next one is."""
         revision = self._revision
-        only_whole = not (revision.response_start_timeout_s or revision.idle_timeout_s) and (
-            revision.wait_s is None or self._gate.has_replica
-        )
+        in_vain = revision.wait_s is not None and self._gate.is_refused
+        only_whole = not (revision.response_start_timeout_s or revision.idle_timeout_s or in_vain)
         late: list[tuple[Exchange, _Limit]] = []
         next_s = float("inf")
         for exchange in self.alive:
-            due_s, limit = self._due(exchange)
+            due_s, limit = self._due(exchange, in_vain=in_vain)
             if due_s <= now_s:
                 late.append((exchange, limit))
                 continue
@@ -103,14 +109,16 @@ class Deadlines:
                 break  # the others came later
         return late, next_s
 
-    def _due(self, exchange: Exchange) -> tuple[float, _Limit]:
-        """When the request is late, and by which limit. Source: Knative's queue-proxy (timeout handler);
-        all start when the request arrives here."""
+    def _due(self, exchange: Exchange, *, in_vain: bool) -> tuple[float, _Limit]:
+        """When the request is late, and by which limit. `in_vain`: no replica would take one in line.
+
+        Source: Knative's queue-proxy (timeout handler); all start when the request arrives here.
+        """
         revision = self._revision
         due_s, limit = exchange.arrived_s + revision.timeout_s, _Limit.WHOLE
         start_s, idle_s = revision.response_start_timeout_s, revision.idle_timeout_s
-        if revision.wait_s is not None and exchange.seat is None and not self._gate.has_replica:
-            due_s = exchange.arrived_s + min(revision.wait_s, revision.timeout_s)
+        if in_vain and exchange.seat is None:
+            due_s = exchange.arrived_s + min(revision.wait_s or 0.0, revision.timeout_s)
             limit = _Limit.WAIT
         if start_s and not exchange.started and exchange.arrived_s + start_s < due_s:
             due_s, limit = exchange.arrived_s + start_s, _Limit.START
@@ -121,7 +129,9 @@ class Deadlines:
     def _refusal(self, exchange: Exchange, limit: _Limit) -> answers.Refusal:
         revision = self._revision
         if limit is _Limit.WAIT:
-            return answers.no_replica(revision.key, revision.wait_s or 0, revision.trouble)
+            refused = "none of its replicas takes a connection" if self._gate.has_replica else None
+            trouble = revision.trouble or refused
+            return answers.no_replica(revision.key, revision.wait_s or 0, trouble)
         if exchange.head.priority and exchange.seat is None:  # it isn't the request's fault
             return answers.no_replica(revision.key, revision.timeout_s, revision.trouble)
         if limit is _Limit.START:

@@ -170,7 +170,7 @@ class Lane:
             if wants_explanation(exchange.head.fields):
                 before = None if cold else self._gate.waiting - 1
                 exchange.extra().wait = Wait(exchange.arrived_s, before=before)
-            self._wait(now)
+            self._wait(exchange, now)
             self._yielding.soon()
         else:
             self._refuse_full(exchange, answer)
@@ -188,15 +188,16 @@ class Lane:
             self._start(exchange, answer, now_s)
             self._yielding.watch()
         elif answer is Verdict.WAITS:
-            self._wait(now_s)
+            self._wait(exchange, now_s)
         else:
             self._refuse_full(exchange, answer)
 
-    def _wait(self, now_s: float) -> None:
+    def _wait(self, exchange: Exchange, now_s: float) -> None:
         """Somebody has come to wait."""
         if not self._gate.has_replica:
             self.first_byte_due = True
-            self._deadlines.watch_wait()
+        if self._gate.is_refused:
+            self._deadlines.watch_wait(exchange)
         self._ask_for_replicas(now_s)
 
     def grown(self, exchange: Exchange, more_bytes: int) -> None:
@@ -263,6 +264,8 @@ class Lane:
             self._gate.rest(seat)
             self._hub.later(pool.rest_s, self._rested, seat)
         self._give_back(exchange, seat)
+        if exchange.seat is None and self._gate.is_refused:
+            self._deadlines.watch_wait(exchange)
 
     # --- once a second
 

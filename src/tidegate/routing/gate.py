@@ -109,6 +109,11 @@ class Gate(Generic[R]):
         """Whether there is a replica that isn't on its way out, if only one that rests."""
         return bool(self._open) or any(not seat.draining for seat in self.seats.values())
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is no replica, or none that took the last connection that it was offered."""
+        return all(seat.trial and not seat.running for seat in self._open)
+
     def arrive(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
         """A new request: the seat where it starts at once, or what becomes of it instead."""
         if not self.line.length:
