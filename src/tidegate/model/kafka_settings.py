@@ -42,6 +42,7 @@ _SCALING: Mapping[str, tuple[str, ...]] = {
     "activation": (f"{_NOW}activation-lag-threshold",),
 }
 _PREFIXES = (ACK, _NOW, _KEDA, _SERVING, "tidegate.dev/")
+_URL = re.compile(r"https?://[^\s@/?#]+([/?#][!-~]*)?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d{1,5})?")
 
 
@@ -192,7 +193,7 @@ def _seconds(text: str, *, zero: bool) -> bool:
 
 def _is_reply(text: str) -> bool:
     if "://" in text:
-        return text.startswith(("http://", "https://"))
+        return bool(_URL.fullmatch(text))
     return not dns1123_subdomain(text)
 
 

@@ -71,6 +71,8 @@ REF = {"apiVersion": "v1", "kind": "Service", "name": "web"}
         (source(sink=None), "spec.sink: Required value"),
         (source(sink={}), "spec.sink: Required value"),
         (source(sink={"uri": "/in"}), "spec.sink.uri: Invalid"),
+        (source(sink={"ref": REF, "uri": "/in?query=play music"}), "spec.sink.uri: Invalid"),
+        (source(sink={"uri": "http://web/müller"}), "spec.sink.uri: Invalid"),
         (source(sink={"uri": "ftp://web/in"}), "spec.sink.uri: Invalid"),
         (source(sink={"uri": "http://web:99999/"}), "spec.sink.uri: Invalid"),
         (source(sink={"uri": "http://me:secret@web/"}), "spec.sink.uri: Invalid"),
@@ -107,6 +109,8 @@ REF = {"apiVersion": "v1", "kind": "Service", "name": "web"}
         ),
         (source(annotations={f"{ACK}domain": "a b"}), f"metadata.annotations[{ACK}domain]"),
         (source(annotations={"tidegate.dev/reply": "No Name"}), "metadata.annotations[tidegate"),
+        (source(annotations={"tidegate.dev/reply": "http://"}), "metadata.annotations[tidegate"),
+        (source(annotations={"tidegate.dev/reply": "http://a/b c"}), "metadata.annotations[tid"),
         (source(annotations={f"{NOW}class": "hpa"}), f"metadata.annotations[{NOW}class]"),
         (
             source(annotations={**KEDA, f"{NOW}min-scale": "5", f"{NOW}max-scale": "2"}),

@@ -178,6 +178,9 @@ def _uri(path: str, uri: str, *, relative: bool) -> Problems:
         port_is_one = parsed.port != 0
     except ValueError as why:
         return [invalid(path, uri, str(why))]
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
+        why = "must be plain ASCII without spaces: write others percent-encoded, as %20"
+        return [invalid(path, uri, why)]
     if relative:
         if parsed.scheme or parsed.netloc:
             return [invalid(path, uri, "absolute URI is not allowed when ref is present")]
