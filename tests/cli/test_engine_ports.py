@@ -1,4 +1,4 @@
-"""Which ports `up` takes when none is said."""
+"""Which ports `up` takes when none is said, and what it says when it waits in vain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from tidegate.cli.engine import (
     last_https_port,
     last_ingress_host,
     ports_of_last_run,
+    wait_until_serving,
 )
+from tidegate.cli.errors import CliError
 from tidegate.cli.up import Addresses
 from tidegate.kit.home import Home
 
@@ -78,3 +80,18 @@ def test_each_address_that_a_running_engine_has_otherwise_is_named():
         "--ingress-address 127.0.0.81 has no effect on a running engine, which has none",
     ]
     assert list(Addresses(port=0).unlike(running)) == []  # any port will do
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        pytest.param("10:00:00,1 ERROR tidegate.app: it is full\n", " (it is full)", id="its end"),
+        pytest.param("10:00 ERROR x: old\n10:01 INFO y: it runs\n", "", id="long over"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_who_waits_in_vain_is_told_what_the_part_said_last(home, log, why):
+    (home.logs / "keeper.log").write_text(log)
+    with pytest.raises(CliError) as told:
+        wait_until_serving(home, timeout_s=0)
+    assert str(told.value).endswith(f"keeper.log{why}")

@@ -8,6 +8,7 @@ import os
 import select
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -112,8 +113,19 @@ def wait_until_serving(home: Home, *, timeout_s: float) -> Engine:
             log = home.logs / f"{missing}.log"
             raise CliError(
                 f"the {missing} of {home.root} did not answer within {timeout_s:g} s: look at {log}"
+                f"{_last_error(log)}"
             )
         sleep(_LOOK_AGAIN_S)
+
+
+def _last_error(log: Path) -> str:
+    """What a part told last, as the end of a sentence, if that is why it can't start; else empty."""
+    try:
+        *_, last = log.read_text(errors="replace").splitlines()
+    except (OSError, ValueError):  # no log, or nothing in it
+        return ""
+    why = last.partition(" ERROR ")[2].partition(": ")[2]
+    return f" ({why})" if why else ""
 
 
 def _silent_part(home: Home, engine: Engine) -> str:
