@@ -138,6 +138,8 @@ def test_a_change_matters_when_the_count_or_the_sign_of_the_burst_capacity_chang
     was = KpaState(replicas=2, excess_burst=0)
     assert not matters(was, KpaState(replicas=2, excess_burst=900))
     assert matters(was, KpaState(replicas=2, excess_burst=-1))
+    assert matters(KpaState(replicas=2, excess_burst=-1), was)
+    assert not matters(KpaState(replicas=2, excess_burst=900), was)
     assert matters(was, KpaState(replicas=3, excess_burst=0))
 
 
