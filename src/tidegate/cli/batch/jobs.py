@@ -13,27 +13,37 @@ from tidegate.cli.batch.job import LABEL, OUTPUT, PLACE
 from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import Resource, find_kind
 from tidegate.cli.errors import CliError
-from tidegate.cli.options import AsTable, AsText, DataDir, Namespace, home_of
+from tidegate.cli.options import AllNamespaces, AsTable, AsText, DataDir, Namespace, home_of
 from tidegate.cli.tables import show_table
+from tidegate.kit.realtime import RealClock
+from tidegate.model.ages import age_of
 
 Json = dict[str, Any]
-_HEADER = ("NAME", "STATE", "SERVED", "FAILED", "OUTPUT")
+_HEADER = ("NAME", "STATE", "SERVED", "FAILED", "AGE", "OUTPUT")
 
 
 def ls(
-    *, namespace: Namespace = "default", output: AsTable = "table", data_dir: DataDir = None
+    *,
+    namespace: Namespace = "default",
+    all_namespaces: AllNamespaces = False,
+    output: AsTable = "table",
+    data_dir: DataDir = None,
 ) -> int:
     """List the runs that are Jobs.
 
     Example: tidegate batch ls
     """
     cluster = Cluster(home_of(data_dir))
-    jobs = cluster.items(_jobs(cluster), namespace, selector=LABEL)
+    inside = None if all_namespaces else namespace
+    jobs = cluster.items(_jobs(cluster), inside, selector=LABEL)
     found = [_about(job) for job in jobs]
     if output == "json":
         print(json.dumps(found))
         return 0
-    show_table(_HEADER, [[str(one[title.lower()]) for title in _HEADER] for one in found])
+    header = ("NAMESPACE", *_HEADER) if all_namespaces else _HEADER
+    now_s = RealClock().now()
+    rows = [one | {"age": age_of(one["created"], now_s)} for one in found]
+    show_table(header, [[str(row[title.lower()]) for title in header] for row in rows])
     return 0
 
 
@@ -60,7 +70,7 @@ def status(
         return 0
     for key, value in found.items():
         if value != "":
-            print(f"{key + ':':<10} {value}")
+            print(f"{key + ':':<11}{value}")
     return 0
 
 
@@ -106,7 +116,9 @@ def _about(job: Mapping[str, Any]) -> Json:
     notes = job["metadata"].get("annotations") or {}
     journal = _journal(notes.get(PLACE))
     return {
+        "namespace": job["metadata"]["namespace"],
         "name": job["metadata"]["name"],
+        "created": job["metadata"]["creationTimestamp"],
         "state": _state(job),
         "served": journal.served if journal else 0,
         "failed": journal.failed if journal else 0,
