@@ -2,7 +2,14 @@ import pytest
 
 from tidegate.model.kserve_names import AGENT_IMAGE
 from tidegate.node.errors import ImageNotRunnable
-from tidegate.node.images import Here, left_out, program_of, split_image, without_shell
+from tidegate.node.images import (
+    Here,
+    known_images,
+    left_out,
+    program_of,
+    split_image,
+    without_shell,
+)
 
 PY = "/venv/bin/python"
 SKLEARN = (PY, "-m", "tidegate.runtimes.sklearnserver")
@@ -191,3 +198,10 @@ def test_what_a_stand_in_leaves_out_is_said():
     assert left_out(triton.argv, triton.runtime) == ("Triton's metrics are not served",)
     other = program_of("nvidia/tritonserver", ("python", "-m", "x"), (), here())
     assert left_out(other.argv, other.runtime) == ()
+
+
+def test_people_are_offered_images_that_they_would_write_themselves():
+    offered = known_images()
+    assert "kserve/sklearnserver" in offered
+    assert "tidegate/kafka-source" not in offered
+    assert "kserve/agent" not in offered

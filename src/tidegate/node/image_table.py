@@ -24,6 +24,7 @@ class Runtime:
     `real` is the image's own program. Where `installed`, a program's name, is on this machine, that
     is what runs and `entry` only stands in for it; with an empty `entry` nothing does.
     `unserved` says what the stand-in leaves out, `unheeded` are flags that it takes and can't follow.
+    `offered`: to people who name an image that is not here; not what controllers write by themselves.
     """
 
     repository: str
@@ -38,6 +39,7 @@ class Runtime:
     installed: str | None = None
     unserved: tuple[str, ...] = ()
     unheeded: frozenset[str] = frozenset()
+    offered: bool = True
 
 
 def _ours(module: str) -> tuple[str, ...]:
@@ -76,11 +78,11 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime("tidegate/sklearnserver", _SKLEARN, env=_KSERVE_GRPC),
     Runtime("tidegate/onnxserver", _ours("onnxserver"), env=_KSERVE_GRPC),
     Runtime("tidegate/pythonserver", _ours("pythonserver"), env=_KSERVE_GRPC),
-    Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch")),
-    Runtime("tidegate/openai-batch", (Python, "-m", "tidegate.batch.openai")),
-    Runtime("kserve/agent", _ours("agent")),
-    Runtime("tidegate/kafka-source", (Python, "-m", "tidegate.sources.kafka")),
-    Runtime("tidegate/kafka-sink", (Python, "-m", "tidegate.sources.kafka_sink")),
+    Runtime("tidegate/batch", (Python, "-m", "tidegate.cli.main", "batch"), offered=False),
+    Runtime("tidegate/openai-batch", (Python, "-m", "tidegate.batch.openai"), offered=False),
+    Runtime("kserve/agent", _ours("agent"), offered=False),
+    Runtime("tidegate/kafka-source", (Python, "-m", "tidegate.sources.kafka"), offered=False),
+    Runtime("tidegate/kafka-sink", (Python, "-m", "tidegate.sources.kafka_sink"), offered=False),
     Runtime("ggml-org/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     Runtime("ggerganov/llama.cpp", _LLAMA, tag="server", programs=_LLAMA_PROGRAMS),
     _vllm("vllm/vllm-openai"),

@@ -126,6 +126,7 @@ def known_images(configured: Sequence[Runtime] = ()) -> str:
     names = (
         r.repository.removeprefix("library/") + (f":{r.tag}*" if r.tag else "")
         for r in (*configured, *RUNTIMES)
+        if r.offered
     )
     return ", ".join(dict.fromkeys(names))
 
