@@ -6,7 +6,7 @@ from tidegate.kit.http_client import HttpAnswer
 from tidegate.kit.realtime import RealClock
 from tidegate.sources.cloudevents import CloudEvent
 from tidegate.sources.kafka.counts import Counts
-from tidegate.sources.kafka.delivery import Course, Interrupted, deliver
+from tidegate.sources.kafka.delivery import Course, Interrupted, deliver, stuck_at
 from tidegate.sources.kafka.ledger import Ledger
 from tidegate.sources.kafka.notes import Tries
 from tidegate.sources.kafka.retries import Delivery, Failure
@@ -102,6 +102,20 @@ async def test_without_a_dead_letter_sink_it_is_dropped_and_counted():
     place = Place()
     counts = await run(place, Sink(DOWN))
     assert (place.ledger.base, counts.dropped) == (1, 1)
+
+
+async def test_events_that_wait_for_their_dead_letter_sink_are_told_until_it_takes_them():
+    said, place = [], Place()
+    dead = Sink(Failure(404, "answered 404"), OK, name="http://dead/")
+    course = Course(Delivery(retry=0), Sink(DOWN), dead, None, RealClock(), Counts())
+
+    async def pause(wait_s):
+        said.append(stuck_at(course).message)
+
+    place.pause = pause
+    await deliver(course, EVENT, place, 0, NONE)
+    assert said == ["1 event waits for the dead letter sink: http://dead/ answered 404"]
+    assert stuck_at(course) is None
 
 
 async def test_a_dead_letter_sink_that_is_away_is_waited_for():

@@ -179,8 +179,8 @@ def _uri(path: str, uri: str, *, relative: bool) -> Problems:
     except ValueError as why:
         return [invalid(path, uri, str(why))]
     if not uri.isascii() or not uri.isprintable() or " " in uri:
-        why = "must be plain ASCII without spaces: write others percent-encoded, as %20"
-        return [invalid(path, uri, why)]
+        said = "must be plain ASCII without spaces: write others percent-encoded, as %20"
+        return [invalid(path, uri, said)]
     if relative:
         if parsed.scheme or parsed.netloc:
             return [invalid(path, uri, "absolute URI is not allowed when ref is present")]

@@ -18,7 +18,7 @@ from tidegate.kit.clock import Clock
 from tidegate.sources.kafka.clients import connected, left, missing_of, new_consumer
 from tidegate.sources.kafka.commits import Committer
 from tidegate.sources.kafka.counts import Counts, prometheus
-from tidegate.sources.kafka.delivery import Course
+from tidegate.sources.kafka.delivery import Course, stuck_at
 from tidegate.sources.kafka.dispatch import Dispatcher
 from tidegate.sources.kafka.intake import Intake
 from tidegate.sources.kafka.library import LibraryLog, explain
@@ -55,8 +55,11 @@ class Adapter:
             self._sender(settings.delivery.dead_letter_sink),
             self._sender(settings.reply),
         )
+        self._course = Course(
+            settings.delivery.rules, self._senders[0], dead, reply, clock, self.counts
+        )
         self._dispatcher = Dispatcher(
-            Course(settings.delivery.rules, self._senders[0], dead, reply, clock, self.counts),
+            self._course,
             EventMaker(settings.source, settings.key_type, settings.extensions),
             ordered=settings.ordering == "ordered",
             in_flight=settings.in_flight,
@@ -249,7 +252,7 @@ class Adapter:
     def status(self) -> Status:
         """The whole state, for /status."""
         counts, phase = self.counts, self._phase
-        trouble = self._trouble.last
+        trouble = self._trouble.last or stuck_at(self._course)
         n = len(self._membership.assigned)
         message = trouble.message if trouble else f"{phase}, {n} partition{'s' * (n != 1)}"
         return Status(

@@ -11,7 +11,7 @@ still under way then; only a crash before either gives the event one more try.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.kit.clock import Clock
@@ -20,6 +20,7 @@ from tidegate.sources.kafka.counts import Counts
 from tidegate.sources.kafka.notes import Tries
 from tidegate.sources.kafka.retries import Delivery, Failure, used_up, wait_before_next
 from tidegate.sources.kafka.sender import Accepted, Takes
+from tidegate.sources.kafka.status import LastError
 
 _DEAD_LETTER_WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _MOST_ERROR_DATA = 1024  # bytes, as Knative cuts it
@@ -41,6 +42,8 @@ class Course:
     reply: Takes | None
     clock: Clock
     counts: Counts
+    stuck: dict[str, str] = field(default_factory=dict)
+    """Events that the dead letter sink doesn't take, and why: they wait until it does."""
 
 
 class Place(Protocol):
@@ -164,23 +167,37 @@ async def _bury(
         log.error("event %s dropped after %s: %s", identity, tries(made), failure.why)
         return
     dead = event.with_extensions(errors_of(course.sink.name, failure))
-    for turn in range(2**31):
-        outcome = await course.dead_letter.send(dead, timeout_s=course.rules.timeout_s)
-        if isinstance(outcome, Accepted):
-            break
-        wait_s = _DEAD_LETTER_WAITS_S[min(turn, len(_DEAD_LETTER_WAITS_S) - 1)]
-        log.error(
-            "event %s: the dead letter sink %s didn't take it: %s; again in %g s",
-            identity,
-            course.dead_letter.name,
-            outcome.why,
-            wait_s,
-        )
-        await place.pause(wait_s)
+    try:
+        for turn in range(2**31):
+            outcome = await course.dead_letter.send(dead, timeout_s=course.rules.timeout_s)
+            if isinstance(outcome, Accepted):
+                break
+            course.stuck[identity] = f"{course.dead_letter.name} {outcome.why}"
+            wait_s = _DEAD_LETTER_WAITS_S[min(turn, len(_DEAD_LETTER_WAITS_S) - 1)]
+            log.error(
+                "event %s: the dead letter sink %s didn't take it: %s; again in %g s",
+                identity,
+                course.dead_letter.name,
+                outcome.why,
+                wait_s,
+            )
+            await place.pause(wait_s)
+    finally:
+        course.stuck.pop(identity, None)
     course.counts.dead_lettered += 1
     log.error(
         "event %s went to the dead letter sink after %s: %s", identity, tries(made), failure.why
     )
+
+
+def stuck_at(course: Course) -> LastError | None:
+    """What to say while events wait for the dead letter sink. None: none does."""
+    for why in course.stuck.values():
+        n = len(course.stuck)
+        events = "1 event waits" if n == 1 else f"{n} events wait"
+        said = f"{events} for the dead letter sink: {why}"
+        return LastError("DeadLetterSinkFailed", said)
+    return None
 
 
 def tries(made: int) -> str:
