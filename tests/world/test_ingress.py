@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tidegate.model.core import Event, Service
 from tidegate.model.ingresses import Ingress
@@ -58,6 +59,20 @@ async def test_an_ingress_waits_for_its_service_and_says_so_meanwhile():
         await it.api.delete(Service, "default", "v1")
         await it.settle()
         assert shares(it) == {}
+
+
+async def test_of_an_ingress_that_is_going_nobody_is_told_what_it_lacks():
+    async with world() as it:
+        shop = ingress("shop", "v1")
+        held = replace(shop.metadata, finalizers=("example.com/hold",))
+        await it.given(service("v1"), replace(shop, metadata=held))
+        await it.api.delete(Ingress, "default", "shop")
+        await it.api.delete(Service, "default", "v1")
+        await it.settle()
+        going = it.api.get(Ingress, "default", "shop")
+        assert going is not None
+        assert going.metadata.deletion_timestamp is not None
+        assert told(it) == []
 
 
 async def test_a_canary_comes_changes_its_weight_and_goes():
