@@ -126,9 +126,11 @@ def test_several_models_have_folders_of_their_own():
 
 
 def test_a_custom_container_finds_its_fetched_model_by_its_variable():
-    env = [{"name": "STORAGE_URI", "value": "gs://b/m"}]
+    other = {"name": "LABELS", "value": "gs://b/labels"}
+    env = [{"name": "STORAGE_URI", "value": "gs://b/m"}, other]
     spec = raw_pods(isvc({"containers": [{"image": "x:1", "env": env}]}))
     assert {"name": "STORAGE_URI", "value": "/mnt/models"} in spec["containers"][0]["env"]
+    assert other in spec["containers"][0]["env"]
     assert spec["initContainers"][0]["args"][0] == "gs://b/m"
 
 
