@@ -97,6 +97,33 @@ async def test_without_a_limit_batch_fills_its_share_and_ordinary_requests_never
             await task
 
 
+async def test_the_time_of_a_batch_request_begins_when_it_gets_its_place(tmp_path):
+    may_answer = asyncio.Event()
+
+    async def when_it_may(got: Request, wire: Wire) -> None:
+        await may_answer.wait()
+        may_answer.clear()
+        await say_ok(got, wire)
+
+    async with (
+        gateway(tmp_path) as gate,
+        replica(behave=when_it_may) as pod,
+        asyncio.TaskGroup() as tasks,
+    ):
+        control = await gate.control()
+        await control.tell(revision(pod, container_concurrency=1, timeout_s=5))
+        began = time.monotonic()
+        first = tasks.create_task(gate.ask("POST", "/", body=b"1", extra=BATCH))
+        await until(lambda: pod.running == 1)
+        second = tasks.create_task(gate.ask("POST", "/", body=b"2", extra=BATCH))
+        await until(lambda: time.monotonic() > began + 3)
+        may_answer.set()
+        assert (await first).body == b"1"
+        await until(lambda: time.monotonic() > began + 5.5)  # by its arrival it were late
+        may_answer.set()
+        assert (await second).body == b"2"
+
+
 async def test_at_zero_a_batch_request_wakes_the_revision(tmp_path):
     async with gateway(tmp_path) as gate, replica() as pod, asyncio.TaskGroup() as tasks:
         control = await gate.control()

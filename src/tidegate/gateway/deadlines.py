@@ -60,6 +60,14 @@ class Deadlines:
             limits = (revision.timeout_s, starts_s, idle_s)
             self._arm(min((limit for limit in limits if limit), default=0.0))
 
+    def begin(self, exchange: Exchange, now_s: float) -> None:
+        """A batch request that let others go first has got a place: its time begins now."""
+        exchange.arrived_s = now_s
+        if self._revision.idle_timeout_s is not None:
+            exchange.wrote_s = now_s
+        self.alive.pop(exchange, None)
+        self.alive[exchange] = None  # it is the youngest now
+
     def watch_wait(self, exchange: Exchange) -> None:
         """Look when it has waited long enough for a replica that isn't there, or takes no connection."""
         wait_s = self._revision.wait_s
@@ -112,7 +120,8 @@ class Deadlines:
     def _due(self, exchange: Exchange, *, in_vain: bool) -> tuple[float, _Limit]:
         """When the request is late, and by which limit. `in_vain`: no replica would take one in line.
 
-        Source: Knative's queue-proxy (timeout handler); all start when the request arrives here.
+        Source: Knative's queue-proxy (timeout handler); all start when the request arrives here, a batch
+        request's when it gets a place (`begin`).
         """
         revision = self._revision
         due_s, limit = exchange.arrived_s + revision.timeout_s, _Limit.WHOLE

@@ -170,8 +170,9 @@ class Lane:
             if wants_explanation(exchange.head.fields):
                 before = None if cold else self._gate.waiting - 1
                 exchange.extra().wait = Wait(exchange.arrived_s, before=before)
-            self._wait(exchange, now)
-            self._yielding.soon()
+            self._wait(exchange, now, cold=cold)
+            if self._gate.batch_running:
+                self._yielding.soon()
         else:
             self._refuse_full(exchange, answer)
 
@@ -188,15 +189,15 @@ class Lane:
             self._start(exchange, answer, now_s)
             self._yielding.watch()
         elif answer is Verdict.WAITS:
-            self._wait(exchange, now_s)
+            self._wait(exchange, now_s, cold=not self._gate.has_replica)
         else:
             self._refuse_full(exchange, answer)
 
-    def _wait(self, exchange: Exchange, now_s: float) -> None:
-        """Somebody has come to wait."""
-        if not self._gate.has_replica:
+    def _wait(self, exchange: Exchange, now_s: float, *, cold: bool) -> None:
+        """Somebody has come to wait. `cold`: there is no replica."""
+        if cold:
             self.first_byte_due = True
-        if self._gate.is_refused:
+        if self.revision.wait_s is not None and self._gate.is_refused:
             self._deadlines.watch_wait(exchange)
         self._ask_for_replicas(now_s)
 
@@ -307,6 +308,8 @@ class Lane:
     def _start_waiting(self, exchange: Exchange, seat: Seat, now_s: float) -> None:
         if exchange.extras is not None and exchange.extras.wait is not None:
             exchange.extras.wait.started(now_s, seat.id, self._stages(seat.id))
+        if exchange.head.priority is _BATCH:
+            self._deadlines.begin(exchange, now_s)
         self._start(exchange, seat, now_s)
 
     def _stages(self, endpoint: str) -> Mapping[str, float]:
@@ -372,8 +375,10 @@ class Lane:
     def _ask_for_replicas(self, now_s: float) -> None:
         """`Wake` when the first request finds no replica, and again each second while one waits."""
         gate = self._gate
+        if gate.has_ready_seat:
+            return
         waiting = gate.waiting + gate.batch_waiting
-        if not waiting or gate.has_ready_seat:
+        if not waiting:
             return
         if waiting == 1 or now_s - self._woke_s >= _WAKE_EVERY_S * 0.9:
             self._woke_s = now_s
