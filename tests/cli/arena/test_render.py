@@ -10,7 +10,7 @@ import pytest
 
 from tidegate.cli.arena.config_files import read_config_files
 from tidegate.cli.arena.options import FLAGS, Options
-from tidegate.cli.arena.parse import parse_submission
+from tidegate.cli.arena.parse import EXAMPLES, parse_submission
 from tidegate.cli.arena.render_istio import (
     check_istio,
     first_version,
@@ -20,7 +20,7 @@ from tidegate.cli.arena.render_istio import (
 )
 from tidegate.cli.arena.render_pods import full_name
 from tidegate.cli.arena.submit import as_text, render
-from tidegate.cli.arena.types import type_named
+from tidegate.cli.arena.types import TYPES, type_named
 from tidegate.cli.errors import Usage
 
 
@@ -230,6 +230,11 @@ def test_spellings_that_arena_has_given_up_still_work():
         "--versionPolicy latest"
     )
     assert service["metadata"]["name"] == "x-7-tensorflow-serving"
+
+
+@pytest.mark.parametrize("type_", TYPES, ids=lambda type_: type_.name)
+def test_the_example_of_each_help_is_a_whole_submission(type_):
+    assert rendered(f"{type_.name} {EXAMPLES[type_.name]}")
 
 
 def test_every_option_has_its_flag():

@@ -70,12 +70,21 @@ def _about(action: argparse.Action) -> str:
     return (action.help or "").replace("%%", "%")
 
 
+EXAMPLES: Mapping[str, str] = {
+    "tensorflow": "--name=bert --model-name=bert --model-path=/models/bert --data=models:/models",
+    "triton": "--name=iris --model-repository=/models --data=models:/models",
+    "custom": '--name=web --image=python:3 --restful-port=8080 "python -m http.server 8080"',
+    "kserve": "--name=iris --model-format=sklearn --storage-uri=file:///models/iris --cpu=1",
+}
+"""A whole submission of each type, for its help."""
+
+
 def parse_submission(type_: ServeType, program: str, argv: Sequence[str]) -> tuple[Options, str]:
     """What to submit, and what to do with it: apply, or print as `yaml` or `json`."""
     parser = Parser(
         program,
         f"Submit a {type_.shown} serving job.",
-        f'{program} --name=demo --image=python:3 "python -m http.server 8080"',
+        f"{program} {EXAMPLES[type_.name]}",
     )
     for flag in flags_of(type_.name):
         _add(parser, flag)
