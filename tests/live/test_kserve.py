@@ -88,6 +88,7 @@ def found_by(engine: RunningEngine, name: str) -> tuple[str, str]:
 
 def inside(engine: RunningEngine, name: str, folder: Path) -> str:
     """Where a batch Job would send its rows."""
+    (folder / "in.jsonl").write_text("{}\n")
     files = ("--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl"))
     said = engine.cli("batch", "run", name, *files, "--as-job", "--dry-run", "-o", "json")
     args = json.loads(said)["spec"]["template"]["spec"]["containers"][0]["args"]
