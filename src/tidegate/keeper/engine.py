@@ -221,10 +221,9 @@ class Engine:
         self._server.stop_listening()
         for sock in self._sockets.values():
             sock.close()
-        for path in (home.keeper_socket, home.sockets_socket, home.gateway_socket, home.processes):
-            path.unlink(missing_ok=True)
-            # Half written by a keeper that was killed.
-            path.with_name(f"{path.name}.new").unlink(missing_ok=True)
+        for path in home.run.iterdir():  # also what those left half made who were killed
+            if path not in (home.settings, home.lock) and not path.is_dir():
+                path.unlink(missing_ok=True)
         with suppress(OSError):
             (home.pods / ".output").rmdir()
         if home.memory.exists():
