@@ -31,6 +31,9 @@ from tidegate.sources.waiting import happens
 
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 _LOOK_S: Final = 5.0  # between looks at whether topics are still there
+_ANEW_S: Final = 300.0
+"""After so long without an answer the brokers are looked for anew, at the addresses of the document: those
+that the cluster gave may be of brokers that are gone for good."""
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +171,7 @@ class Adapter:
 
     async def _watch(self, consumer: Any) -> None:
         """Notices brokers that went away and topics that were deleted."""
+        heard_s = self._clock.monotonic()
         while True:
             await self._clock.sleep(_LOOK_S)
             try:
@@ -179,7 +183,10 @@ class Adapter:
             except (KafkaError, TimeoutError) as error:
                 self._connected = False
                 self._say(error)
+                if self._clock.monotonic() - heard_s > _ANEW_S:
+                    self._fail(error)
             else:
+                heard_s = self._clock.monotonic()
                 self._connected = True
                 self._well()
 
