@@ -59,3 +59,11 @@ def test_help_lists_the_flags_in_columns_without_old_spellings(capsys):
     assert "  -n, --namespace TEXT            where it goes (default)" in lines
     assert "      --min-replicas N            fewest pods (1)" in lines
     assert not any("--servingName" in line for line in lines)
+
+
+def test_help_of_an_update_lists_what_it_can_change(capsys):
+    with pytest.raises(SystemExit):
+        arena(["serve", "update", "kserve", "--help"])
+    shown = capsys.readouterr().out
+    assert "--min-replicas N" in shown
+    assert "--share-memory" not in shown

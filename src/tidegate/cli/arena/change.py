@@ -19,6 +19,7 @@ from tidegate.cli.arena.render_pods import (
     command,
     placement,
 )
+from tidegate.cli.arena.types import ServeType
 from tidegate.cli.errors import Usage
 
 _SCALER = "serving.kserve.io/autoscalerClass"
@@ -85,6 +86,11 @@ _OF_TYPE: Mapping[str, frozenset[str]] = {
 }
 
 
+def changeable(type_: ServeType) -> frozenset[str]:
+    """The fields of `Options` that an update of a job of this type may have."""
+    return _WHICH | _OF_ALL | _OF_TYPE[type_.name]
+
+
 def changed_documents(job: Job, options: Options) -> list[Json]:
     """The job's own document, changed. Raises `Usage` when no flag says what to change, or one
     says what an update can't."""
@@ -102,7 +108,7 @@ def changed_documents(job: Job, options: Options) -> list[Json]:
 
 def _check_flags(job: Job, options: Options) -> None:
     checked(options)
-    can = _WHICH | _OF_ALL | _OF_TYPE[job.type.name]
+    can = changeable(job.type)
     for field in fields(Options):
         if field.name not in can and getattr(options, field.name) != field.default:
             flag = f"--{field.name.replace('_', '-')}"

@@ -10,7 +10,7 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from tidegate.cli.arena.change import changed_documents
+from tidegate.cli.arena.change import changeable, changed_documents
 from tidegate.cli.arena.jobs import Job, find_jobs, one_job, padded
 from tidegate.cli.arena.log import Log
 from tidegate.cli.arena.parse import Parser, parse_change
@@ -131,7 +131,7 @@ def update_job(argv: Sequence[str], connect: Connect, log: Log) -> int:
     if not argv or argv[0].startswith("-"):
         raise Usage(f"arena serve update TYPE --name=NAME: TYPE is one of {_TYPES}")
     type_ = type_named(argv[0])
-    options = parse_change(type_, f"arena serve update {type_.name}", argv[1:])
+    options = parse_change(type_, f"arena serve update {type_.name}", argv[1:], changeable(type_))
     if not options.name:
         raise Usage("--name is missing: which job is to be changed?")
     cluster, namespace = connect(), options.namespace or "default"

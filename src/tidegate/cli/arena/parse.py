@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from tidegate.cli.arena.options import REFUSED, REFUSED_BY_KSERVE, Flag, Options, flags_of
@@ -28,7 +29,8 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """As the other commands show theirs."""
         arguments = [action for action in self._actions if not action.option_strings]
-        flags = [action for action in self._actions if action.option_strings]
+        named = [action for action in self._actions if action.option_strings]
+        flags = [action for action in named if action.help != argparse.SUPPRESS]
         words = [_argument(action) for action in arguments]
         lines = [f"Usage: {' '.join([self.prog, '[FLAGS]', *words])}", "", self.description or ""]
         for title, some in (("Arguments:", arguments), ("Flags:", flags)):
@@ -105,15 +107,17 @@ def printed_as(*, dry_run: bool, output: str | None) -> str:
     return (output or "yaml") if dry_run else ""
 
 
-def parse_change(type_: ServeType, program: str, argv: Sequence[str]) -> Options:
-    """The flags of an update: only what is given is changed."""
+def parse_change(
+    type_: ServeType, program: str, argv: Sequence[str], can: Collection[str]
+) -> Options:
+    """The flags of an update: only what is given is changed. `can`: fields that its help shows."""
     parser = Parser(
         program,
         f"Change a {type_.shown} serving job; only the flags that are given change anything.",
-        f"{program} --name=demo --version=1 --replicas=2",
+        f"{program} --name=demo --image=demo:2",
     )
     for flag in flags_of(type_.name):
-        _add(parser, flag)
+        _add(parser, flag if flag.field in can else replace(flag, help=argparse.SUPPRESS))
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
     return options_of(_parsed(parser, argv, type_))
 
