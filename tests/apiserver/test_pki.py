@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from tidegate.apiserver.kubeconfig import write_kubeconfig
-from tidegate.apiserver.pki import PkiError, open_pki
+from tidegate.apiserver.pki import PkiError, open_pki, write_private
 from tidegate.client.http import read_kubeconfig
 
 NOW_S = 1_800_000_000.0
@@ -67,3 +67,12 @@ def test_the_kubeconfig_says_all_that_a_client_needs(tmp_path):
     assert (access.token, access.ca) == (pki.token, pki.ca.read_text())
     assert access.namespace == "default"
     assert stat.S_IMODE((tmp_path / "kubeconfig").stat().st_mode) == 0o600
+
+
+def test_a_key_half_written_by_one_that_was_killed_does_not_stay(tmp_path):
+    write_private(tmp_path / "server.key", b"old")
+    (tmp_path / ".server.key.x1y2z3").write_bytes(b"secr")
+    (tmp_path / ".server.crt.x1y2z3").write_bytes(b"another file's")
+    write_private(tmp_path / "server.key", b"new")
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert left == {"server.key": b"new", ".server.crt.x1y2z3": b"another file's"}

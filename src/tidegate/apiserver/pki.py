@@ -116,7 +116,12 @@ def soon_over(certificate: Path, now_s: float) -> bool:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file in one step, readable by this user only: a reader sees the old or the new."""
+    """Write a file in one step, readable by this user only: a reader sees the old or the new.
+
+    One writer at a time; what one left half written who was killed, secrets perhaps, is removed.
+    """
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
