@@ -124,7 +124,7 @@ def _as_job(asked: Asked, job: Job, *, dry_run: bool, report: str) -> int:
     target = _target(asked, inside=True)
     try:
         plan = plan_of(asked, target)
-        if not (asked.input == STDIN or is_object(asked.input)):
+        if not (dry_run or asked.input == STDIN or is_object(asked.input)):
             source_of(
                 asked.input, plan.access
             )  # else its pods would look for it one after the other
