@@ -42,6 +42,7 @@ def test_what_we_do_not_read_still_reaches_the_model():
 def test_a_stream_counts_tokens_only_when_asked():
     assert not read_chat(chat(stream=True)).include_usage
     assert read_chat(chat(stream=True, stream_options={"include_usage": True})).include_usage
+    assert not read_chat(chat(stream=True, stream_options={})).include_usage
 
 
 @pytest.mark.parametrize(

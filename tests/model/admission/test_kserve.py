@@ -21,6 +21,11 @@ from tidegate.model.wire import read, to_raw
 SKLEARN = {"sklearn": {"storageUri": "file:///models/iris"}}
 
 
+def resource_metric(name: str, target: dict[str, Any]) -> dict[str, Any]:
+    metric = {"type": "Resource", "resource": {"name": name, "target": target}}
+    return {**SKLEARN, "autoScaling": {"metrics": [metric]}}
+
+
 def isvc(predictor: dict[str, Any], **more: Any) -> InferenceService:
     annotations = more.pop("annotations", {})
     name = more.pop("name", "iris")
@@ -116,6 +121,13 @@ def test_old_names_of_modes_become_todays(written, stored):
         ),
         ({"containers": [{"name": "other", "image": "x:1"}]}, "must be named 'kserve-container'"),
         ({**SKLEARN, "workerSpec": {}}, "spec.predictor.workerSpec"),
+        (resource_metric("disk", {}), "resource: name must be cpu or memory"),
+        (resource_metric("cpu", {"type": "Value"}), "'Value' is neither Utilization nor"),
+        (
+            resource_metric("cpu", {"type": "AverageValue"}),
+            "spec.predictor.autoScaling.metrics[0].resource.target.averageValue: required",
+        ),
+        (resource_metric("memory", {"type": "Utilization"}), "averageUtilization: required for"),
     ],
 )
 def test_what_is_wrong_is_named(predictor, text):
