@@ -197,6 +197,7 @@ async def test_its_jobs_go_with_it():
     ("spec", "why"),
     [
         ({"schedule": "every day"}, "expected exactly 5 fields, found 2"),
+        ({"schedule": "@reboot"}, "unrecognized descriptor: @reboot"),
         ({"schedule": "61 * * * *"}, 'spec.schedule: Invalid value: "61 * * * *"'),
         ({"schedule": "TZ=UTC 1 * * * *"}, "cannot use TZ or CRON_TZ in schedule"),
         ({"timeZone": "Mars/Olympus"}, "unknown time zone Mars/Olympus"),

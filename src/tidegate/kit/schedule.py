@@ -149,6 +149,8 @@ def parse_five_fields(text: str, zone: tzinfo) -> Schedule:
         return Schedule(text, zone, every_s=_every(line.removeprefix(_EVERY)))
     if line in _NAMED:
         return Schedule(text, zone, cron=_NAMED[line])
+    if line.startswith("@"):
+        raise BadSchedule(f"unrecognized descriptor: {line}")
     fields = line.split()
     if len(fields) != 5:
         raise BadSchedule(f"expected exactly 5 fields, found {len(fields)}")
