@@ -181,9 +181,9 @@ class LocalMachine:
         return Outcome(False, f"HTTP probe failed with statuscode: {status}")
 
     async def grpc_health(self, port: int, service: str, *, timeout_s: float) -> Outcome:
-        from tidegate.node.grpc_health import grpc_health  # HPACK, which few need
-
         try:
+            from tidegate.node.grpc_health import grpc_health  # HPACK, which few need
+
             problem = await grpc_health(port, service, timeout_s=timeout_s)
         except OSError as why:
             return _failed(f"error: health rpc to {LOOPBACK}:{port}", why)
