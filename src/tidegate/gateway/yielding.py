@@ -35,9 +35,8 @@ class Yielding:
             self._timer = self._hub.later(_LOOK_S, self._look)
 
     def soon(self) -> None:
-        """Somebody waits for a place."""
-        if self._gate.batch_running:
-            self._hub.later(_SOON_S, self._give_way)
+        """Somebody waits for a place while batch requests have some."""
+        self._hub.later(_SOON_S, self._give_way)
 
     def take(self) -> int:
         """How many have given way since this was last asked."""

@@ -1,7 +1,8 @@
 """Where a request goes and when it may start. Pure: no I/O, no clock, no chance."""
 
 from tidegate.routing.branches import Asked, Branch, Check, fitting
-from tidegate.routing.gate import Gate, Seat, Verdict
+from tidegate.routing.gate import Gate, Seat
+from tidegate.routing.line import Verdict
 from tidegate.routing.meter import BATCH_TRACE, Meter, Second
 from tidegate.routing.paths import EVERYWHERE, PathMatch, path_match
 from tidegate.routing.rules import BadRule, Match, match_of

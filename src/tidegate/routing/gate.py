@@ -17,21 +17,12 @@ Ordinary requests pay for that with one look at an empty line when they leave.
 """
 
 from collections.abc import Mapping
-from enum import Enum
 from sys import maxsize
 from typing import Final, Generic
 
-from tidegate.routing.line import Line, R
+from tidegate.routing.line import Line, R, Verdict
 
 _NO_LIMIT: Final = maxsize
-
-
-class Verdict(Enum):
-    """What becomes of an arrival that did not get a seat."""
-
-    WAITS = "waits"
-    QUEUE_FULL = "queue-full"  # all places to wait are taken
-    BYTES_FULL = "queue-bytes-full"  # the bodies that wait take all the memory they may
 
 
 class Seat:
@@ -122,7 +113,7 @@ class Gate(Generic[R]):
                 seat.running += 1
                 self.running += 1
                 return seat
-        return self._queue(self.line, request, held_bytes)
+        return self.line.join(request, held_bytes, self._places, self._places_bytes)
 
     def arrive_batch(self, request: R, held_bytes: int = 0) -> Seat | Verdict:
         """As `arrive`, for a request that takes only what others leave. It has places of its own, as many
@@ -133,7 +124,7 @@ class Gate(Generic[R]):
         if seat is not None:
             self._start_batch(request, seat)
             return seat
-        return self._queue(self.batch_line, request, held_bytes)
+        return self.batch_line.join(request, held_bytes, self._places, self._places_bytes)
 
     def yields(self) -> list[R]:
         """The batch requests that are to be broken off now, who started last first: one for each request
@@ -260,14 +251,6 @@ class Gate(Generic[R]):
 
     def _line_of(self, request: R) -> Line[R]:
         return self.batch_line if request in self.batch_line else self.line
-
-    def _queue(self, line: Line[R], request: R, held_bytes: int) -> Verdict:
-        if line.length >= self._places:
-            return Verdict.QUEUE_FULL
-        if line.held_bytes + held_bytes > self._places_bytes:
-            return Verdict.BYTES_FULL
-        line.join(request, held_bytes)
-        return Verdict.WAITS
 
     def _place(self, id_: str, *, draining: bool) -> None:
         seat = self.seats.get(id_) or self._leaving.pop(id_, None) or Seat(id_, self._limit)

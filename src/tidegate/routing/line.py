@@ -3,9 +3,18 @@
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
+from enum import Enum
 from typing import Generic, TypeVar
 
 R = TypeVar("R", bound=Hashable)
+
+
+class Verdict(Enum):
+    """What becomes of an arrival that did not get a seat."""
+
+    WAITS = "waits"
+    QUEUE_FULL = "queue-full"  # all places to wait are taken
+    BYTES_FULL = "queue-bytes-full"  # the bodies that wait take all the memory they may
 
 
 class Line(Generic[R]):
@@ -27,11 +36,16 @@ class Line(Generic[R]):
     def __contains__(self, request: R) -> bool:
         return request in self._came or any(other == request for _, other, _ in self._returned)
 
-    def join(self, request: R, held_bytes: int) -> None:
-        """Behind all others."""
+    def join(self, request: R, held_bytes: int, places: int, places_bytes: int) -> Verdict:
+        """Behind all others, if there is room."""
+        if self.length >= places:
+            return Verdict.QUEUE_FULL
+        if self.held_bytes + held_bytes > places_bytes:
+            return Verdict.BYTES_FULL
         self._came[request] = held_bytes
         self.length += 1
         self.held_bytes += held_bytes
+        return Verdict.WAITS
 
     def rejoin(self, request: R, held_bytes: int, *, order: int) -> None:
         """Before all that arrived after it; `order` is smaller the older a request is."""
