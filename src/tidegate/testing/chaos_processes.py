@@ -72,10 +72,10 @@ def variable(pid: int, name: str) -> str:
         return ""
 
 
-def pss_kib(pid: int) -> int:
-    """Its proportional share of memory."""
+def private_kib(pid: int) -> int:
+    """What nobody shares with it. Its proportional share would change with who else runs on this machine."""
     with open(f"/proc/{pid}/smaps_rollup") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
 
 
 def _ours(engine: RunningEngine, module: str) -> Iterator[int]:

@@ -16,7 +16,7 @@ import psutil
 from tidegate.client.http import Client, read_kubeconfig
 from tidegate.kit.home import Home
 from tidegate.testing.chaos_plan import PARTS
-from tidegate.testing.chaos_processes import pods_by_mark, pss_kib, zygote_pids
+from tidegate.testing.chaos_processes import pods_by_mark, private_kib, zygote_pids
 from tidegate.testing.engine import RunningEngine, service_document, wait_until
 
 #: Connections of clients and to replicas come and go; a leak grows by one a cycle.
@@ -42,7 +42,7 @@ class Footprint:
     processes: int
     listening: int
     descriptors: dict[str, int]
-    pss_kib: dict[str, int]
+    private_kib: dict[str, int]
     files: frozenset[str]
     rows: dict[str, int]
     at_s: float
@@ -78,7 +78,7 @@ def cycle(
     before = footprint(engine)
     for number in range(rounds):
         _round(engine, names)
-        mib = {part: pss_kib(engine.pid(part)) / 1024 for part in PARTS}
+        mib = {part: private_kib(engine.pid(part)) / 1024 for part in PARTS}
         memory = ", ".join(f"{part} {size:.1f}" for part, size in mib.items())
         say(f"round {number + 1} of {rounds}: {services} services went 0 -> 1 -> 0; MiB: {memory}")
     after = footprint(engine)
@@ -127,7 +127,7 @@ def footprint(engine: RunningEngine) -> Footprint:
         processes=len({p.pid for p in children} - ours) + len(engine.pod_pids()),
         listening=listening,
         descriptors={part: psutil.Process(pid).num_fds() for part, pid in parts.items()},
-        pss_kib={part: pss_kib(pid) for part, pid in parts.items()},
+        private_kib={part: private_kib(pid) for part, pid in parts.items()},
         files=frozenset(_files(engine.home)),
         rows=rows(engine),
         at_s=time.monotonic(),
@@ -198,10 +198,10 @@ def growth(report: LeakReport) -> str:
     """Of memory over the cycles, a line."""
     took_s = report.after.at_s - report.before.at_s
     said = []
-    for part, after in report.after.pss_kib.items():
-        grown = after - report.before.pss_kib[part]
+    for part, after in report.after.private_kib.items():
+        grown = after - report.before.private_kib[part]
         said.append(f"{part} {after / 1024:.1f} MiB ({grown:+} KiB)")
-    return f"memory (PSS) after {took_s:.0f} s: {', '.join(said)}"
+    return f"private memory after {took_s:.0f} s: {', '.join(said)}"
 
 
 def main() -> int:
