@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,8 +24,8 @@ from tidegate.kit.home import Home
 from tidegate.link.keeper import MARK
 from tidegate.node.containers.command import HOME_LABEL
 from tidegate.node.containers.program import ContainerProgram, base_env, find_program
-from tidegate.node.containers.runtime import home_id
-from tidegate.node.containers.strays import signal_marked
+from tidegate.node.containers.runtime import home_id, remove_containers
+from tidegate.node.containers.strays import half_made, signal_marked
 from tidegate.policy.config_containers import ContainersConfig
 from tidegate.testing.engine import RunningEngine, running_engine, wait_until
 from tidegate.testing.kubectl import KUBECTL, Kubectl
@@ -228,6 +228,33 @@ def test_what_a_container_runs_is_found_by_its_mark_and_stopped():
             wait_until("it goes on", lambda: state_of(marked.pid) == "S")
         finally:
             marked.kill()
+
+
+#: An OCI runtime that is slow to say that it has made a container.
+SLOW_RUNTIME = """#!/bin/sh
+{runtime} "$@"
+code=$?
+case " $* " in *" create "*) touch {made}; sleep 60;; esac
+exit $code
+"""
+
+
+def test_a_start_that_is_killed_before_podman_knows_of_it_leaves_nothing(podman, tmp_path):
+    runtime = _podman(podman.program, "info", "--format", "{{.Host.OCIRuntime.Path}}")
+    made, slow, name = tmp_path / "made", tmp_path / "slow", f"half-{uuid4()}"
+    slow.write_text(SLOW_RUNTIME.format(runtime=runtime.stdout.strip(), made=made))
+    slow.chmod(0o755)
+    program = replace(podman.program, argv=(*podman.program.argv, "--runtime", str(slow)))
+    line = ("run", "--network", "host", *program.run_argv, "--name", name, podman.image, "sleep 9")
+    with subprocess.Popen([*program.argv, *line], start_new_session=True) as client:
+        wait_until("the runtime has made it", made.exists)
+        os.killpg(client.pid, signal.SIGKILL)
+    (left,) = half_made([name])
+    asyncio.run(remove_containers(program, base_env(os.environ), [name]))
+    wait_until("its monitor has gone", lambda: not half_made([name]))
+    assert left.id not in _podman(program, "ps", "--all", "--no-trunc").stdout
+    state = subprocess.run([left.runtime, "state", left.id], capture_output=True, check=False)
+    assert state.returncode != 0
 
 
 KINDS = pytest.mark.parametrize("kind", ["process", "container"])

@@ -37,6 +37,7 @@ from tidegate.node.containers.program import (
     call,
     find_program,
 )
+from tidegate.node.containers.strays import end_half_made, half_made
 from tidegate.policy.config_containers import ContainersConfig, parse_config_containers
 from tidegate.policy.errors import BadConfig
 
@@ -180,12 +181,14 @@ async def remove_containers(
     program: ContainerProgram, env: Mapping[str, str], names: Collection[str]
 ) -> None:
     """Running or not; names that are not there do no harm."""
-    flags = (
-        "--force",
-        "--volumes",
-        *(("--ignore", "--time", "0") if program.kind == "podman" else ()),
-    )
-    await call((*program.argv, "rm", *flags, *names), env, timeout_s=QUICK_S)
+    podman = program.kind == "podman"
+    flags = ("--force", "--volumes", *(("--ignore", "--time", "0") if podman else ()))
+    said = await call((*program.argv, "rm", *flags, *names), env, timeout_s=QUICK_S)
+    if not podman or not said.ok:
+        return
+    for one in await asyncio.to_thread(half_made, names):
+        await asyncio.to_thread(end_half_made, one)
+        await call((one.runtime, "delete", "--force", one.id), env, timeout_s=QUICK_S)
 
 
 async def sweep_containers(
