@@ -304,9 +304,9 @@ def test_what_is_not_there_yet_is_said_and_found_once_it_is(engine, s3):
 def test_a_store_that_is_down_is_waited_for_and_another_replica_needs_none(engine, s3):
     s3.put("tidegate-models/away/readme", b"here and there")
     applied(engine, *volume(s3, "away", "/away"))
-    deployment(engine, "away", replicas=1)
     s3.down()
     try:
+        deployment(engine, "away", replicas=1)
         until("why", lambda: told(engine, "away", "FailedMount", "away"))
         s3.up()
         until("it runs", lambda: ready(engine, "away") == 1)

@@ -93,3 +93,33 @@ async def test_a_topic_that_was_made_anew_is_begun_at_its_oldest_event():
     made.oldest_is(at(0), wanted=20, oldest=0)
     assert made.assigned[at(0)] is not partition
     assert (counts.resets, made.assigned[at(0)].ledger.base) == (1, 0)
+
+
+@pytest.mark.parametrize("seen_missing", [False, True])
+async def test_a_topic_whose_commits_are_gone_is_counted_once_also_when_it_was_seen_missing(
+    seen_missing,
+):
+    consumer = Consumer()
+    made, counts = member(consumer)
+    await made.on_partitions_assigned([at(0), at(1)])
+    for each in made.assigned.values():
+        each.committed = (20, "")
+    await made.on_partitions_revoked([at(0), at(1)])
+    if seen_missing:
+        made.missing(["t"])
+        made.missing(["t"])
+    await made.on_partitions_assigned([at(0), at(1)])
+    assert counts.resets == 2
+    assert consumer.places == {at(0): 10, at(1): 10}
+
+
+async def test_a_topic_that_a_broker_did_not_know_for_a_moment_goes_on_at_its_commits():
+    consumer = Consumer()
+    made, counts = member(consumer)
+    await made.on_partitions_assigned([at(0)])
+    made.assigned[at(0)].committed = (20, "")
+    await made.on_partitions_revoked([at(0)])
+    made.missing(["t"])
+    consumer.committed[at(0)] = OffsetAndMetadata(20, "")
+    await made.on_partitions_assigned([at(0)])
+    assert (counts.resets, consumer.places) == (0, {at(0): 20})

@@ -51,6 +51,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         self.moved = asyncio.Event()  # set by the owner when an event came to its end
         self._former: dict[TopicPartition, Partition] = {}
         self._anew: set[str] = set()  # topics that were seen missing: what is in them now is new
+        self._lost: set[TopicPartition] = set()  # of those, with a commit that may be gone too
         self._sizes: dict[str, int] = {}  # partitions that a topic was seen with
         self._consumer: Any = None
         self._committer: Committer | None = None
@@ -63,7 +64,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         """These topics are not there: what was known of them is of no use when they come."""
         self._anew.update(topics)
         for tp in [tp for tp in self._former if tp.topic in self._anew]:
-            del self._former[tp]
+            if self._former.pop(tp).committed is not None:
+                self._lost.add(tp)
 
     def begins_anew(self, tp: TopicPartition, offset: int) -> Partition:
         """The offsets began anew: the topic was made again. What was known is of other events."""
@@ -118,7 +120,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         ends = await self._consumer.end_offsets(fresh) if fresh else {}
         for tp in assigned:
             partition = self._former.pop(tp, None)
-            if partition is not None and partition.committed is not None and tp in fresh:
+            was = tp in self._lost or (partition is not None and partition.committed is not None)
+            self._lost.discard(tp)
+            if was and tp in fresh:
                 # Committed and gone, while the group was alive: the topic was deleted and made
                 # again, or the brokers lost everything. What is there now is new to us.
                 self._counts.resets += 1
