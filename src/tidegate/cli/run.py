@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.options import DataDir, Namespace, home_of
+from tidegate.cli.places import placed
 from tidegate.cli.run_documents import Wanted, command_service, model_service
 from tidegate.cli.yaml_text import to_yaml
 
@@ -94,7 +95,7 @@ def _document(target: tuple[str, ...], wanted: Wanted) -> dict[str, Any]:
         if (
             file.is_file() and file.suffix
         ):  # whether it may be executed or not: on some disks all may
-            file = file.absolute()
+            file = placed(file)
             return model_service(PurePosixPath(file), wanted, beside=os.listdir(file.parent))
         if file.is_dir() and not found:
             raise CliError(f"{file}: a folder; name the model file in it")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tidegate.cli.arena.render_pods import Json
 from tidegate.cli.errors import Usage
+from tidegate.cli.places import placed
 
 _KEY_LENGTH = 15
 
@@ -36,7 +37,7 @@ def read_config_files(texts: Sequence[str]) -> tuple[ConfigFile, ...]:
     found = []
     for text in texts:
         here, colon, there = text.partition(":")
-        place = there if colon else str(Path(here).expanduser().absolute())
+        place = there if colon else str(placed(Path(here).expanduser()))
         folder, name = posixpath.split(place)
         if not here or not name or not folder.startswith("/"):
             raise Usage(f"--config-file {text!r}: write it as FILE or FILE:/folder/name")

@@ -18,6 +18,7 @@ from tidegate.cli.cluster import Cluster
 from tidegate.cli.discovery import find_kind
 from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.options import home_of
+from tidegate.cli.places import placed
 from tidegate.cli.yaml_text import to_yaml
 from tidegate.model.errors import AlreadyExists
 
@@ -36,7 +37,7 @@ def job_document(
     if asked.input == STDIN:
         raise Usage("--input -: a Job has no standard input; give a file or s3://BUCKET/KEY")
     made = name or f"batch-{target.name}-{_digest(asked)}"
-    state = (asked.places.state_dir or home_of(asked.data_dir).root / "batch").absolute()
+    state = placed(asked.places.state_dir or home_of(asked.data_dir).root / "batch")
     only_fails = {"operator": "In", "values": _NO_USE_TO_REPEAT}
     rules = [{"action": "FailJob", "onExitCodes": only_fails}]
     return {
@@ -142,7 +143,7 @@ def _inlined(template: str | None) -> str | None:
 
 
 def _absolute(place: str) -> str:
-    return place if is_object(place) else str(Path(place.removeprefix("file://")).absolute())
+    return place if is_object(place) else str(placed(Path(place.removeprefix("file://"))))
 
 
 def _folder(place: str) -> str | None:

@@ -14,6 +14,7 @@ from tidegate.cli.batch.options import Asked, Requests
 from tidegate.cli.batch.target import BatchTarget
 from tidegate.cli.errors import Usage
 from tidegate.cli.options import duration_of, header_of
+from tidegate.cli.places import placed
 
 
 def plan_of(asked: Asked, target: BatchTarget) -> Plan:
@@ -96,6 +97,6 @@ def _template(text: str | None) -> Template | None:
 
 def _state_folder(asked: Path | None) -> Path:
     if asked is not None:
-        return asked.absolute()
+        return placed(asked)
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "tidegate-batch"

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from tidegate.cli.errors import CliError, Usage
 from tidegate.cli.options import home_of
+from tidegate.cli.places import placed
 from tidegate.kit.realtime import RealClock
 from tidegate.modelcache.cache import ModelCache
 from tidegate.modelcache.values import Entry
@@ -36,7 +37,7 @@ def entries_named(
 ) -> list[tuple[ModelCache, Entry]]:
     """What a URI of `ls` means. Raises `CliError` when it means nothing."""
     said(uri, "one that `tidegate cache ls` shows")
-    names = {uri, str(Path(uri).absolute()) if "://" not in uri else uri}
+    names = {uri, str(placed(Path(uri))) if "://" not in uri else uri}
     found = [
         (cache, entry)
         for cache in caches.values()

@@ -13,6 +13,7 @@ from tidegate.cli.cache.listing import files_text, size
 from tidegate.cli.cache.progress import told_progress
 from tidegate.cli.errors import CliError
 from tidegate.cli.options import DataDir
+from tidegate.cli.places import placed
 from tidegate.modelcache.access import access_from_env
 from tidegate.modelcache.source import Access, Source
 
@@ -56,7 +57,7 @@ def warm(
         access = replace(access, region=region)
     if anonymous:
         access = replace(access, anonymous=True)
-    source = Source(uri if "://" in uri else str(Path(uri).absolute()), access)
+    source = Source(uri if "://" in uri else str(placed(Path(uri))), access)
     cache = caches_of(data_dir)["default"]
     with told_progress(source.shown) as told:
         snapshot = asyncio.run(
